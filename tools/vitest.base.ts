@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config'
+
+const conditions = ['@ambient/source', 'node', 'import', 'module', 'default']
+
+/** Shared by every package: real files from source, one process a file, because namespaces and descriptors belong to a process. */
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    pool: 'forks',
+    execArgv: ['--conditions=@ambient/source', '--disable-warning=ExperimentalWarning'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    passWithNoTests: false,
+  },
+})
