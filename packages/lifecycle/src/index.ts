@@ -1,1 +1,8 @@
-export {}
+export { AsyncQueue } from './async-queue.ts'
+export { Backoff, type BackoffOptions } from './backoff.ts'
+export { type Clock, systemClock } from './clock.ts'
+export { CodedError } from './coded-error.ts'
+export { type Deadline, deadline } from './deadline.ts'
+export { type Random, systemRandom } from './random.ts'
+export { Scope } from './scope.ts'
+export { SingleFlight } from './single-flight.ts'
