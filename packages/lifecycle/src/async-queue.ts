@@ -29,8 +29,7 @@ export class AsyncQueue<T> implements AsyncIterable<T> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     for (;;) {
-      for (const item of this.#items.splice(0)) yield item
-      if (this.#items.length > 0) continue
+      while (this.#items.length > 0) yield* this.#items.splice(0, 1) // one at a time: the rest still counts as queued
       if (this.#isClosed) return
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#wake = resolve
