@@ -1,1 +1,43 @@
-export function x(): number { return 1 }
+export { Arena, copyOut, cString, NULL } from './arena.ts'
+export { closeDescriptor, duplicateDescriptor, openFile } from './descriptor.ts'
+export { check, Errno, errno, errnoName, SyscallError } from './errno.ts'
+export { eventfd, takeWake, wake } from './eventfd.ts'
+export { fileLimit, raiseFileLimit, setFileLimit, type FileLimit } from './file-limit.ts'
+export { addressBytes, addressText, familyOf } from './ip-text.ts'
+export { NetworkNamespace, type NamespaceId } from './network-namespace.ts'
+export { originalDestination } from './original-destination.ts'
+export {
+  MAX_PACKET_DESCRIPTORS,
+  receivePacket,
+  sendPacket,
+  type ReceivePacketResult,
+  type SendPacketResult,
+} from './packet.ts'
+export { makePipe, type Pipe } from './pipe.ts'
+export {
+  seqpacketAccept,
+  seqpacketConnect,
+  seqpacketListen,
+  seqpacketPair,
+  type SeqpacketAccept,
+  type SeqpacketResult,
+} from './seqpacket.ts'
+export type { SocketAddress } from './socket-address.ts'
+export { setKeepAlive, setNoDelay, setUserTimeout, takeSocketError } from './socket-option.ts'
+export { bindSource } from './source-address.ts'
+export { MSG_NOSIGNAL, SHUT_WR, SPLICE_NONBLOCK, sys, type Syscalls } from './syscalls.ts'
+export {
+  acceptOn,
+  formatAddress,
+  listenOn,
+  localAddress,
+  MESH_MARK,
+  peerAddress,
+  resetSocket,
+  startConnect,
+  tcpSocket,
+  type AcceptResult,
+  type ConnectResult,
+  type ListenOptions,
+  type SocketOptions,
+} from './tcp-socket.ts'
