@@ -1,1 +1,44 @@
-export {}
+export { KubeError, kubeErrorCodes, type KubeErrorCode } from './kube-error.ts'
+export { apiVersionOf, isKindName, kindOf, type KindName, type ResourceKind, resourceKinds } from './resource-kinds.ts'
+export { Field, isRecord, type UnknownRecord } from './field.ts'
+export {
+  describeRef,
+  fieldsOf,
+  type KubeObject,
+  objectKey,
+  type ObjectMeta,
+  type ObjectRef,
+  type OwnerReference,
+  readObject,
+  refOf,
+} from './kube-object.ts'
+export {
+  includesLabels,
+  type LabelRequirement,
+  type LabelSelector,
+  readLabelSelector,
+  selectsLabels,
+} from './label-selector.ts'
+export { type ContainerFacts, type ContainerPort, type PodFacts, type PodPhase, readPod } from './read-pod.ts'
+export { readService, type ServiceFacts, type ServicePort } from './read-service.ts'
+export {
+  type EndpointSliceFacts,
+  readEndpointSlice,
+  type SliceEndpoint,
+  type SlicePort,
+  type TargetRef,
+} from './read-endpoint-slice.ts'
+export type {
+  LeaseAnswer,
+  LeaseRequest,
+  ListOptions,
+  Manifest,
+  ManifestMeta,
+  ResourceSource,
+  ResourceWriter,
+  WatchEvent,
+  WriteOptions,
+} from './resource-source.ts'
+export { type FileProblem } from './entry-files.ts'
+export { FileResources, type FileResourcesOptions } from './file-resources.ts'
+export { type ResourceCheck, resourceChecks, type ResourceSetup, verifyResources } from './verify-resources.ts'
