@@ -34,10 +34,19 @@ export function copyOut(pointer: bigint, length: number): Buffer {
   return ffi.toBuffer(pointer, length, true)
 }
 
-/** A NUL-terminated copy of `text`, alive as long as the caller keeps the arena. */
-export function cString(text: string): Arena {
+/**
+ * Lends C a NUL-terminated copy of `text` for the length of one call of `use`, then wipes it. The copy is kept alive
+ * until `use` returns: an address alone is a number and keeps nothing.
+ *
+ * @param use Gets the address and the length in bytes without the NUL.
+ */
+export function withCString<T>(text: string, use: (pointer: bigint, length: number) => T): T {
   const bytes = Buffer.from(`${text}\0`)
   const arena = new Arena(bytes.length)
   arena.bytes.set(bytes)
-  return arena
+  try {
+    return use(arena.base, bytes.length - 1)
+  } finally {
+    arena.bytes.fill(0)
+  }
 }

@@ -1,4 +1,4 @@
-import { cString } from './arena.ts'
+import { withCString } from './arena.ts'
 import { check } from './errno.ts'
 import { sys } from './syscalls.ts'
 
@@ -12,8 +12,7 @@ export function closeDescriptor(fd: number): void {
 
 /** Opens `path` for reading, close-on-exec; the caller owns the result. */
 export function openFile(path: string): number {
-  const text = cString(path)
-  return check(sys.open(text.base, O_CLOEXEC, 0), `open ${path}`)
+  return withCString(path, (text) => check(sys.open(text, O_CLOEXEC, 0), `open ${path}`))
 }
 
 /** A second descriptor of the same description, close-on-exec; the caller owns it. */

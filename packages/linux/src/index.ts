@@ -1,4 +1,4 @@
-export { Arena, copyOut, cString, NULL } from './arena.ts'
+export { Arena, copyOut, NULL, withCString } from './arena.ts'
 export { closeDescriptor, duplicateDescriptor, openFile } from './descriptor.ts'
 export { check, Errno, errno, errnoName, SyscallError } from './errno.ts'
 export { eventfd, takeWake, wake } from './eventfd.ts'
@@ -7,6 +7,7 @@ export { addressBytes, addressText, familyOf } from './ip-text.ts'
 export { NetworkNamespace, type NamespaceId } from './network-namespace.ts'
 export { originalDestination } from './original-destination.ts'
 export {
+  MAX_PACKET_BYTES,
   MAX_PACKET_DESCRIPTORS,
   receivePacket,
   sendPacket,

@@ -24,6 +24,8 @@ export type ReceivePacketResult =
 
 /** The kernel's own limit (SCM_MAX_FD). */
 export const MAX_PACKET_DESCRIPTORS = 253
+/** The most bytes `sendPacket` takes. */
+export const MAX_PACKET_BYTES = 65536
 
 const MSG_CTRUNC = 0x8
 const MSG_TRUNC = 0x20
@@ -46,6 +48,7 @@ const CONTROL = 72
 const CMSG_HEADER = 16
 const CONTROL_BYTES = align8(CMSG_HEADER + 4 * MAX_PACKET_DESCRIPTORS)
 
+const body = new Arena(MAX_PACKET_BYTES)
 const message = new Arena(CONTROL + CONTROL_BYTES)
 const WAIT = { kind: 'wait' } as const
 const EOF = { kind: 'eof' } as const
@@ -54,7 +57,7 @@ const SENT = { kind: 'sent' } as const
 /** Sends one packet. The descriptors are duplicated by the kernel: the caller still owns its own. */
 export function sendPacket(fd: number, bytes: Uint8Array, fds: readonly number[]): SendPacketResult {
   if (fds.length > MAX_PACKET_DESCRIPTORS) throw new RangeError(`Cannot send ${fds.length} descriptors in one packet`)
-  const body = new Arena(Math.max(1, bytes.length))
+  if (bytes.length > MAX_PACKET_BYTES) throw new RangeError(`Cannot send a packet of ${bytes.length} bytes`)
   body.bytes.set(bytes)
   putHeader(body.base, bytes.length, fds.length === 0 ? 0 : align8(CMSG_HEADER + 4 * fds.length))
   if (fds.length > 0) {
