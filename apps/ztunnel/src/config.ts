@@ -1,0 +1,211 @@
+import { CodedError } from '@ambient/lifecycle'
+
+export interface ServerAddress {
+  readonly host: string
+  readonly port: number
+  readonly plaintext: boolean
+}
+
+/** Where trusted roots come from: a file that is read anew at each connect, PEM text, or the system's own store. */
+export type RootSource =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'pem'; readonly pem: string }
+  | { readonly kind: 'system' }
+
+export type TokenSource = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'literal'; readonly token: string }
+
+export interface ControlPlanePeer {
+  readonly address: ServerAddress
+  readonly roots: RootSource
+  readonly altHostname: string | undefined
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface ZtunnelConfig {
+  readonly nodeName: string
+  readonly network: string
+  readonly clusterId: string
+  readonly clusterDomain: string
+  readonly podName: string
+  readonly podNamespace: string
+  readonly instanceIp: string
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly version: string
+  readonly xds: ControlPlanePeer | undefined
+  readonly ca: ControlPlanePeer | undefined
+  readonly token: TokenSource | undefined
+  readonly secretTtlSeconds: number
+  readonly inpodSocket: string
+  readonly packetMark: number
+  readonly ipv6: boolean
+  readonly originalSource: 'always' | 'never' | 'best-effort'
+  readonly workerThreads: number
+  readonly drainMs: number
+  readonly logFilter: string
+  readonly logFormat: 'plain' | 'json'
+}
+
+type Env = Readonly<Record<string, string | undefined>>
+
+export interface Host {
+  readonly cpus: number
+  readonly fileExists: (path: string) => boolean
+}
+
+export class ConfigError extends CodedError<'CONFIG_INVALID'> {
+  constructor(message: string) {
+    super('CONFIG_INVALID', message)
+  }
+}
+
+const DEFAULT_ROOT = './var/run/secrets/istio/root-cert.pem'
+const DEFAULT_TOKEN = './var/run/secrets/tokens/istio-token'
+const DEFAULT_MARK = 1337
+
+/**
+ * Reads the environment that upstream's ztunnel reads (names, defaults and meanings are its own).
+ *
+ * @throws {ConfigError} `CONFIG_INVALID`, naming the variable, its value and what is expected.
+ * @see ztunnel `src/config.rs`
+ */
+export function readConfig(env: Env, host: Host): ZtunnelConfig {
+  refuseUnsupported(env)
+  const clusterId = env['ISTIO_META_CLUSTER_ID'] ?? env['CLUSTER_ID'] ?? 'Kubernetes'
+  return {
+    nodeName: env['NODE_NAME'] ?? '',
+    network: env['NETWORK'] ?? '',
+    clusterId,
+    clusterDomain: env['CLUSTER_DOMAIN'] ?? 'cluster.local',
+    podName: env['POD_NAME'] ?? '',
+    podNamespace: env['POD_NAMESPACE'] ?? '',
+    instanceIp: env['INSTANCE_IP'] ?? '1.1.1.1',
+    metadata: proxyMetadata(env),
+    version: env['ISTIO_META_ISTIO_VERSION'] ?? 'unknown',
+    xds: controlPlanePeer(env, 'XDS'),
+    ca: controlPlanePeer(env, 'CA'),
+    token: tokenSource(env, host),
+    secretTtlSeconds: durationMs(env, 'SECRET_TTL', 86_400_000) / 1000,
+    inpodSocket: env['INPOD_UDS'] ?? '/var/run/ztunnel/ztunnel.sock',
+    packetMark: integer(env, 'PACKET_MARK', DEFAULT_MARK),
+    ipv6: flag(env, 'IPV6_ENABLED', true),
+    originalSource: originalSource(env),
+    workerThreads: workerThreads(env, host.cpus),
+    drainMs: drainMs(env),
+    logFilter: env['RUST_LOG'] ?? 'info',
+    logFormat: env['LOG_FORMAT'] === 'json' ? 'json' : 'plain',
+  }
+}
+
+/** What upstream offers and this version does not is refused at start, so that nobody believes it is in force. */
+function refuseUnsupported(env: Env): void {
+  const mode = env['PROXY_MODE'] ?? 'shared'
+  if (mode !== 'shared') throw new ConfigError(`Cannot start with PROXY_MODE "${mode}": only "shared" is supported; unset it`)
+  for (const name of ['FAKE_CA', 'XDS_ON_DEMAND', 'UNSTABLE_ENABLE_SOCKS5', 'TLS12_ENABLED']) {
+    if (flag(env, name, false)) throw new ConfigError(`Cannot start with ${name} "true": not supported; unset it`)
+  }
+  for (const name of ['LOCAL_XDS', 'LOCAL_XDS_PATH', 'CRL_PATH', 'COMPLIANCE_POLICY']) {
+    if ((env[name] ?? '') !== '') throw new ConfigError(`Cannot start with ${name} set: not supported; unset it`)
+  }
+}
+
+function controlPlanePeer(env: Env, prefix: 'XDS' | 'CA'): ControlPlanePeer | undefined {
+  const inCluster = (env['KUBERNETES_SERVICE_HOST'] ?? '') !== ''
+  const address = env[`${prefix}_ADDRESS`] ?? (inCluster ? 'https://istiod.istio-system.svc:15012' : 'https://localhost:15012')
+  if (address === '') return undefined
+  const headerPrefix = `${prefix}_HEADER_`
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (name.startsWith(headerPrefix) && value !== undefined) headers[name.slice(headerPrefix.length).toLowerCase()] = value
+  }
+  return {
+    address: serverAddress(`${prefix}_ADDRESS`, address),
+    roots: rootSource(env[`${prefix}_ROOT_CA`] ?? DEFAULT_ROOT),
+    altHostname: env[`ALT_${prefix}_HOSTNAME`],
+    headers,
+  }
+}
+
+function serverAddress(name: string, text: string): ServerAddress {
+  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.hostname === '') {
+    throw new ConfigError(`Cannot use ${name} "${text}": expected https://HOST:PORT`)
+  }
+  const plaintext = url.protocol === 'http:'
+  const port = url.port === '' ? (plaintext ? 80 : 443) : Number(url.port)
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port, plaintext }
+}
+
+function rootSource(text: string): RootSource {
+  if (text === 'SYSTEM') return { kind: 'system' }
+  return text.includes('-----BEGIN') ? { kind: 'pem', pem: text } : { kind: 'file', path: text }
+}
+
+function tokenSource(env: Env, host: Host): TokenSource | undefined {
+  const text = env['AUTH_TOKEN'] ?? (host.fileExists(DEFAULT_TOKEN) ? DEFAULT_TOKEN : '')
+  if (text === '') return undefined
+  // A literal JWT holds no slash; a token file is named by its path and may appear later than we do.
+  return text.includes('/') || host.fileExists(text) ? { kind: 'file', path: text } : { kind: 'literal', token: text }
+}
+
+/** `ISTIO_META_X` gives text, `ISTIO_METAJSON_X` any JSON; JSON that does not parse is left out as upstream does. */
+function proxyMetadata(env: Env): Record<string, unknown> {
+  const metadata: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined) continue
+    if (name.startsWith('ISTIO_META_')) metadata[name.slice('ISTIO_META_'.length)] = value
+    if (!name.startsWith('ISTIO_METAJSON_')) continue
+    try {
+      metadata[name.slice('ISTIO_METAJSON_'.length)] = JSON.parse(value)
+    } catch {
+      // left out, see above
+    }
+  }
+  return metadata
+}
+
+function originalSource(env: Env): ZtunnelConfig['originalSource'] {
+  if ((env['ENABLE_ORIG_SRC'] ?? '') === '') return 'best-effort'
+  return flag(env, 'ENABLE_ORIG_SRC', true) ? 'always' : 'never'
+}
+
+/** Upstream's rule: an explicit number or share of the cores, else a quarter of them, at least two. */
+function workerThreads(env: Env, cpus: number): number {
+  const text = env['ZTUNNEL_WORKER_THREADS']
+  if (text === undefined || text === '') return Math.max(Math.ceil(cpus / 4), 2)
+  const share = /^(\d+)%$/.exec(text)
+  if (share !== null) return Math.max(1, Math.ceil((Number(share[1]) * cpus) / 100))
+  const count = integer(env, 'ZTUNNEL_WORKER_THREADS', 2)
+  return count === 0 ? cpus : count
+}
+
+/** CONNECTION_TERMINATION_DEADLINE wins; else the pod's grace period less what the rest of the exit needs. */
+function drainMs(env: Env): number {
+  if (env['CONNECTION_TERMINATION_DEADLINE'] !== undefined) return durationMs(env, 'CONNECTION_TERMINATION_DEADLINE', 5000)
+  const grace = integer(env, 'TERMINATION_GRACE_PERIOD_SECONDS', 0)
+  if (grace === 0) return 5000
+  return (grace > 10 ? grace - 5 : Math.max(1, grace - 1)) * 1000
+}
+
+function durationMs(env: Env, name: string, fallbackMs: number): number {
+  const text = env[name]
+  if (text === undefined || text === '') return fallbackMs
+  const match = /^(\d+)(ms|s|m|h)$/.exec(text)
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? '']
+  if (match === null || unit === undefined) throw new ConfigError(`Cannot use ${name} "${text}": expected a duration such as 10s or 5m`)
+  return Number(match[1]) * unit
+}
+
+function integer(env: Env, name: string, fallback: number): number {
+  const text = env[name]
+  if (text === undefined || text === '') return fallback
+  if (!/^\d{1,9}$/.test(text)) throw new ConfigError(`Cannot use ${name} "${text}": expected a whole number`)
+  return Number(text)
+}
+
+function flag(env: Env, name: string, fallback: boolean): boolean {
+  const text = env[name]
+  if (text === undefined || text === '') return fallback
+  if (text === 'true' || text === '1') return true
+  if (text === 'false' || text === '0') return false
+  throw new ConfigError(`Cannot use ${name} "${text}": expected true or false`)
+}

@@ -1,0 +1,153 @@
+import { MessageChannel, Worker } from 'node:worker_threads'
+import { MailboxSender } from '@ambient/event-loop'
+import { eventfd } from '@ambient/linux'
+import type { MeshDelta } from '../state/mesh-snapshot.ts'
+import type { PodInfo, WorkerCommand, WorkerDescription, WorkerReport, WorkerSettings, WorkerStart } from '../worker/messages.ts'
+
+export interface WorkerPoolOptions {
+  readonly count: number
+  readonly entry: URL
+  readonly settings: Omit<WorkerSettings, 'index' | 'wakeFd'>
+  readonly onReport: (report: WorkerReport) => void
+  /** A byte thread that is gone leaves its sockets without an owner: the process must end. */
+  readonly onLost: (cause: unknown) => void
+}
+
+interface Member {
+  readonly thread: Worker
+  readonly mailbox: MailboxSender<WorkerCommand>
+}
+
+const SLICE = 500
+const HEAP_MB = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 }
+
+/** The byte threads as one: commands go to all of them, answers are awaited from all. */
+export class WorkerPool {
+  readonly #members: Member[] = []
+  readonly #options: WorkerPoolOptions
+  readonly #waiting = new Map<string, { left: number; errors: string[]; done: (error: string | undefined) => void }>()
+  readonly #descriptions = new Map<number, { left: number; got: WorkerDescription[]; done: (all: WorkerDescription[]) => void }>()
+  #requests = 0
+
+  private constructor(options: WorkerPoolOptions) {
+    this.#options = options
+  }
+
+  static async open(options: WorkerPoolOptions): Promise<WorkerPool> {
+    const pool = new WorkerPool(options)
+    await Promise.all(Array.from({ length: options.count }, (_, index) => pool.#spawn(index)))
+    return pool
+  }
+
+  get count(): number {
+    return this.#members.length
+  }
+
+  broadcast(command: WorkerCommand): void {
+    for (const { mailbox } of this.#members) mailbox.post(command)
+  }
+
+  /**
+   * Replicates a change. Large ones go in slices, so that no byte waits long behind them; each slice is one version.
+   * Policies go first: a workload must not be seen before what restricts it.
+   */
+  replicate(delta: MeshDelta): void {
+    const { addresses, policies } = delta
+    const none = { upserts: [], removed: [] }
+    for (let at = 0; at === 0 || at < policies.upserts.length; at += SLICE) {
+      const slice = { upserts: policies.upserts.slice(at, at + SLICE), removed: at === 0 ? policies.removed : [] }
+      if (slice.upserts.length + slice.removed.length > 0) this.broadcast({ kind: 'snapshot-delta', delta: { addresses: none, policies: slice } })
+    }
+    for (let at = 0; at === 0 || at < addresses.upserts.length; at += SLICE) {
+      const slice = { upserts: addresses.upserts.slice(at, at + SLICE), removed: at === 0 ? addresses.removed : [] }
+      if (slice.upserts.length + slice.removed.length > 0) this.broadcast({ kind: 'snapshot-delta', delta: { addresses: slice, policies: none } })
+    }
+  }
+
+  /** @returns The first worker's failure as text, after the others have let the pod go again; undefined when all listen. */
+  async addPod(uid: string, info: PodInfo, netns: number): Promise<string | undefined> {
+    const error = await this.#askAll(`add ${uid}`, { kind: 'add-pod', uid, info, netns })
+    if (error !== undefined) await this.removePod(uid)
+    return error
+  }
+
+  async removePod(uid: string): Promise<void> {
+    await this.#askAll(`remove ${uid}`, { kind: 'remove-pod', uid })
+  }
+
+  async describe(): Promise<readonly WorkerDescription[]> {
+    const request = ++this.#requests
+    const { promise, resolve } = Promise.withResolvers<WorkerDescription[]>()
+    this.#descriptions.set(request, { left: this.count, got: [], done: resolve })
+    this.broadcast({ kind: 'describe', request })
+    return await promise
+  }
+
+  /** Resolves when every thread has finished its connections or cut them at the deadline. */
+  async drain(): Promise<void> {
+    await this.#askAll('drain', { kind: 'drain' })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map(({ thread }) => thread.terminate()))
+  }
+
+  async #spawn(index: number): Promise<void> {
+    const wakeFd = eventfd()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const settings: WorkerSettings = { ...this.#options.settings, index, wakeFd }
+    const { port1: commands, port2 } = new MessageChannel()
+    const start: WorkerStart = { settings, commands: port2 }
+    const thread = new Worker(this.#options.entry, { workerData: start, transferList: [port2], name: `ztunnel-${index}`, resourceLimits: HEAP_MB })
+    thread.on('message', (report: WorkerReport) => {
+      if (report.kind === 'ready') resolve()
+      else this.#onReport(report)
+    })
+    thread.on('error', (cause) => {
+      reject(cause)
+      this.#options.onLost(cause)
+    })
+    this.#members.push({ thread, mailbox: new MailboxSender<WorkerCommand>(commands, wakeFd) })
+    await promise
+  }
+
+  #onReport(report: WorkerReport): void {
+    switch (report.kind) {
+      case 'pod-added':
+        return this.#answer(`add ${report.uid}`, report.error)
+      case 'pod-removed':
+        return this.#answer(`remove ${report.uid}`, undefined)
+      case 'drained':
+        return this.#answer('drain', undefined)
+      case 'description':
+        return this.#described(report.request, report.description)
+      default:
+        return this.#options.onReport(report)
+    }
+  }
+
+  async #askAll(key: string, command: WorkerCommand): Promise<string | undefined> {
+    const { promise, resolve } = Promise.withResolvers<string | undefined>()
+    this.#waiting.set(key, { left: this.count, errors: [], done: resolve })
+    this.broadcast(command)
+    return await promise
+  }
+
+  #answer(key: string, error: string | undefined): void {
+    const waiting = this.#waiting.get(key)
+    if (waiting === undefined) return
+    if (error !== undefined) waiting.errors.push(error)
+    if (--waiting.left > 0) return
+    this.#waiting.delete(key)
+    waiting.done(waiting.errors[0])
+  }
+
+  #described(request: number, description: WorkerDescription): void {
+    const waiting = this.#descriptions.get(request)
+    if (waiting === undefined) return
+    waiting.got.push(description)
+    if (--waiting.left > 0) return
+    this.#descriptions.delete(request)
+    waiting.done(waiting.got)
+  }
+}

@@ -1,0 +1,67 @@
+import { type H2Session, H2Session as Session, type Tunnel, type TunnelRequest } from '@ambient/hbone'
+import { localAddress, setNoDelay, type SocketAddress } from '@ambient/linux'
+import type { Workload } from '@ambient/model'
+import { checkServerPeer, parseTrustDomain, type SpiffeId } from '@ambient/spiffe'
+import type { ReasonCode } from '@ambient/telemetry'
+import { type TlsContext, TlsTransport } from '@ambient/tls'
+import type { PodContext } from '../worker/pod-context.ts'
+import { podIdentity } from '../worker/pod-identity.ts'
+import { serveRequest } from './serve-request.ts'
+
+/** Takes one HBONE connection to the pod: mTLS with the pod's own SVID, then HTTP/2, a stream a connection. Owns `fd`. */
+export function serveHbone(fd: number, peer: SocketAddress, pod: PodContext): void {
+  setNoDelay(fd)
+  const { shared, info } = pod
+  const ends = { direction: 'inbound', src: peer, dst: localAddress(fd) } as const
+  shared.waits.withWorkload(info, (local) =>
+    shared.contain(fd, () => {
+      if (!pod.isOpen) return pod.refuse(fd, { ...ends, reason: 'DRAINED', detail: 'the pod left the mesh while its connection waited' })
+      if (local === undefined) return pod.refuse(fd, { ...ends, reason: 'SOURCE_UNKNOWN', detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}` })
+      shared.identities.withContext(podIdentity(info, local), (answer) =>
+        shared.contain(fd, () => {
+          if (!pod.isOpen) return pod.refuse(fd, { ...ends, reason: 'DRAINED', detail: 'the pod left the mesh while its connection waited' })
+          if (answer.kind === 'unavailable') return pod.refuse(fd, { ...ends, reason: 'IDENTITY_UNAVAILABLE', detail: answer.detail })
+          openSession(fd, { pod, local, context: answer.context, ends })
+        }),
+      )
+    }),
+  )
+}
+
+interface Opening {
+  readonly pod: PodContext
+  readonly local: Workload
+  readonly context: TlsContext
+  readonly ends: { readonly direction: 'inbound'; readonly src: SocketAddress; readonly dst: SocketAddress }
+}
+
+function openSession(fd: number, { pod, local, context, ends }: Opening): void {
+  const { shared } = pod
+  const trustDomain = parseTrustDomain(local.trustDomain)
+  let peerId: SpiffeId | undefined
+  let refusal: ReasonCode = 'PEER_CERTIFICATE_INVALID'
+  const session: H2Session = new Session(fd, new TlsTransport(fd, context, 'server'), 'server', {
+    loop: shared.loop,
+    limits: shared.limits,
+    buffers: shared.buffers,
+    checkPeer: (uris) => {
+      const check = checkServerPeer(uris, trustDomain)
+      if (check.kind === 'accepted') {
+        peerId = check.id
+        return undefined
+      }
+      refusal = check.code
+      return check.reason
+    },
+    onRequest: (tunnel: Tunnel, request: TunnelRequest) => {
+      if (peerId !== undefined) serveRequest(tunnel, request, { pod, session, peerId, peer: ends.src, localIp: ends.dst.ip })
+    },
+    onClosed: (_session, reason) => {
+      leave()
+      if (peerId === undefined) pod.refused({ ...ends, reason: refusal, detail: reason })
+    },
+  })
+  const leave = pod.adopt({ drain: () => session.drain(), close: (reason) => session.close(reason) })
+  if (session.state.kind === 'closed') leave()
+}
+

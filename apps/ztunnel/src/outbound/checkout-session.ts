@@ -1,0 +1,47 @@
+import { H2Session } from '@ambient/hbone'
+import { checkClientPeer, type SpiffeId } from '@ambient/spiffe'
+import { type TlsContext, TlsTransport } from '@ambient/tls'
+import { dial } from '../worker/dial.ts'
+import type { PodContext } from '../worker/pod-context.ts'
+import type { Route } from './resolve-destination.ts'
+
+type HboneRoute = Extract<Route, { readonly kind: 'hbone' }>
+
+export interface SessionWish {
+  readonly route: HboneRoute
+  readonly identity: SpiffeId
+  readonly context: TlsContext
+}
+
+export type CheckedOut = { readonly kind: 'session'; readonly session: H2Session } | { readonly kind: 'failed'; readonly detail: string }
+
+/**
+ * A session of the pod's pool to the next hop, dialled if there is none with room. Streams queue on it while it
+ * connects and share its failure. The key holds every name that was checked or presented, so none is ever lent.
+ */
+export function checkoutSession(pod: PodContext, wish: SessionWish): CheckedOut {
+  const { route, identity, context } = wish
+  const { shared, pool } = pod
+  const key = `${identity}|${route.expectedIds.join()}|${route.nextHop.ip}|${route.nextHop.port}`
+  let failure = 'no session to the next hop'
+  const session = pool.checkout(key, () => {
+    const dialled = dial(pod, route.nextHop, { keepAlive: false, sourceIp: undefined })
+    if (dialled.kind === 'failed') {
+      failure = dialled.detail
+      return undefined
+    }
+    const made: H2Session = new H2Session(dialled.fd, new TlsTransport(dialled.fd, context, 'client'), 'client', {
+      loop: shared.loop,
+      limits: shared.limits,
+      buffers: shared.buffers,
+      checkPeer: (uris) => {
+        const check = checkClientPeer(uris, route.expectedIds)
+        return check.kind === 'accepted' ? undefined : `${check.code}: ${check.reason}`
+      },
+      onChange: () => pool.changed(key, made),
+      onClosed: () => pool.changed(key, made),
+    })
+    return made
+  })
+  return session === undefined ? { kind: 'failed', detail: failure } : { kind: 'session', session }
+}

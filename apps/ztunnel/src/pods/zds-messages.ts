@@ -1,0 +1,27 @@
+/** What crosses between the control thread and the thread that speaks ZDS. */
+import type { MessagePort } from 'node:worker_threads'
+import type { PodInfo } from '../worker/messages.ts'
+
+export type AgentRequest =
+  /** `netns` becomes the receiver's. */
+  | { readonly kind: 'add'; readonly uid: string; readonly info: PodInfo; readonly netns: number }
+  | { readonly kind: 'keep'; readonly uid: string }
+  | { readonly kind: 'del'; readonly uid: string }
+  | { readonly kind: 'snapshot-sent' }
+
+export type ZdsReport =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'disconnected'; readonly reason: string }
+  /** Answered by exactly one `ZdsAnswer` with the same number, in order. */
+  | { readonly kind: 'request'; readonly number: number; readonly request: AgentRequest }
+
+export interface ZdsAnswer {
+  readonly number: number
+  readonly error: string | undefined
+}
+
+export interface ZdsStart {
+  readonly socketPath: string
+  readonly wakeFd: number
+  readonly answers: MessagePort
+}

@@ -1,0 +1,125 @@
+import type { EventLoop } from '@ambient/event-loop'
+import { HBONE_LIMITS, LoopBuffers } from '@ambient/hbone'
+import { type Random } from '@ambient/lifecycle'
+import { resetSocket, SyscallError } from '@ambient/linux'
+import { TlsContext } from '@ambient/tls'
+import { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import { IdentityStore } from './identity-store.ts'
+import type { WorkerCommand, WorkerReport, WorkerSettings } from './messages.ts'
+import { PodProxy } from './pod-proxy.ts'
+import type { WorkerShared } from './pod-context.ts'
+import { TrafficReport } from './traffic-report.ts'
+import { WorkloadWaits } from './workload-waits.ts'
+
+const WORKLOAD_WAIT_MS = 5000
+const IDENTITY_WAIT_MS = 10_000
+const DRAIN_LOOK_MS = 20
+
+export interface DataPlaneOptions {
+  readonly loop: EventLoop
+  readonly settings: WorkerSettings
+  readonly random: Random
+  readonly post: (report: WorkerReport) => void
+}
+
+/** Everything one byte thread does, as commands in and reports out. */
+export class DataPlane {
+  readonly #options: DataPlaneOptions
+  readonly #pods = new Map<string, PodProxy>()
+  readonly #shared: WorkerShared
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options
+    const { loop, settings, random, post } = options
+    const snapshot = new MeshSnapshot()
+    const after = (delayMs: number, fire: () => void) => loop.after(delayMs, fire)
+    this.#shared = {
+      loop,
+      settings,
+      random,
+      snapshot,
+      limits: HBONE_LIMITS,
+      buffers: new LoopBuffers(HBONE_LIMITS),
+      idlePipes: [],
+      identities: new IdentityStore({
+        after,
+        waitMs: IDENTITY_WAIT_MS,
+        request: (id) => post({ kind: 'need-identity', id }),
+        makeContext: ({ certificateChainPem, privateKeyPem, trustBundlePem }) => new TlsContext({ certificateChainPem, privateKeyPem, rootsPem: trustBundlePem }),
+      }),
+      waits: new WorkloadWaits({ after, waitMs: WORKLOAD_WAIT_MS, find: (info) => snapshot.localWorkload(info) }),
+      report: new TrafficReport({ post, after, defer: (run) => loop.defer({ run }) }),
+      contain: (fd, step) => loop.contain({ onFault: () => resetSocket(fd) }, step),
+    }
+  }
+
+  handle(command: WorkerCommand): void {
+    switch (command.kind) {
+      case 'add-pod':
+        return this.#addPod(command)
+      case 'remove-pod':
+        this.#pods.get(command.uid)?.close('the pod left the mesh')
+        this.#pods.delete(command.uid)
+        return this.#options.post({ kind: 'pod-removed', uid: command.uid })
+      case 'snapshot-delta':
+        return this.#applyDelta(command)
+      case 'identity':
+        return this.#shared.identities.put(command.id, command.material)
+      case 'identity-unavailable':
+        return this.#shared.identities.refuse(command.id, command.detail)
+      case 'forget-identity':
+        return this.#shared.identities.forget(command.id)
+      case 'describe':
+        return this.#describe(command.request)
+      case 'drain':
+        return this.#drain()
+    }
+  }
+
+  #addPod({ uid, info, netns }: Extract<WorkerCommand, { kind: 'add-pod' }>): void {
+    const { post } = this.#options
+    try {
+      this.#pods.get(uid)?.close('replaced')
+      this.#pods.set(uid, PodProxy.open(uid, info, netns, this.#shared))
+      post({ kind: 'pod-added', uid, error: undefined })
+    } catch (cause) {
+      if (!(cause instanceof SyscallError)) throw cause
+      post({ kind: 'pod-added', uid, error: cause.message })
+    }
+  }
+
+  /** One version at a time: nothing is decided between the change and what follows from it. */
+  #applyDelta({ delta }: Extract<WorkerCommand, { kind: 'snapshot-delta' }>): void {
+    const change = this.#shared.snapshot.apply(delta)
+    if (change.workloads.size > 0) this.#shared.waits.recheck()
+    if (change.policies.size === 0 && change.workloads.size === 0) return
+    for (const pod of this.#pods.values()) {
+      const local = this.#shared.snapshot.localWorkload(pod.info)
+      const affected = change.policies.size > 0 || local === undefined || change.workloads.has(local.uid)
+      if (affected) pod.reauthorize()
+    }
+  }
+
+  #describe(request: number): void {
+    const { loop, post } = this.#options
+    const pods = Object.fromEntries([...this.#pods].map(([uid, pod]) => [uid, pod.describe(loop.nowMs)]))
+    const sessions = [...this.#pods.values()].reduce((sum, pod) => sum + pod.pool.size, 0)
+    post({ kind: 'description', request, description: { pods, loop: { ...loop.counters }, sessions } })
+  }
+
+  /** Stop accepting, wait, cut what is left at the deadline. */
+  #drain(): void {
+    const { loop, settings, post } = this.#options
+    const deadlineMs = loop.nowMs + settings.drainMs
+    for (const pod of this.#pods.values()) pod.drain()
+    const look = (): void => {
+      const open = [...this.#pods.values()].filter((pod) => !pod.isIdle)
+      if (open.length > 0 && loop.nowMs < deadlineMs) return void loop.after(DRAIN_LOOK_MS, look)
+      for (const pod of this.#pods.values()) pod.close('drain deadline')
+      this.#shared.report.flushTraffic()
+      this.#shared.report.flushLines()
+      post({ kind: 'drained' })
+    }
+    look()
+  }
+}

@@ -1,0 +1,44 @@
+import { bindSource, closeDescriptor, errnoName, formatAddress, setKeepAlive, setNoDelay, type SocketAddress, startConnect, SyscallError, tcpSocket } from '@ambient/linux'
+import type { PodContext } from './pod-context.ts'
+
+export type Dialled = { readonly kind: 'started'; readonly fd: number } | { readonly kind: 'failed'; readonly errno: number; readonly detail: string }
+
+export interface DialOptions {
+  /** HBONE connections are kept alive by HTTP/2 pings, all others by TCP. */
+  readonly keepAlive: boolean
+  /** The source address the destination is to see; undefined leaves the choice to the kernel. */
+  readonly sourceIp: string | undefined
+}
+
+/** Starts a connect from inside the pod's network namespace, marked as ours. The outcome comes as an event on the descriptor. */
+export function dial(pod: PodContext, to: SocketAddress, options: DialOptions): Dialled {
+  const { packetMark, originalSource } = pod.shared.settings
+  const family = to.ip.includes(':') ? 'v6' : 'v4'
+  let fd: number
+  try {
+    fd = pod.netns.enter(() => tcpSocket({ family, mark: packetMark }))
+  } catch (cause) {
+    return failure(cause)
+  }
+  setNoDelay(fd)
+  if (options.keepAlive) setKeepAlive(fd)
+  try {
+    if (options.sourceIp !== undefined && originalSource !== 'never') bindSource(fd, options.sourceIp)
+  } catch (cause) {
+    if (originalSource === 'always' || !(cause instanceof SyscallError)) {
+      closeDescriptor(fd)
+      return failure(cause)
+    }
+  }
+  const started = startConnect(fd, to)
+  if (started.kind === 'started') return { kind: 'started', fd }
+  closeDescriptor(fd)
+  return { kind: 'failed', errno: started.errno, detail: `connect to ${formatAddress(to)}: ${errnoName(started.errno)}` }
+}
+
+
+/** Out of descriptors and the like ends this connection only; anything that is not a system call's failure is a bug and goes on up. */
+function failure(cause: unknown): Dialled {
+  if (!(cause instanceof SyscallError)) throw cause
+  return { kind: 'failed', errno: cause.errno, detail: cause.message }
+}

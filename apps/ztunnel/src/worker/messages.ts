@@ -1,0 +1,91 @@
+/** What crosses between the control thread and a byte thread. Plain values only: each message is cloned. */
+import type { MessagePort } from 'node:worker_threads'
+import type { SpiffeId } from '@ambient/spiffe'
+import type { MeshDelta } from '../state/mesh-snapshot.ts'
+
+/** The pod as the CNI agent named it; its identity is never read from the packet. */
+export interface PodInfo {
+  readonly name: string
+  readonly namespace: string
+  readonly serviceAccount: string
+}
+
+export interface WorkerSettings {
+  readonly index: number
+  readonly wakeFd: number
+  readonly network: string
+  readonly packetMark: number
+  readonly ipv6: boolean
+  readonly originalSource: 'always' | 'never' | 'best-effort'
+  readonly drainMs: number
+  readonly clusterId: string
+}
+
+/** What a byte thread is started with. */
+export interface WorkerStart {
+  readonly settings: WorkerSettings
+  readonly commands: MessagePort
+}
+
+export interface IdentityMaterial {
+  readonly certificateChainPem: string
+  readonly privateKeyPem: string
+  readonly trustBundlePem: string
+}
+
+export type WorkerCommand =
+  /** `netns` is a descriptor number of this process; the worker takes its own duplicate before it answers `pod-added`. */
+  | { readonly kind: 'add-pod'; readonly uid: string; readonly info: PodInfo; readonly netns: number }
+  | { readonly kind: 'remove-pod'; readonly uid: string }
+  | { readonly kind: 'snapshot-delta'; readonly delta: MeshDelta }
+  | { readonly kind: 'identity'; readonly id: SpiffeId; readonly material: IdentityMaterial }
+  | { readonly kind: 'identity-unavailable'; readonly id: SpiffeId; readonly detail: string }
+  | { readonly kind: 'forget-identity'; readonly id: SpiffeId }
+  | { readonly kind: 'describe'; readonly request: number }
+  | { readonly kind: 'drain' }
+
+/** One combination of label values and what happened under it since the last report. */
+export interface TrafficSample {
+  readonly labels: readonly string[]
+  readonly opened: number
+  readonly closed: number
+  readonly failed: number
+  readonly sentBytes: number
+  readonly receivedBytes: number
+}
+
+export interface LiveConnection {
+  readonly direction: 'inbound' | 'outbound'
+  readonly src: string
+  readonly originalDst: string
+  readonly actualDst: string
+  readonly protocol: 'HBONE' | 'TCP'
+  readonly sourceIdentity: string | undefined
+  readonly admittedBy: string | undefined
+  readonly ageMs: number
+  readonly sentBytes: number
+  readonly receivedBytes: number
+}
+
+export interface WorkerDescription {
+  readonly pods: Readonly<Record<string, readonly LiveConnection[]>>
+  readonly loop: { readonly turns: number; readonly events: number; readonly emptyTurns: number; readonly faults: number }
+  readonly sessions: number
+}
+
+export type WorkerReport =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'pod-added'; readonly uid: string; readonly error: string | undefined }
+  | { readonly kind: 'pod-removed'; readonly uid: string }
+  | { readonly kind: 'need-identity'; readonly id: SpiffeId }
+  | { readonly kind: 'traffic'; readonly samples: readonly TrafficSample[]; readonly socketsOpened: readonly [source: number, destination: number] }
+  | { readonly kind: 'log'; readonly lines: readonly LogLine[]; readonly dropped: number }
+  | { readonly kind: 'description'; readonly request: number; readonly description: WorkerDescription }
+  | { readonly kind: 'drained' }
+
+export interface LogLine {
+  readonly level: 'error' | 'warn' | 'info' | 'debug'
+  readonly scope: string
+  readonly message: string
+  readonly fields: Readonly<Record<string, string | number | undefined>>
+}

@@ -1,0 +1,57 @@
+import type { EventLoop } from '@ambient/event-loop'
+import type { HboneLimits, LoopBuffers, SessionPool } from '@ambient/hbone'
+import type { NetworkNamespace, Pipe, SocketAddress } from '@ambient/linux'
+import type { Random } from '@ambient/lifecycle'
+import type { ReasonCode } from '@ambient/telemetry'
+import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import type { Connection, ConnectionFacts } from './connection.ts'
+import type { IdentityStore } from './identity-store.ts'
+import type { PodInfo, WorkerSettings } from './messages.ts'
+import type { TrafficReport } from './traffic-report.ts'
+import type { WorkloadWaits } from './workload-waits.ts'
+
+/** What every pod of one byte thread shares. */
+export interface WorkerShared {
+  readonly loop: EventLoop
+  readonly limits: HboneLimits
+  readonly buffers: LoopBuffers
+  readonly idlePipes: Pipe[]
+  readonly settings: WorkerSettings
+  readonly random: Random
+  readonly snapshot: MeshSnapshot
+  readonly identities: IdentityStore
+  readonly waits: WorkloadWaits
+  readonly report: TrafficReport
+  /** Runs `step` for one socket that nothing else owns yet; an exception in it ends that socket only. */
+  readonly contain: (fd: number, step: () => void) => void
+}
+
+/** What the serving functions may know and do of the pod whose listener accepted. */
+export interface PodContext {
+  readonly uid: string
+  readonly info: PodInfo
+  readonly netns: NetworkNamespace
+  readonly shared: WorkerShared
+  readonly pool: SessionPool
+  /** False once the pod is gone: whatever comes back late from a wait is refused. */
+  readonly isOpen: boolean
+  readonly track: (facts: ConnectionFacts, reauthorize?: Reauthorize) => Connection
+  readonly refuse: (fd: number, refusal: Refusal) => void
+  readonly adopt: (server: Closable) => () => void
+}
+
+/** Whether a connection that was let in may still go on; asked again when policies or its workload change. */
+export type Reauthorize = () => { readonly kind: 'allowed' } | { readonly kind: 'denied'; readonly detail: string }
+
+export interface Closable {
+  readonly drain: () => void
+  readonly close: (reason: string) => void
+}
+
+export interface Refusal {
+  readonly direction: 'inbound' | 'outbound'
+  readonly src: SocketAddress
+  readonly dst: SocketAddress
+  readonly reason: ReasonCode
+  readonly detail: string
+}

@@ -1,0 +1,133 @@
+import { Listener } from '@ambient/event-loop'
+import { SessionPool } from '@ambient/hbone'
+import { duplicateDescriptor, formatAddress, listenOn, NetworkNamespace, resetSocket, type SocketAddress } from '@ambient/linux'
+import { serveHbone } from '../inbound/serve-hbone.ts'
+import { servePlaintext } from '../inbound/serve-plaintext.ts'
+import { serveOutbound } from '../outbound/serve-outbound.ts'
+import { Connection, type ConnectionFacts, refusedLine } from './connection.ts'
+import type { LiveConnection, PodInfo } from './messages.ts'
+import type { Closable, PodContext, Reauthorize, Refusal, WorkerShared } from './pod-context.ts'
+
+type Serve = (fd: number, peer: SocketAddress, pod: PodContext) => void
+
+const SERVED: readonly { readonly port: number; readonly serve: Serve }[] = [
+  { port: 15001, serve: serveOutbound },
+  { port: 15006, serve: servePlaintext },
+  { port: 15008, serve: serveHbone },
+]
+
+/** One pod on one byte thread: its listeners, its pool of HBONE sessions, and what is open. */
+export class PodProxy implements PodContext {
+  readonly uid: string
+  readonly info: PodInfo
+  readonly netns: NetworkNamespace
+  readonly shared: WorkerShared
+  readonly pool: SessionPool
+  readonly #listeners: Listener[] = []
+  readonly #connections = new Map<Connection, Reauthorize | undefined>()
+  readonly #servers = new Set<Closable>()
+  #isOpen = true
+
+  private constructor(uid: string, info: PodInfo, shared: WorkerShared, netns: NetworkNamespace) {
+    this.uid = uid
+    this.info = info
+    this.shared = shared
+    this.netns = netns
+    this.pool = new SessionPool(shared.loop, shared.limits)
+  }
+
+  /**
+   * Binds the pod's three listeners inside its namespace. Keeps a duplicate of `netns`; the number stays the caller's.
+   *
+   * @throws {SyscallError} naming the port that could not be bound; nothing is left open.
+   */
+  static open(uid: string, info: PodInfo, netns: number, shared: WorkerShared): PodProxy {
+    const proxy = new PodProxy(uid, info, shared, NetworkNamespace.fromDescriptor(duplicateDescriptor(netns)))
+    try {
+      proxy.#listen()
+    } catch (cause) {
+      proxy.close('listeners could not be bound')
+      throw cause
+    }
+    return proxy
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  get isIdle(): boolean {
+    return this.#connections.size === 0
+  }
+
+  track(facts: ConnectionFacts, reauthorize?: Reauthorize): Connection {
+    const { loop, report } = this.shared
+    const connection: Connection = new Connection(facts, { report, loop, onEnd: () => void this.#connections.delete(connection) })
+    this.#connections.set(connection, reauthorize)
+    return connection
+  }
+
+  refuse(fd: number, { direction, src, dst, reason, detail }: Refusal): void {
+    resetSocket(fd)
+    this.shared.report.log(refusedLine(direction, { src: formatAddress(src), dst: formatAddress(dst) }, { reason, detail }))
+  }
+
+  adopt(server: Closable): () => void {
+    this.#servers.add(server)
+    return () => void this.#servers.delete(server)
+  }
+
+  /** Asks again for every connection that was let in, and cuts those that would no longer be. */
+  reauthorize(): void {
+    for (const [connection, ask] of [...this.#connections]) {
+      const verdict = ask?.()
+      if (verdict?.kind === 'denied') connection.cut('POLICY_CHANGED', `connection closed due to policy change: ${verdict.detail}`)
+    }
+  }
+
+  describe(nowMs: number): readonly LiveConnection[] {
+    return [...this.#connections.keys()].map((connection) => connection.describe(nowMs))
+  }
+
+  /** Stops accepting and lets what is open finish. */
+  drain(): void {
+    for (const listener of this.#listeners.splice(0)) listener.closeAfterDrain()
+    this.pool.drain()
+    for (const server of [...this.#servers]) server.drain()
+  }
+
+  /** Cuts everything at once: the pod is gone, or no longer ours. */
+  close(reason: string): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    for (const listener of this.#listeners.splice(0)) listener.close()
+    for (const connection of [...this.#connections.keys()]) connection.cut('DRAINED', reason)
+    for (const server of [...this.#servers]) server.close(reason)
+    this.pool.close(reason)
+    this.netns[Symbol.dispose]()
+  }
+
+  #listen(): void {
+    const { loop, limits, settings, contain } = this.shared
+    const options = { mark: settings.packetMark, reusePort: true, transparent: settings.originalSource !== 'never' }
+    const ip = settings.ipv6 ? '::' : '0.0.0.0'
+    // All three are bound before any accepts, so that a failure leaves no half of a proxy.
+    const bound = this.netns.enter(() => {
+      const made: number[] = []
+      try {
+        for (const { port } of SERVED) made.push(listenOn({ ip, port }, options))
+      } catch (cause) {
+        for (const fd of made) resetSocket(fd)
+        throw cause
+      }
+      return made
+    })
+    for (const [index, { serve }] of SERVED.entries()) {
+      const fd = bound[index]
+      if (fd === undefined) continue
+      const onAccept = (accepted: number, peer: SocketAddress): void => contain(accepted, () => serve(accepted, peer, this))
+      this.#listeners.push(new Listener(fd, loop, limits, onAccept))
+    }
+  }
+}
+
