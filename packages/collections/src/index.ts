@@ -1,1 +1,5 @@
-export {}
+export type { Change, Collection, CollectionIndex, Fetch, Filter, InputCollection } from './collection.ts'
+export { CollectionError, type CollectionErrorCode, collectionErrorCodes } from './collection-error.ts'
+export { CollectionGraph, type CollectionOptions, type DerivationOptions } from './collection-graph.ts'
+export type { Fault } from './derivation.ts'
+export { equalPlain } from './equal-plain.ts'
