@@ -1,0 +1,79 @@
+import { trafficLabelNames } from './traffic-labels.ts'
+
+/** One metric as it is exposed; docs/metrics.md is made from these. */
+export interface MetricDefinition {
+  readonly component: 'ztunnel' | 'istiod' | 'cni' | 'all'
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly buckets?: readonly number[]
+}
+
+/** `labels: 'traffic'` stands for `trafficLabelNames`. */
+export const metricRows = {
+  // Traffic: names, labels and their order are the standard mesh metrics'.
+  istio_tcp_connections_opened_total: { component: 'ztunnel', type: 'counter', help: 'Connections opened', labels: 'traffic' },
+  istio_tcp_connections_closed_total: { component: 'ztunnel', type: 'counter', help: 'Connections closed', labels: 'traffic' },
+  istio_tcp_connections_failed_total: { component: 'ztunnel', type: 'counter', help: 'Connections closed with a response flag', labels: 'traffic' },
+  istio_tcp_received_bytes_total: { component: 'ztunnel', type: 'counter', help: 'Bytes from downstream to upstream', labels: 'traffic' },
+  istio_tcp_sent_bytes_total: { component: 'ztunnel', type: 'counter', help: 'Bytes from upstream to downstream', labels: 'traffic' },
+  istio_tcp_sockets_open: { component: 'ztunnel', type: 'gauge', help: 'Accepted sockets that are open', labels: ['reporter'] },
+
+  istio_build: { component: 'all', type: 'gauge', help: 'Constant 1; the labels say what runs', labels: ['component', 'tag'] },
+  istio_xds_connection_terminations_total: { component: 'ztunnel', type: 'counter', help: 'Ended streams to the control plane', labels: ['reason'] },
+  istio_xds_message_total: { component: 'ztunnel', type: 'counter', help: 'Responses from the control plane', labels: ['url'] },
+  istio_xds_message_bytes_total: { component: 'ztunnel', type: 'counter', help: 'Bytes of responses from the control plane', labels: ['url'] },
+  workload_manager_active_proxy_count: { component: 'ztunnel', type: 'gauge', help: 'Pods whose listeners are up', labels: [] },
+  workload_manager_pending_proxy_count: { component: 'ztunnel', type: 'gauge', help: 'Pods whose listeners could not be made yet', labels: [] },
+  workload_manager_proxies_started_total: { component: 'ztunnel', type: 'counter', help: 'Pods taken on', labels: [] },
+  workload_manager_proxies_stopped_total: { component: 'ztunnel', type: 'counter', help: 'Pods let go', labels: [] },
+  process_open_fds: { component: 'ztunnel', type: 'gauge', help: 'Open file descriptors', labels: [] },
+  process_max_fds: { component: 'ztunnel', type: 'gauge', help: 'Limit of open file descriptors', labels: [] },
+
+  // Our own, where upstream is silent: every refusal, every limit, every fault has a number.
+  ambient_connections_refused_total: { component: 'ztunnel', type: 'counter', help: 'Connections refused before they were counted as opened', labels: ['direction', 'reason'] },
+  ambient_limit_hits_total: { component: 'all', type: 'counter', help: 'Times a limit of docs/limits.md was hit', labels: ['limit'] },
+  ambient_log_lines_dropped_total: { component: 'all', type: 'counter', help: 'Log lines lost because the log could not be written', labels: [] },
+  ambient_worker_faults_total: { component: 'all', type: 'counter', help: 'Errors in our own code that ended one connection or request', labels: ['scope'] },
+  ambient_certificates: { component: 'ztunnel', type: 'gauge', help: 'Identities by state of their certificate', labels: ['state'] },
+  ambient_certificate_fetches_total: { component: 'ztunnel', type: 'counter', help: 'Certificate requests by outcome', labels: ['result'] },
+
+  pilot_xds: { component: 'istiod', type: 'gauge', help: 'Connected xDS clients', labels: ['version'] },
+  pilot_xds_pushes: { component: 'istiod', type: 'counter', help: 'Pushes by type of resource', labels: ['type'] },
+  pilot_proxy_convergence_time: { component: 'istiod', type: 'histogram', help: 'Seconds from a change to its push', labels: [], buckets: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30] },
+  pilot_xds_push_time: { component: 'istiod', type: 'histogram', help: 'Seconds to make and send a push', labels: ['type'], buckets: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30] },
+  pilot_xds_config_size_bytes: { component: 'istiod', type: 'histogram', help: 'Bytes of a push', labels: ['type'], buckets: [1, 1e4, 1e6, 4e6, 1e7, 4e7] },
+  pilot_push_triggers: { component: 'istiod', type: 'counter', help: 'What made a push necessary', labels: ['type'] },
+  pilot_total_xds_rejects: { component: 'istiod', type: 'counter', help: 'Resources that a client refused', labels: ['type'] },
+  pilot_total_xds_internal_errors: { component: 'istiod', type: 'counter', help: 'Errors of our own while serving xDS', labels: [] },
+  pilot_xds_expired_nonce: { component: 'istiod', type: 'counter', help: 'Requests that answered an older response', labels: ['type'] },
+  pilot_services: { component: 'istiod', type: 'gauge', help: 'Services known', labels: [] },
+  pilot_k8s_cfg_events: { component: 'istiod', type: 'counter', help: 'Changes of configuration objects', labels: ['type', 'event'] },
+  citadel_server_csr_count: { component: 'istiod', type: 'counter', help: 'Certificate signing requests', labels: [] },
+  citadel_server_success_cert_issuance_count: { component: 'istiod', type: 'counter', help: 'Certificates issued', labels: [] },
+  citadel_server_authentication_failure_count: { component: 'istiod', type: 'counter', help: 'Requests refused for who made them', labels: [] },
+  citadel_server_csr_parsing_err_count: { component: 'istiod', type: 'counter', help: 'Signing requests that could not be used', labels: [] },
+  citadel_server_root_cert_expiry_timestamp: { component: 'istiod', type: 'gauge', help: 'Unix time at which the root expires', labels: [] },
+  istiod_uptime_seconds: { component: 'istiod', type: 'gauge', help: 'Seconds since the process started', labels: [] },
+  ambient_collection_recomputed_total: { component: 'istiod', type: 'counter', help: 'Derived entries computed anew', labels: ['collection'] },
+
+  istio_cni_install_ready: { component: 'cni', type: 'gauge', help: '1 once the plugin is installed', labels: [] },
+  istio_cni_installs_total: { component: 'cni', type: 'counter', help: 'Installations of the plugin by outcome', labels: ['result'] },
+  istio_cni_plugin_requests_total: { component: 'cni', type: 'counter', help: 'Requests of the plugin by answer', labels: ['response_code'] },
+  nodeagent_reconcile_events_total: { component: 'cni', type: 'counter', help: 'Actions the reconciler took', labels: ['type'] },
+  ztunnel_connected: { component: 'cni', type: 'gauge', help: 'Ztunnels connected', labels: [] },
+} as const
+
+export type MetricName = keyof typeof metricRows
+
+type Row = Omit<MetricDefinition, 'labels'> & { readonly labels: 'traffic' | readonly string[] }
+
+/** Every metric of the mesh by name. */
+export const metricTable: ReadonlyMap<MetricName, MetricDefinition> = new Map(
+  entriesOf(metricRows).map(([name, row]) => [name, { ...row, labels: row.labels === 'traffic' ? trafficLabelNames : row.labels }]),
+)
+
+function entriesOf(rows: Readonly<Record<MetricName, Row>>): [MetricName, Row][]
+function entriesOf(rows: Readonly<Record<string, Row>>): [string, Row][] {
+  return Object.entries(rows)
+}

@@ -1,0 +1,30 @@
+/** One socket that some part of the mesh listens on; docs/ports.md is made from these. */
+export interface PortDefinition {
+  readonly port: number
+  readonly protocol: 'TCP' | 'UDP'
+  readonly component: 'ztunnel' | 'istiod' | 'cni'
+  readonly where: string
+  readonly bind: string
+  readonly purpose: string
+}
+
+export const ports = {
+  outbound: { port: 15001, protocol: 'TCP', component: 'ztunnel', where: 'every enrolled pod', bind: 'wildcard', purpose: 'Everything the app dials, by redirect' },
+  inboundPlaintext: { port: 15006, protocol: 'TCP', component: 'ztunnel', where: 'every enrolled pod', bind: 'wildcard', purpose: 'Everything that arrives in plain TCP, by redirect' },
+  inboundHbone: { port: 15008, protocol: 'TCP', component: 'ztunnel', where: 'every enrolled pod', bind: 'wildcard', purpose: 'HBONE from peers: HTTP/2 CONNECT over mutual TLS' },
+  ztunnelAdmin: { port: 15000, protocol: 'TCP', component: 'ztunnel', where: 'ztunnel', bind: '127.0.0.1', purpose: 'Configuration dump, log levels, shutdown' },
+  ztunnelMetrics: { port: 15020, protocol: 'TCP', component: 'ztunnel', where: 'ztunnel', bind: 'wildcard', purpose: 'Prometheus metrics' },
+  ztunnelReadiness: { port: 15021, protocol: 'TCP', component: 'ztunnel', where: 'ztunnel', bind: 'wildcard', purpose: 'Readiness probe' },
+  istiodSecure: { port: 15012, protocol: 'TCP', component: 'istiod', where: 'istiod', bind: 'wildcard', purpose: 'Delta xDS and the CA over TLS' },
+  istiodMonitoring: { port: 15014, protocol: 'TCP', component: 'istiod', where: 'istiod', bind: 'wildcard', purpose: 'Prometheus metrics, version, debug' },
+  istiodReadiness: { port: 8080, protocol: 'TCP', component: 'istiod', where: 'istiod', bind: 'wildcard', purpose: 'Readiness probe' },
+  cniHealth: { port: 8000, protocol: 'TCP', component: 'cni', where: 'CNI agent', bind: 'wildcard', purpose: 'Health and readiness probes' },
+  cniMetrics: { port: 15014, protocol: 'TCP', component: 'cni', where: 'CNI agent', bind: 'wildcard', purpose: 'Prometheus metrics' },
+} as const
+
+/** Ports of a pod that the mesh listens on itself; nobody may ask for them as a destination. */
+export const illegalPorts: ReadonlySet<number> = new Set([
+  ports.outbound.port,
+  ports.inboundPlaintext.port,
+  ports.inboundHbone.port,
+])

@@ -1,0 +1,148 @@
+/** Refusals by the CNI agent, istiod, the CA, the xDS client and every part's configuration. None of them ends a connection. */
+export const controlReasons = {
+  CONFIG_INVALID: {
+    flag: '-',
+    meaning: 'An environment variable, an argument or a configuration file has a value that cannot be used.',
+    action: 'Correct the value that the message names, and start again.',
+  },
+  PRIVILEGE_MISSING: {
+    flag: '-',
+    meaning: 'The process lacks a capability that it cannot work without.',
+    action: 'Run it as root or with SYS_ADMIN, NET_ADMIN and NET_RAW.',
+  },
+  PLATFORM_UNSUPPORTED: {
+    flag: '-',
+    meaning: 'The operating system, the kernel or the node binary lacks what the mesh needs.',
+    action: 'Use Linux with the features that the message names, and the pinned Node.',
+  },
+  MANIFEST_INVALID: {
+    flag: '-',
+    meaning: 'A YAML file in the configuration directory could not be read as Kubernetes objects.',
+    action: 'Correct the file and line that the message names; until then its last good content stays in force.',
+  },
+  POD_NOT_FOUND: {
+    flag: '-',
+    meaning: 'The pod of a CNI request is not known to the API server.',
+    action: 'Nothing, if the pod was just deleted; else check the agent’s connection to the API server.',
+  },
+  NETNS_NOT_FOUND: {
+    flag: '-',
+    meaning: 'The pod’s network namespace could not be found or opened.',
+    action: 'Check that the pod runs, and that the agent sees the host’s /proc and /var/run/netns.',
+  },
+  NETNS_IS_HOST: {
+    flag: '-',
+    meaning: 'The pod shares the host’s network namespace and cannot be enrolled.',
+    action: 'Remove hostNetwork from the pod, or leave it out of the mesh.',
+  },
+  POD_IP_MISSING: {
+    flag: '-',
+    meaning: 'The pod has no IP address yet.',
+    action: 'Check the CNI plugin that comes before the mesh’s in the chain.',
+  },
+  RULES_FAILED: {
+    flag: '-',
+    meaning: 'The redirect rules could not be written into the pod’s network namespace.',
+    action: 'Read the tool’s message; check that iptables and the kernel modules it names are there.',
+  },
+  RULES_NOT_VERIFIED: {
+    flag: '-',
+    meaning: 'The redirect rules in the pod’s network namespace are not those that were written.',
+    action: 'Look for another program that changes iptables inside pods.',
+  },
+  ZDS_NOT_CONNECTED: {
+    flag: '-',
+    meaning: 'No ztunnel is connected to the agent.',
+    action: 'Check that ztunnel runs on the node; the pod is enrolled when it connects.',
+  },
+  ZDS_REFUSED: {
+    flag: '-',
+    meaning: 'Ztunnel could not take the pod.',
+    action: 'Read the text it answered with; the pod is sent again by itself.',
+  },
+  ZDS_TIMEOUT: {
+    flag: '-',
+    meaning: 'Ztunnel did not acknowledge a message in time.',
+    action: 'Look at ztunnel’s log and load.',
+  },
+  ZDS_PROTOCOL: {
+    flag: '-',
+    meaning: 'The peer on the ZDS socket sent what the protocol does not allow.',
+    action: 'Check that agent and ztunnel are of compatible versions.',
+  },
+  AGENT_UNREACHABLE: {
+    flag: '-',
+    meaning: 'The CNI plugin could not reach the agent on its socket.',
+    action: 'Check that the agent runs on the node; the container runtime tries again.',
+  },
+  CNI_REQUEST_INVALID: {
+    flag: '-',
+    meaning: 'The container runtime’s request lacks something or is of an unsupported version.',
+    action: 'Check the CNI configuration list and the runtime’s version.',
+  },
+  TOKEN_MISSING: {
+    flag: '-',
+    meaning: 'The caller sent no bearer token.',
+    action: 'Mount a projected service-account token for the audience istio-ca, and name it in AUTH_TOKEN.',
+  },
+  TOKEN_INVALID: {
+    flag: '-',
+    meaning: 'The caller’s token is expired, for another audience, or not signed by a known key.',
+    action: 'Check the token’s audience and issuer, the clocks, and the JWKS file.',
+  },
+  CALLER_NOT_TRUSTED: {
+    flag: '-',
+    meaning: 'The caller may not ask for certificates of other identities.',
+    action: 'Add its service account to the CA’s trusted node accounts, if it is a node proxy.',
+  },
+  CALLER_NOT_FOUND: {
+    flag: '-',
+    meaning: 'The caller’s token is bound to a pod that is not known.',
+    action: 'Nothing, if the pod has just started: it asks again; else check that the pod exists.',
+  },
+  IDENTITY_NOT_ON_NODE: {
+    flag: '-',
+    meaning: 'No pod on the caller’s node runs with the requested identity.',
+    action: 'Nothing, if the pod has just started: it is asked for again; else check where the pod runs.',
+  },
+  CSR_INVALID: {
+    flag: '-',
+    meaning: 'The certificate signing request cannot be parsed, verified, or names what it may not.',
+    action: 'Check that the client sends one SPIFFE URI and a P-256 key.',
+  },
+  CA_UNAVAILABLE: {
+    flag: '-',
+    meaning: 'The CA could not be reached or gave an error.',
+    action: 'Check istiod; the request is made again with growing delays, and at once for a waiting connection.',
+  },
+  CA_ANSWER_INVALID: {
+    flag: '-',
+    meaning: 'The CA answered with a chain that lacks a root, is for another identity or key, or has expired.',
+    action: 'Check the CA; the answer was not used.',
+  },
+  CA_ROOT_INVALID: {
+    flag: '-',
+    meaning: 'The CA’s own root certificate or key on disk cannot be used.',
+    action: 'Restore the files that the message names, or remove both to make a new root, which ends trust in the old one.',
+  },
+  RESOURCE_INVALID: {
+    flag: '-',
+    meaning: 'A resource from the control plane breaks a rule of its type and was refused; its last good version stays.',
+    action: 'Correct the Kubernetes object that the message names.',
+  },
+  RESOURCE_TYPE_UNKNOWN: {
+    flag: '-',
+    meaning: 'A subscriber asked for a type of resource that this control plane does not serve.',
+    action: 'Check that the proxy is of a kind this control plane supports.',
+  },
+  XDS_UNAVAILABLE: {
+    flag: '-',
+    meaning: 'The stream to the control plane ended or could not be made.',
+    action: 'Check istiod, its address and root certificate; what is known stays in force, and it is tried again.',
+  },
+  POLICY_UNSUPPORTED: {
+    flag: '-',
+    meaning: 'An AuthorizationPolicy uses what a node proxy cannot enforce; the affected rule was tightened or left out.',
+    action: 'Use L4 attributes only, or attach the policy to a waypoint.',
+  },
+} as const
