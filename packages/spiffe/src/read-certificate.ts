@@ -1,9 +1,10 @@
-import { SubjectAlternativeNameExtension, X509Certificate } from '@peculiar/x509'
+import { X509Certificate } from 'node:crypto'
 import { SpiffeError } from './spiffe-error.ts'
 
 /** What an operator sees of a certificate. */
 export interface CertificateFacts {
   readonly uris: readonly string[]
+  /** Hexadecimal, upper case. */
   readonly serialNumber: string
   readonly notBeforeMs: number
   readonly notAfterMs: number
@@ -24,14 +25,24 @@ export function readCertificate(pem: string): CertificateFacts {
   if (first === undefined) throw new SpiffeError('CERTIFICATE_INVALID', 'Cannot find a PEM certificate in the text')
   try {
     const certificate = new X509Certificate(first)
-    const names = certificate.getExtension(SubjectAlternativeNameExtension)?.names.items ?? []
     return {
-      uris: names.filter((name) => name.type === 'url').map((name) => name.value),
+      uris: uriNames(certificate.subjectAltName ?? ''),
       serialNumber: certificate.serialNumber,
-      notBeforeMs: certificate.notBefore.getTime(),
-      notAfterMs: certificate.notAfter.getTime(),
+      notBeforeMs: certificate.validFromDate.getTime(),
+      notAfterMs: certificate.validToDate.getTime(),
     }
   } catch (cause) {
     throw new SpiffeError('CERTIFICATE_INVALID', 'Cannot parse certificate', { cause })
   }
+}
+
+/** Node prints `URI:spiffe://…, DNS:x`, and a value that could be mistaken for more than one as a JSON string. */
+function uriNames(subjectAltName: string): readonly string[] {
+  const uris: string[] = []
+  for (const [, kind, quoted, plain] of subjectAltName.matchAll(/([A-Za-z ]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))(?:, |$)/g)) {
+    if (kind !== 'URI') continue
+    const value: unknown = quoted === undefined ? plain : JSON.parse(quoted)
+    if (typeof value === 'string') uris.push(value)
+  }
+  return uris
 }
