@@ -14,7 +14,7 @@ const SHAPE = /^spiffe:\/\/([a-z0-9._-]{1,255})\/ns\/([A-Za-z0-9._-]+)\/sa\/([A-
 const MAX_BYTES = 2048
 
 export function isSpiffeId(text: string): text is SpiffeId {
-  return text.length <= MAX_BYTES && SHAPE.test(text) && !/\/\.{1,2}(\/|$)/.test(text)
+  return text.length <= MAX_BYTES && SHAPE.test(text) && !/\/(ns|sa)\/\.{1,2}(\/|$)/.test(text)
 }
 
 /**
