@@ -1,1 +1,1 @@
-export {}
+export { formatAuthority, parseAuthority, type Authority } from './authority.ts'
