@@ -42,3 +42,4 @@ export type {
 export { type FileProblem } from './entry-files.ts'
 export { FileResources, type FileResourcesOptions } from './file-resources.ts'
 export { type ResourceCheck, resourceChecks, type ResourceSetup, verifyResources } from './verify-resources.ts'
+export { objectsFromYaml, toYaml } from './yaml-text.ts'

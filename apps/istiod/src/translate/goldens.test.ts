@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isRecord, objectKey, objectsFromYaml, toYaml } from '@ambient/kube'
+import { type Address, defineService, defineWorkload } from '@ambient/model'
+import { expect, test } from 'vitest'
+import { meshState } from './mesh-state.ts'
+
+/** `UPDATE_GOLDENS=1 npm test` rewrites the expected files; read the difference before you commit it. */
+const isUpdate = process.env['UPDATE_GOLDENS'] === '1'
+const directory = join(import.meta.dirname, 'testdata')
+const cases = readdirSync(directory).flatMap((name) => (name.endsWith('.in.yaml') ? [name.slice(0, -8)] : []))
+
+test.each(cases)('meshState() turns %s.in.yaml into %s.out.yaml', (name) => {
+  const actual = translate(readFileSync(join(directory, `${name}.in.yaml`), 'utf8'))
+  const path = join(directory, `${name}.out.yaml`)
+  if (isUpdate) writeFileSync(path, actual)
+  expect(actual).toBe(readFileSync(path, 'utf8'))
+})
+
+test('testdata holds no expected file without its input', () => {
+  const orphans = readdirSync(directory).filter((name) => !cases.some((each) => name.startsWith(`${each}.`)))
+  expect(orphans).toEqual([])
+  expect(cases.length).toBeGreaterThan(10)
+})
+
+function translate(input: string): string {
+  const faults: string[] = []
+  const options = {
+    clusterId: 'Kubernetes',
+    trustDomain: 'cluster.local',
+    rootNamespace: 'istio-system',
+    domainSuffix: 'cluster.local',
+  }
+  const state = meshState(options, ({ cause }) => faults.push(cause instanceof Error ? cause.message : String(cause)))
+  state.graph.transaction(() => {
+    for (const object of objectsFromYaml(input)) state.inputs.get(object.kind)?.set(objectKey(object.metadata), object)
+  })
+  return toYaml({
+    addresses: sorted(state.addresses.entries()).map(withoutDefaults),
+    policies: sorted(state.policies.entries()),
+    faults,
+  })
+}
+
+function sorted<V>(entries: Iterable<[string, V]>): readonly V[] {
+  return [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value)
+}
+
+function withoutDefaults(address: Address): unknown {
+  const given = address.kind === 'workload' ? address.workload : address.service
+  const plain =
+    address.kind === 'workload'
+      ? defineWorkload({ uid: '', name: '', namespace: '' })
+      : defineService({ name: '', namespace: '', hostname: '' })
+  const defaults: unknown = plain
+  const told = Object.entries(given).filter(
+    ([field, value]) => !isRecord(defaults) || JSON.stringify(defaults[field]) !== JSON.stringify(value),
+  )
+  return { [address.kind]: Object.fromEntries(told) }
+}
