@@ -31,7 +31,7 @@ test.each([
 ])('$name', ({ policies, expected }) => expect(decide(policies, fromWeb)).toEqual(expected))
 
 test.each([
-  { name: 'denies while a named policy is unknown', policies: [policy('a', 'allow', always)], because: { kind: 'unknown-policy', policy: 'shop/late' } },
+  { name: 'denies while a named policy is unknown', policies: [policy('a', 'allow', always)], because: { kind: 'policy-unknown', policy: 'shop/late' } },
   { name: 'still names a DENY policy that matches', policies: [policy('d', 'deny', always)], because: { kind: 'policy', policy: 'shop/d' } },
 ])('compilePolicies() $name', ({ policies, because }) => {
   expect(compilePolicies(policies, ['shop/late']).decide(fromWeb)).toMatchObject({ verdict: 'deny', because })

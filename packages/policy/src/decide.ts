@@ -31,7 +31,7 @@ export type Decision =
         | { readonly kind: 'policy'; readonly policy: string }
         | { readonly kind: 'no-policy-matched' }
         /** The workload names a policy that has not arrived; until it has, nobody can say it would allow. */
-        | { readonly kind: 'unknown-policy'; readonly policy: string }
+        | { readonly kind: 'policy-unknown'; readonly policy: string }
       readonly dryRun: readonly DryRunFinding[]
     }
 
@@ -70,7 +70,7 @@ export function joinPolicies(policies: readonly CompiledPolicy[], unknown: reado
       const findings = dryRun.length === 0 ? NO_FINDINGS : findDryRun(dryRun, facts)
       const denied = denies.find((policy) => policy.matches(facts))
       if (denied !== undefined) return deny({ kind: 'policy', policy: denied.key }, findings)
-      if (missing !== undefined) return deny({ kind: 'unknown-policy', policy: missing }, findings)
+      if (missing !== undefined) return deny({ kind: 'policy-unknown', policy: missing }, findings)
       if (allows.length === 0) return { verdict: 'allow', because: { kind: 'no-allow-policy' }, dryRun: findings }
       const allowed = allows.find((policy) => policy.matches(facts))
       if (allowed === undefined) return deny({ kind: 'no-policy-matched' }, findings)

@@ -6,9 +6,10 @@ import { baggageFacts } from '../outbound/connect-fields.ts'
 import { dial } from '../worker/dial.ts'
 import type { PodContext } from '../worker/pod-context.ts'
 import { tunnelOutcome } from '../worker/tunnel-outcome.ts'
-import { authorizeInbound, resolveInbound } from './authorize-inbound.ts'
+import { authorizeInbound } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
 import { hboneFacts } from './inbound-facts.ts'
+import { resolveInbound } from './resolve-inbound.ts'
 
 export interface RequestContext {
   readonly pod: PodContext

@@ -1,0 +1,121 @@
+import { formatHostPort, type Service, serviceName, type Workload } from '@ambient/model'
+import type { SpiffeId } from '@ambient/spiffe'
+import { illegalPorts, type TrafficReasonCode } from '@ambient/telemetry'
+import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import { expectedIds, isFromWaypoint, routeToWaypoint, waypointOf } from './resolve-waypoint.ts'
+import { selectEndpoint } from './select-endpoint.ts'
+
+export interface HostPort {
+  /** Canonical text. */
+  readonly ip: string
+  readonly port: number
+}
+
+/** One connection that the app of a pod has made. */
+export interface OutboundAttempt {
+  /** The pod that owns the listener; never derived from the packet. */
+  readonly source: Workload
+  readonly sourceIp: string
+  readonly destination: HostPort
+  /** The network this node proxy is configured for. */
+  readonly network: string
+  readonly random: { float(): number }
+}
+
+interface Destination {
+  readonly destinationService: Service | undefined
+  /** Whoever is at the next hop: an endpoint, or a waypoint's pod. */
+  readonly destinationWorkload: Workload | undefined
+}
+
+export type Route =
+  | (Destination & {
+      readonly kind: 'hbone'
+      readonly nextHop: HostPort
+      readonly authority: string
+      /** The next hop's certificate must carry one of these. */
+      readonly expectedIds: readonly SpiffeId[]
+      readonly isWaypoint: boolean
+    })
+  | (Destination & { readonly kind: 'tcp' | 'passthrough'; readonly nextHop: HostPort })
+  | { readonly kind: 'reject'; readonly reason: TrafficReasonCode; readonly detail: string }
+
+const HBONE_PORT = 15008
+
+/**
+ * Where an outbound connection goes and how. The first rule that applies wins; an address nobody knows is let through,
+ * a service nobody serves is not. Pure.
+ *
+ * @see ztunnel `src/proxy/outbound.rs`, `src/state.rs`
+ */
+export function resolveDestination(snapshot: MeshSnapshot, attempt: OutboundAttempt): Route {
+  const { source, destination, network, random } = attempt
+  if (isLoopback(destination.ip) && illegalPorts.has(destination.port)) {
+    return { kind: 'reject', reason: 'SELF_CALL', detail: 'attempted recursive call to ourselves' }
+  }
+  const addressed = addressedService(snapshot, network, attempt)
+  const serviceWaypoint = addressed === undefined ? undefined : waypointOf(addressed, random)
+  if (serviceWaypoint !== undefined) return routeToWaypoint(snapshot, attempt, serviceWaypoint, addressed)
+
+  const service = snapshot.serviceByVip(source.network, destination.ip, source.namespace)
+  if (service !== undefined) return routeToService(snapshot, attempt, service)
+
+  const workload = snapshot.workloadByAddress(source.network, destination.ip)
+  if (workload === undefined) return passthrough(destination, undefined)
+  const isOwnWaypoint = workload.waypoint !== undefined && isFromWaypoint(snapshot, attempt, workload.waypoint)
+  if (workload.waypoint !== undefined && !isOwnWaypoint) return routeToWaypoint(snapshot, attempt, workload.waypoint, undefined)
+  return routeToWorkload(workload, destination, undefined)
+}
+
+/** Only a service's own address leads to its waypoint: a pod's address that is also a virtual IP is the pod's. */
+function addressedService(snapshot: MeshSnapshot, network: string, { source, destination }: OutboundAttempt): Service | undefined {
+  if (snapshot.workloadByAddress(network, destination.ip) !== undefined) return undefined
+  return snapshot.serviceByVip(network, destination.ip, source.namespace)
+}
+
+function routeToService(snapshot: MeshSnapshot, attempt: OutboundAttempt, service: Service): Route {
+  const { source, destination, random } = attempt
+  if (service.loadBalancing?.mode === 'passthrough') return passthrough(destination, service)
+  const selected = selectEndpoint(snapshot, service, {
+    source,
+    servicePort: destination.port,
+    requestedIp: destination.ip,
+    mode: 'standard',
+    random,
+  })
+  if (selected === undefined) {
+    const detail = `no healthy upstream: ${formatHostPort(destination.ip, destination.port)} (${serviceName(service)})`
+    return { kind: 'reject', reason: 'NO_HEALTHY_UPSTREAM', detail }
+  }
+  const { workload, ip, port } = selected
+  if (workload.network !== source.network) {
+    const detail = `endpoint ${workload.uid} is on network "${workload.network}", not "${source.network}"`
+    return { kind: 'reject', reason: 'NETWORK_GATEWAY_UNSUPPORTED', detail }
+  }
+  if (ip === undefined) {
+    const detail = `endpoint ${workload.uid} is known by host name "${workload.hostname}" only`
+    return { kind: 'reject', reason: 'WORKLOAD_HOSTNAME_UNSUPPORTED', detail }
+  }
+  return routeToWorkload(workload, { ip, port }, service)
+}
+
+function routeToWorkload(workload: Workload, target: HostPort, service: Service | undefined): Route {
+  const destination: Destination = { destinationService: service, destinationWorkload: workload }
+  if (workload.tunnelProtocol === 'none') return { kind: 'tcp', nextHop: target, ...destination }
+  return {
+    kind: 'hbone',
+    nextHop: { ip: target.ip, port: HBONE_PORT },
+    authority: formatHostPort(target.ip, target.port),
+    expectedIds: expectedIds(service, workload),
+    isWaypoint: false,
+    ...destination,
+  }
+}
+
+function passthrough(nextHop: HostPort, destinationService: Service | undefined): Route {
+  return { kind: 'passthrough', nextHop, destinationService, destinationWorkload: undefined }
+}
+
+function isLoopback(ip: string): boolean {
+  return ip === '::1' || ip.startsWith('127.')
+}
