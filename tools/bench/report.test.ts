@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { renderChart, renderTable, summarise } from './report.ts'
+import { type BenchSample, parseSamples } from './sample.ts'
+
+function sample(contestant: string, round: number, value: number): BenchSample {
+  return { case: 'bytes', contestant, round, value, unit: 'MB/s', load: 1 }
+}
+
+test('summarise() gives medians, extremes and ratios to the first contestant', () => {
+  const rows = summarise([sample('none', 1, 100), sample('mesh', 1, 40), sample('none', 2, 300), sample('mesh', 2, 60), sample('none', 3, 200), sample('mesh', 3, 50)])
+  expect(rows).toMatchObject([
+    { contestant: 'none', median: 200, best: 300, worst: 100, ratio: 1, rounds: 3 },
+    { contestant: 'mesh', median: 50, best: 60, worst: 40, ratio: 0.25 },
+  ])
+})
+
+test('summarise() calls the largest time the worst', () => {
+  const time = (round: number, value: number): BenchSample => ({ ...sample('none', round, value), unit: 'ms' })
+  expect(summarise([time(1, 5), time(2, 9)])).toMatchObject([{ median: 7, best: 5, worst: 9 }])
+})
+
+test('summarise() compares ratios, not values, with a baseline from another machine', () => {
+  const rows = summarise([sample('none', 1, 100), sample('mesh', 1, 50)], [sample('none', 1, 1000), sample('mesh', 1, 250)])
+  expect(rows[1]?.toBaseline).toBe(2)
+})
+
+test('renderTable() and renderChart() show every contestant', () => {
+  const rows = summarise([sample('none', 1, 100), sample('mesh', 1, 50)])
+  expect(renderTable(rows).split('\n')).toHaveLength(4)
+  expect(renderChart(rows)).toContain(`mesh ${'█'.repeat(20)} 50.00`)
+})
+
+test('parseSamples() reads back what was written', () => {
+  const samples = [sample('none', 1, 1.5), sample('mesh', 1, 2)]
+  expect(parseSamples(samples.map((s) => JSON.stringify(s)).join('\n') + '\n')).toEqual(samples)
+})
+
+test.each([
+  { line: '{', text: 'line 1: not JSON' },
+  { line: '[]', text: '"case" must be text' },
+  { line: '{"case":"a","contestant":"b","round":"1","value":1,"unit":"x","load":0}', text: '"round" must be a number' },
+])('parseSamples() says what is wrong with $line', ({ line, text }) => expect(() => parseSamples(line)).toThrow(text))

@@ -1,0 +1,97 @@
+import type { BenchSample } from './sample.ts'
+
+export interface Row {
+  readonly case: string
+  readonly contestant: string
+  readonly unit: string
+  readonly median: number
+  readonly worst: number
+  readonly best: number
+  readonly rounds: number
+  /** To the case's first contestant, median to median. */
+  readonly ratio: number
+  /** To the same contestant of the baseline's ratio; undefined without a baseline. */
+  readonly toBaseline: number | undefined
+}
+
+/** Medians and ratios, in the order in which cases and contestants were first seen. Ratios are what may be compared between machines. */
+export function summarise(samples: readonly BenchSample[], baseline: readonly BenchSample[] = []): readonly Row[] {
+  const before = new Map(baseline.length === 0 ? [] : summarise(baseline).map((row) => [keyOf(row), row.ratio]))
+  const groups = new Map<string, BenchSample[]>()
+  for (const sample of samples) {
+    const group = groups.get(keyOf(sample)) ?? []
+    group.push(sample)
+    groups.set(keyOf(sample), group)
+  }
+  const reference = new Map<string, number>()
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const values = group.map((sample) => sample.value).sort((a, b) => a - b)
+    const median = medianOf(values)
+    const caseKey = `${first.case}\u0000${first.unit}`
+    const base = reference.get(caseKey) ?? median
+    reference.set(caseKey, base)
+    const ratio = base === 0 ? Number.NaN : median / base
+    const was = before.get(keyOf(first))
+    const [low = 0] = values
+    const high = values.at(-1) ?? 0
+    const [best, worst] = isBetterHigher(first.unit) ? [high, low] : [low, high]
+    return [{ case: first.case, contestant: first.contestant, unit: first.unit, median, best, worst, rounds: values.length, ratio, toBaseline: was === undefined ? undefined : ratio / was }]
+  })
+}
+
+/** A table for people and for Markdown alike. */
+export function renderTable(rows: readonly Row[]): string {
+  const withBaseline = rows.some((row) => row.toBaseline !== undefined)
+  const head = ['case', 'contestant', 'median', 'best', 'worst', 'unit', 'rounds', 'ratio', ...(withBaseline ? ['ratio / baseline'] : [])]
+  const body = rows.map((row) => [
+    row.case,
+    row.contestant,
+    short(row.median),
+    short(row.best),
+    short(row.worst),
+    row.unit,
+    String(row.rounds),
+    short(row.ratio),
+    ...(withBaseline ? [row.toBaseline === undefined ? '-' : short(row.toBaseline)] : []),
+  ])
+  const widths = head.map((title, column) => Math.max(title.length, ...body.map((cells) => cells[column]?.length ?? 0)))
+  const line = (cells: readonly string[]): string => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n')
+}
+
+const BAR = 40
+
+/** One bar a contestant, as long as its median in proportion to the case's largest. */
+export function renderChart(rows: readonly Row[]): string {
+  const cases = [...new Set(rows.map((row) => `${row.case} (${row.unit})`))]
+  return cases
+    .map((title) => {
+      const shown = rows.filter((row) => `${row.case} (${row.unit})` === title)
+      const most = Math.max(...shown.map((row) => row.median))
+      const name = Math.max(...shown.map((row) => row.contestant.length))
+      const bars = shown.map((row) => `  ${row.contestant.padEnd(name)} ${'█'.repeat(most === 0 ? 0 : Math.round((row.median / most) * BAR))} ${short(row.median)}`)
+      return [title, ...bars].join('\n')
+    })
+    .join('\n\n')
+}
+
+export function medianOf(sorted: readonly number[]): number {
+  const middle = Math.floor(sorted.length / 2)
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
+}
+
+function isBetterHigher(unit: string): boolean {
+  return unit.endsWith('/s')
+}
+
+function keyOf({ case: name, contestant, unit }: Pick<BenchSample, 'case' | 'contestant' | 'unit'>): string {
+  return `${name}\u0000${contestant}\u0000${unit}`
+}
+
+function short(value: number): string {
+  if (!Number.isFinite(value)) return '-'
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
+}
