@@ -1,4 +1,4 @@
-/** Whether two plain values (no class instances but Map-free objects, arrays, bytes, scalars) have the same content. */
+/** Whether two plain values (scalars, lists, bytes, and objects with named members only) have the same content. */
 export function equalPlain(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false

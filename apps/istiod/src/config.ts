@@ -1,0 +1,161 @@
+import { parseArgs } from 'node:util'
+import { CodedError } from '@ambient/lifecycle'
+import { isTrustDomain } from '@ambient/spiffe'
+import { ports } from '@ambient/telemetry'
+
+export interface IstiodConfig {
+  readonly configDirectory: string
+  readonly jwksFile: string
+  /** Holds the CA's root and its key. */
+  readonly stateDirectory: string
+  readonly listenAddress: string
+  /** 0 takes any that is free. */
+  readonly securePort: number
+  readonly monitoringPort: number
+  readonly httpPort: number
+  readonly clusterId: string
+  readonly trustDomain: string
+  readonly domainSuffix: string
+  /** Where istiod itself runs; also the root namespace of policies. */
+  readonly namespace: string
+  /** Names and addresses in the serving certificate, besides istiod's own. */
+  readonly customHosts: readonly string[]
+  readonly trustedNodeAccounts: readonly string[]
+  readonly tokenAudiences: readonly string[]
+  readonly defaultCertTtlSeconds: number
+  readonly maxCertTtlSeconds: number
+  readonly logFilter: string
+  readonly logFormat: 'plain' | 'json'
+}
+
+export class ConfigError extends CodedError<'CONFIG_INVALID'> {
+  constructor(message: string) {
+    super('CONFIG_INVALID', message)
+  }
+}
+
+export type Command =
+  | { readonly kind: 'run'; readonly config: IstiodConfig }
+  | { readonly kind: 'help' | 'version' }
+
+type Env = Readonly<Record<string, string | undefined>>
+
+export const HELP: string = `Usage: istiod --config-dir DIR --jwks FILE --state-dir DIR [--listen ADDRESS]
+
+The control plane of an ambient mesh: delta xDS and the CA for node proxies.
+
+  --config-dir DIR     Kubernetes objects as YAML; watched, never edited
+  --jwks FILE          the keys that sign service-account tokens, as a JSON Web Key Set
+  --state-dir DIR      the CA's root and key; made at the first start
+  --listen ADDRESS     address of every port (default ::, which takes IPv4 too)
+  --secure-port N      delta xDS and CA over TLS (default ${ports.istiodSecure.port}; 0 takes any)
+  --monitoring-port N  metrics, version, debug (default ${ports.istiodMonitoring.port})
+  --http-port N        readiness (default ${ports.istiodReadiness.port})
+  --help, --version
+
+Environment (default):
+  CLUSTER_ID (Kubernetes)            TRUST_DOMAIN (cluster.local)    DOMAIN_SUFFIX (cluster.local)
+  POD_NAMESPACE (istio-system)       ISTIOD_CUSTOM_HOST              TOKEN_AUDIENCES (istio-ca)
+  CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)
+  DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
+  LOG_LEVEL (info)                   LOG_FORMAT (plain or json)      ISTIOD_HEAP_MB (512)
+`
+
+const OPTIONS = {
+  'config-dir': { type: 'string' },
+  jwks: { type: 'string' },
+  'state-dir': { type: 'string' },
+  listen: { type: 'string' },
+  'secure-port': { type: 'string' },
+  'monitoring-port': { type: 'string' },
+  'http-port': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const
+
+/** @throws {ConfigError} `CONFIG_INVALID`, one line that names the flag or variable and its value. */
+export function parseCommand(args: readonly string[], env: Env): Command {
+  const flags = parseFlags(args)
+  if (flags.help === true) return { kind: 'help' }
+  if (flags.version === true) return { kind: 'version' }
+  const namespace = text(env, 'POD_NAMESPACE', 'istio-system')
+  const trustDomain = text(env, 'TRUST_DOMAIN', 'cluster.local')
+  if (!isTrustDomain(trustDomain)) throw new ConfigError(`TRUST_DOMAIN is no trust domain: "${trustDomain}"`)
+  const defaultCertTtlSeconds = seconds(env, 'DEFAULT_WORKLOAD_CERT_TTL', '24h')
+  const maxCertTtlSeconds = seconds(env, 'MAX_WORKLOAD_CERT_TTL', '2160h')
+  if (defaultCertTtlSeconds > maxCertTtlSeconds) {
+    throw new ConfigError('DEFAULT_WORKLOAD_CERT_TTL is longer than MAX_WORKLOAD_CERT_TTL')
+  }
+  return {
+    kind: 'run',
+    config: {
+      configDirectory: required(flags, 'config-dir'),
+      jwksFile: required(flags, 'jwks'),
+      stateDirectory: required(flags, 'state-dir'),
+      listenAddress: flags.listen ?? '::',
+      securePort: port(flags, 'secure-port', ports.istiodSecure.port),
+      monitoringPort: port(flags, 'monitoring-port', ports.istiodMonitoring.port),
+      httpPort: port(flags, 'http-port', ports.istiodReadiness.port),
+      clusterId: text(env, 'CLUSTER_ID', 'Kubernetes'),
+      trustDomain,
+      domainSuffix: text(env, 'DOMAIN_SUFFIX', 'cluster.local'),
+      namespace,
+      customHosts: list(env, 'ISTIOD_CUSTOM_HOST', ''),
+      trustedNodeAccounts: list(env, 'CA_TRUSTED_NODE_ACCOUNTS', `${namespace}/ztunnel`),
+      tokenAudiences: list(env, 'TOKEN_AUDIENCES', 'istio-ca'),
+      defaultCertTtlSeconds,
+      maxCertTtlSeconds,
+      logFilter: text(env, 'LOG_LEVEL', 'info'),
+      logFormat: logFormat(env),
+    },
+  }
+}
+
+type Flags = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
+
+function parseFlags(args: readonly string[]): Flags {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true }).values
+  } catch (cause) {
+    const [line = ''] = cause instanceof Error ? cause.message.split('\n') : []
+    throw new ConfigError(`${line} (see istiod --help)`)
+  }
+}
+
+function required(flags: Flags, name: 'config-dir' | 'jwks' | 'state-dir'): string {
+  const value = flags[name]
+  if (value === undefined || value === '') throw new ConfigError(`--${name} is missing (see istiod --help)`)
+  return value
+}
+
+function port(flags: Flags, name: 'secure-port' | 'monitoring-port' | 'http-port', byDefault: number): number {
+  const value = flags[name]
+  if (value === undefined) return byDefault
+  const number = /^\d{1,5}$/.test(value) ? Number(value) : 65_536
+  if (number > 65_535) throw new ConfigError(`--${name} is no port: "${value}"`)
+  return number
+}
+
+function text(env: Env, name: string, byDefault: string): string {
+  const value = env[name]
+  return value === undefined || value === '' ? byDefault : value
+}
+
+function list(env: Env, name: string, byDefault: string): readonly string[] {
+  return (env[name] ?? byDefault).split(',').map((part) => part.trim()).filter((part) => part !== '')
+}
+
+/** A duration as Go writes it: `24h`, `90m`, `1h30m`. */
+function seconds(env: Env, name: string, byDefault: string): number {
+  const value = text(env, name, byDefault)
+  const [, hours = '', minutes = '', rest = ''] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(value) ?? []
+  const total = Number(hours) * 3600 + Number(minutes) * 60 + Number(rest)
+  if (total <= 0) throw new ConfigError(`${name} is no duration such as 24h or 90m: "${value}"`)
+  return total
+}
+
+function logFormat(env: Env): 'plain' | 'json' {
+  const value = text(env, 'LOG_FORMAT', 'plain')
+  if (value !== 'plain' && value !== 'json') throw new ConfigError(`LOG_FORMAT is neither plain nor json: "${value}"`)
+  return value
+}
