@@ -2,6 +2,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasErrorCode, readTextIfThere } from './file-io.ts'
 import { describeRef } from './kube-object.ts'
+import { KUBE_LIMITS } from './limits.ts'
 import { describeDocument, readManifests } from './manifest-documents.ts'
 import type { DocumentCache, ManifestDocument } from './manifest-documents.ts'
 
@@ -24,9 +25,6 @@ interface EntryFile {
   /** Undefined until the file has once been read whole. */
   readonly good: { readonly documents: readonly ManifestDocument[]; readonly cache: DocumentCache } | undefined
 }
-
-/** A file touched less than this ago may be half written, since editors and shells write in place. */
-const SETTLE_MS = 10
 
 /** The user's files of one directory, read only. Of an object in several files, the first in name order counts. */
 export class EntryFiles {
@@ -74,7 +72,8 @@ export class EntryFiles {
       if (!isEntryName(name) || !this.hasChanged(name)) continue
       const found = this.#stampOf(name)
       const ageMs = nowMs - (found?.modifiedMs ?? 0)
-      if (ageMs >= 0 && ageMs < SETTLE_MS) unsettled.add(name)
+      // Touched just now, it may be half written: editors and shells write in place.
+      if (ageMs >= 0 && ageMs < KUBE_LIMITS.settleMs.value) unsettled.add(name)
       else this.#read(name, found?.stamp, objects)
     }
     for (const key of objects) this.#checkDuplicates(key)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@ambient/lifecycle'
 import { KubeError } from './kube-error.ts'
+import { KUBE_LIMITS } from './limits.ts'
 
 /** Where this mesh keeps what it writes, inside the directory whose other files are the user's. */
 export interface WrittenPaths {
@@ -12,8 +13,6 @@ export interface WrittenPaths {
   readonly scratch: string
 }
 
-const LOCK_STALE_MS = 1_000
-const LOCK_DEADLINE_MS = 3_000
 const LOCK_RETRY_MS = 2
 
 export function writtenPaths(directory: string): WrittenPaths {
@@ -74,7 +73,7 @@ export async function withFileLock<T>(
   section: () => T,
 ): Promise<T> {
   const path = join(lock.paths.scratch, `${lock.name}.lock`)
-  const until = lock.clock.monotonicMs() + LOCK_DEADLINE_MS
+  const until = lock.clock.monotonicMs() + KUBE_LIMITS.lockWaitMs.value
   while (!takeLock(path)) {
     breakStaleLock(path, lock)
     if (lock.clock.monotonicMs() > until) throw new KubeError('LOCK_TIMEOUT', `Cannot lock ${path}: another has it`)
@@ -100,7 +99,7 @@ function takeLock(path: string): boolean {
 function breakStaleLock(path: string, lock: { readonly paths: WrittenPaths; readonly clock: Clock }): void {
   const grave = join(lock.paths.scratch, randomUUID())
   try {
-    if (lock.clock.nowMs() - statSync(path).mtimeMs < LOCK_STALE_MS) return
+    if (lock.clock.nowMs() - statSync(path).mtimeMs < KUBE_LIMITS.staleLockMs.value) return
     renameSync(path, grave) // of two that try, one succeeds
     removeFile(grave)
   } catch (cause) {

@@ -9,6 +9,7 @@ import { IdentityFiles } from './identity-files.ts'
 import { KubeError } from './kube-error.ts'
 import type { KubeObject, ObjectRef } from './kube-object.ts'
 import { LayerFiles } from './layer-files.ts'
+import { KUBE_LIMITS } from './limits.ts'
 import { ObjectChanges } from './object-changes.ts'
 import { ObjectTable } from './object-table.ts'
 import type { KindName } from './resource-kinds.ts'
@@ -30,7 +31,7 @@ export interface FileResourcesOptions {
   readonly clock: Clock
   /** Called once for each thing wrong with the user's files. */
   readonly report: (problem: FileProblem) => void
-  /** How often to look at everything, in case the kernel told nothing. Default 2000. */
+  /** How often to look at everything, in case the kernel told nothing. Default `KUBE_LIMITS.pollMs`. */
   readonly pollMs?: number
 }
 
@@ -45,8 +46,7 @@ interface Noted {
 }
 
 const FLUSH_MS = 2
-const SETTLE_MS = 5
-const COLLECT_AGE_MS = 60_000
+const UNSETTLED_RETRY_MS = 5
 /** A poll may take this part of the time at most. */
 const POLL_SHARE = 0.05
 
@@ -192,7 +192,7 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
     const fromLayers = layers.refresh(take(this.#noted.layers))
     const fromIdentities = identities.refresh(take(this.#noted.identities))
     this.#recompute(new Set([...fromEntries.objects, ...fromLayers, ...fromIdentities]))
-    for (const name of fromEntries.unsettled) this.#note('entries', name, SETTLE_MS)
+    for (const name of fromEntries.unsettled) this.#note('entries', name, UNSETTLED_RETRY_MS)
   }
 
   #recompute(keys: ReadonlySet<string>): void {
@@ -209,7 +209,7 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
     this.#flush()
     const until = this.#options.clock.monotonicMs() + 1_000
     while (this.#noted.entries.size > 0 && this.#options.clock.monotonicMs() < until) {
-      await this.#options.clock.sleep(SETTLE_MS)
+      await this.#options.clock.sleep(UNSETTLED_RETRY_MS)
     }
   }
 
@@ -221,7 +221,7 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
   }
 
   async #pollUntilEnd(watched: readonly WatchedDirectory[]): Promise<void> {
-    const { clock, pollMs = 2_000 } = this.#options
+    const { clock, pollMs = KUBE_LIMITS.pollMs.value } = this.#options
     const { signal } = this.#ended
     let restMs = 0
     while (!signal.aborted) {
@@ -230,7 +230,7 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
         makeWrittenPaths(writtenPaths(this.#options.directory))
         for (const directory of watched) await directory.poll(signal)
         if (!this.#noted.isComplete) await this.#recover()
-        this.#table.collect(clock.nowMs() - COLLECT_AGE_MS)
+        this.#table.collect(clock.nowMs() - KUBE_LIMITS.collectAgeMs.value)
         restMs = Math.max(pollMs, (clock.monotonicMs() - startMs) / POLL_SHARE)
       } catch (cause) {
         this.#reportLost(cause)

@@ -39,6 +39,7 @@ export type {
   WatchEvent,
   WriteOptions,
 } from './resource-source.ts'
+export { KUBE_LIMITS } from './limits.ts'
 export { type FileProblem } from './entry-files.ts'
 export { FileResources, type FileResourcesOptions } from './file-resources.ts'
 export { type ResourceCheck, resourceChecks, type ResourceSetup, verifyResources } from './verify-resources.ts'
