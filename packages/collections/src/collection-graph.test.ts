@@ -65,6 +65,7 @@ test('transaction() tells each collection’s listeners once, after everything h
   })
   expect(told).toEqual(['workloads a: {"n":["80"]}', 'hosts n: {"n":["80"]}'])
   expect(m.graph.evaluations).toBe(2)
+  expect(Object.fromEntries(m.graph.evaluationsByName)).toEqual({ workloads: 1, hosts: 1, everything: 0 })
 })
 
 test('transaction() evaluates again only what read the key, the group or the filtered value that changed', () => {

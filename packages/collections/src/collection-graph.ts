@@ -19,6 +19,7 @@ export interface DerivationOptions<P, V> extends CollectionOptions<V> {
 
 /** What the graph asks of a derivation, whatever its types. */
 interface Step {
+  readonly name: string
   readonly isDirty: boolean
   readonly evaluations: number
   settle(): void
@@ -47,6 +48,11 @@ export class CollectionGraph {
   /** Evaluations since the start, of all derivations. */
   get evaluations(): number {
     return this.#steps.reduce((sum, step) => sum + step.evaluations, 0)
+  }
+
+  /** Evaluations since the start, by the name of what was derived. */
+  get evaluationsByName(): ReadonlyMap<string, number> {
+    return new Map(this.#steps.map((step) => [step.name, step.evaluations]))
   }
 
   /** Derivations that fail now. */

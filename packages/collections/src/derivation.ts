@@ -39,6 +39,10 @@ export class Derivation<P, V> {
     parts.from.follow((key) => this.#dirty.add(key))
   }
 
+  get name(): string {
+    return this.#parts.to.name
+  }
+
   get isDirty(): boolean {
     return this.#dirty.size > 0
   }

@@ -14,6 +14,10 @@ export class Union<V> {
     this.settle()
   }
 
+  get name(): string {
+    return this.#to.name
+  }
+
   get isDirty(): boolean {
     return this.#dirty.size > 0
   }

@@ -1,0 +1,90 @@
+import type { Clock } from '@ambient/lifecycle'
+import { createMetrics, type Metrics } from '@ambient/telemetry'
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, WORKLOAD_TYPE, type XdsServerEvent } from '@ambient/xds'
+import { Registry } from 'prom-client'
+import type { MeshState } from '../translate/mesh-state.ts'
+
+const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
+  [ADDRESS_TYPE, 'wds'],
+  [WORKLOAD_TYPE, 'wds'],
+  [AUTHORIZATION_TYPE, 'wads'],
+])
+
+/** Everything istiod counts. */
+export class IstiodMetrics {
+  readonly #registry = new Registry()
+  readonly #metrics: Metrics
+  readonly #clock: Clock
+  readonly #startedMs: number
+  readonly #recomputed = new Map<string, number>()
+  #clients = 0
+  /** When the oldest change came that has not been pushed. */
+  #changedAtMs: number | undefined
+
+  constructor(clock: Clock, version: string) {
+    this.#metrics = createMetrics(this.#registry, 'istiod')
+    this.#clock = clock
+    this.#startedMs = clock.monotonicMs()
+    this.#metrics.set('istio_build', 1, ['pilot', version])
+  }
+
+  onChange(kind: string, event: string): void {
+    this.#changedAtMs ??= this.#clock.monotonicMs()
+    this.#metrics.add('pilot_k8s_cfg_events', 1, [kind, event])
+  }
+
+  onXdsEvent(event: XdsServerEvent): void {
+    switch (event.kind) {
+      case 'connected':
+      case 'disconnected':
+        this.#clients += event.kind === 'connected' ? 1 : -1
+        return this.#metrics.set('pilot_xds', this.#clients, ['delta'])
+      case 'request':
+        if (event.outcome === 'nack') this.#metrics.add('pilot_total_xds_rejects', 1, [shortName(event.typeUrl)])
+        if (event.outcome === 'stale') this.#metrics.add('pilot_xds_expired_nonce', 1, [shortName(event.typeUrl)])
+        return
+      case 'push':
+        return this.#onPush(event.typeUrl, event.bytes)
+    }
+  }
+
+  onCertificate(result: 'issued' | 'unauthenticated' | 'invalid'): void {
+    this.#metrics.add('citadel_server_csr_count', 1)
+    if (result === 'issued') this.#metrics.add('citadel_server_success_cert_issuance_count', 1)
+    else if (result === 'invalid') this.#metrics.add('citadel_server_csr_parsing_err_count', 1)
+    else this.#metrics.add('citadel_server_authentication_failure_count', 1)
+  }
+
+  onRoot(expiresAtMs: number): void {
+    this.#metrics.set('citadel_server_root_cert_expiry_timestamp', expiresAtMs / 1000)
+  }
+
+  onFault(): void {
+    this.#metrics.add('pilot_total_xds_internal_errors', 1)
+  }
+
+  /** The metrics in Prometheus' text form, those that only a look at the state tells included. */
+  async render(state: MeshState): Promise<{ readonly type: string; readonly body: string }> {
+    this.#metrics.set('istiod_uptime_seconds', (this.#clock.monotonicMs() - this.#startedMs) / 1000)
+    this.#metrics.set('pilot_services', state.inputs.get('Service')?.size ?? 0)
+    for (const [name, count] of state.graph.evaluationsByName) {
+      const before = this.#recomputed.get(name) ?? 0
+      if (count > before) this.#metrics.add('ambient_collection_recomputed_total', count - before, [name])
+      this.#recomputed.set(name, count)
+    }
+    return { type: this.#registry.contentType, body: await this.#registry.metrics() }
+  }
+
+  #onPush(typeUrl: string, bytes: number): void {
+    const type = shortName(typeUrl)
+    this.#metrics.add('pilot_xds_pushes', 1, [type])
+    this.#metrics.observe('pilot_xds_config_size_bytes', bytes, [type])
+    if (this.#changedAtMs === undefined) return
+    this.#metrics.observe('pilot_proxy_convergence_time', (this.#clock.monotonicMs() - this.#changedAtMs) / 1000)
+    setImmediate(() => (this.#changedAtMs = undefined)) // after the pushes to the other clients
+  }
+}
+
+function shortName(typeUrl: string): string {
+  return SHORT_NAMES.get(typeUrl) ?? 'unknown'
+}
