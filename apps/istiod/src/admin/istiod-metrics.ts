@@ -33,6 +33,11 @@ export class IstiodMetrics {
     this.#metrics.add('pilot_k8s_cfg_events', 1, [kind, event])
   }
 
+  /** What came so far is in the state; its pushes happen before anything else does. */
+  onCommitted(): void {
+    setImmediate(() => (this.#changedAtMs = undefined))
+  }
+
   onXdsEvent(event: XdsServerEvent): void {
     switch (event.kind) {
       case 'connected':
@@ -81,7 +86,6 @@ export class IstiodMetrics {
     this.#metrics.observe('pilot_xds_config_size_bytes', bytes, [type])
     if (this.#changedAtMs === undefined) return
     this.#metrics.observe('pilot_proxy_convergence_time', (this.#clock.monotonicMs() - this.#changedAtMs) / 1000)
-    setImmediate(() => (this.#changedAtMs = undefined)) // after the pushes to the other clients
   }
 }
 

@@ -9,6 +9,8 @@ export interface FeedDeps {
   readonly clock: Clock
   /** Told of each event, for the metrics. */
   readonly onEvent: (kind: KindName, event: 'added' | 'modified' | 'deleted') => void
+  /** Told when a batch of events is in the state and everything derived from it is worked out. */
+  readonly onCommitted: () => void
   /** Once: everything there was at the start is in the state, and everything derived from it is worked out. */
   readonly onSynced: () => void
 }
@@ -28,7 +30,10 @@ export async function feedMeshState(deps: FeedDeps, signal: AbortSignal): Promis
   using batcher = new ChangeBatcher<ObjectChange>({
     clock: deps.clock,
     windowMs: WINDOW_MS,
-    commit: (changes) => state.graph.transaction(() => changes.forEach((change) => applyChange(state, change))),
+    commit: (changes) => {
+      state.graph.transaction(() => changes.forEach((change) => applyChange(state, change)))
+      deps.onCommitted()
+    },
   })
   const waiting = new Set(watchedKinds)
   const follow = async (kind: KindName): Promise<void> => {
