@@ -73,7 +73,7 @@ function parseDirectives(text: string): readonly Directive[] {
 }
 
 function parseDirective(part: string): Directive {
-  const [left = '', right, ...rest] = part.split('=')
+  const [left = '', right, ...rest] = part.split('=').map((side) => side.trim())
   if (rest.length > 0 || left === '' || right === '') throw invalid(`"${part}" is no LEVEL, SCOPE or SCOPE=LEVEL`)
   if (right !== undefined) return { scope: left, passes: passesOf(right) }
   return isLevelName(left) ? { scope: '', passes: passesOf(left) } : { scope: left, passes: logLevels.length }
