@@ -1,1 +1,10 @@
-export {}
+export { decodeAddress, encodeAddressResource, encodeWorkloadResource } from './address-codec.ts'
+export type { Delta, XdsSink } from './apply-response.ts'
+export { decodeAuthorization, encodeAuthorizationResource } from './authorization-codec.ts'
+export { type Authentication, DeltaXdsServer, type DeltaXdsServerOptions, type XdsConnection, type XdsServerEvent } from './delta-xds-server.ts'
+export { contentVersion, type EncodedResource } from './encoded-resource.ts'
+export { ResourceTable, type ResourceView } from './resource-view.ts'
+export { type RequestOutcome, Subscription } from './subscription.ts'
+export { ADDRESS_TYPE, AUTHORIZATION_TYPE, WORKLOAD_TYPE } from './type-urls.ts'
+export { runXdsClient, type XdsClientOptions, type XdsEvent, type XdsTermination } from './xds-client.ts'
+export { XdsError, type XdsErrorCode } from './xds-error.ts'
