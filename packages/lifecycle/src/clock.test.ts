@@ -19,4 +19,5 @@ test('systemClock.sleep() rejects with the signal’s reason when it aborts', as
   await expect(systemClock.sleep(0, controller.signal)).rejects.toBe(reason)
 })
 
-test('systemClock.nowMs() is the host’s time', () => expect(Math.abs(systemClock.nowMs() - Date.now())).toBeLessThan(1000))
+test('systemClock.nowMs() is the host’s time', () =>
+  expect(Math.abs(systemClock.nowMs() - Date.now())).toBeLessThan(1000))

@@ -37,5 +37,9 @@ test('systemRandom gives as many bytes as asked for, and numbers below 1', () =>
 
 test('CodedError carries its code, its subclass’s name and its cause', () => {
   const cause = new Error('socket')
-  expect(new FetchError('UNREACHABLE', 'Cannot reach', { cause })).toMatchObject({ name: 'FetchError', code: 'UNREACHABLE', cause })
+  expect(new FetchError('UNREACHABLE', 'Cannot reach', { cause })).toMatchObject({
+    name: 'FetchError',
+    code: 'UNREACHABLE',
+    cause,
+  })
 })

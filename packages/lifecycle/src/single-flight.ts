@@ -19,7 +19,7 @@ export class SingleFlight<V> {
 
   async #fly(key: string, make: () => Promise<V>): Promise<V> {
     try {
-      await undefined // so that a `make` that throws at once still finds its own entry to remove
+      await Promise.resolve() // so that a `make` that throws at once still finds its own entry to remove
       return await make()
     } finally {
       this.#flights.delete(key)

@@ -7,7 +7,9 @@ test('the README’s example runs', () => {
     name: 'web-1',
     namespace: 'shop',
     addresses: ['10.1.0.7'],
-    services: { 'shop/web.shop.svc.cluster.local': [{ servicePort: 80, targetPort: 8080, appProtocol: 'unknown' }] },
+    services: {
+      'shop/web.shop.svc.cluster.local': [{ servicePort: 80, targetPort: 8080, appProtocol: 'unknown' }],
+    },
   })
   const service = defineService({ name: 'web', namespace: 'shop', hostname: 'web.shop.svc.cluster.local' })
 

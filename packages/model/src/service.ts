@@ -44,7 +44,9 @@ export function serviceName(service: Pick<Service, 'namespace' | 'hostname'>): s
 }
 
 /** A whole service from what is known of it; everything left out gets the wire's default. */
-export function defineService(known: Pick<Service, 'name' | 'namespace' | 'hostname'> & Partial<Service>): Service {
+export function defineService(
+  known: Pick<Service, 'name' | 'namespace' | 'hostname'> & Partial<Service>,
+): Service {
   return {
     addresses: [],
     ports: [],

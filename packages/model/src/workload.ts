@@ -63,7 +63,9 @@ export interface Workload {
 const NOWHERE: Locality = { region: '', zone: '', subzone: '' }
 
 /** A whole workload from what is known of it; everything left out gets the wire's default. */
-export function defineWorkload(known: Pick<Workload, 'uid' | 'name' | 'namespace'> & Partial<Workload>): Workload {
+export function defineWorkload(
+  known: Pick<Workload, 'uid' | 'name' | 'namespace'> & Partial<Workload>,
+): Workload {
   return {
     addresses: [],
     network: '',

@@ -22,7 +22,9 @@ export type DryRunFinding =
 export type Decision =
   | {
       readonly verdict: 'allow'
-      readonly because: { readonly kind: 'no-allow-policy' } | { readonly kind: 'policy'; readonly policy: string }
+      readonly because:
+        | { readonly kind: 'no-allow-policy' }
+        | { readonly kind: 'policy'; readonly policy: string }
       readonly dryRun: readonly DryRunFinding[]
     }
   | {
@@ -53,12 +55,18 @@ export function decide(policies: readonly AuthorizationPolicy[], attempt: Connec
 }
 
 /** @param unknown Names `ns/name` of policies the workload refers to that are not loaded: each fails closed. */
-export function compilePolicies(policies: readonly AuthorizationPolicy[], unknown: readonly string[] = []): CompiledPolicies {
+export function compilePolicies(
+  policies: readonly AuthorizationPolicy[],
+  unknown: readonly string[] = [],
+): CompiledPolicies {
   return joinPolicies(policies.map(compilePolicy), unknown)
 }
 
 /** As `compilePolicies`, for a caller that keeps each policy compiled and joins them per workload. */
-export function joinPolicies(policies: readonly CompiledPolicy[], unknown: readonly string[] = []): CompiledPolicies {
+export function joinPolicies(
+  policies: readonly CompiledPolicy[],
+  unknown: readonly string[] = [],
+): CompiledPolicies {
   const enforced = policies.filter((policy) => !policy.dryRun)
   const dryRun = policies.filter((policy) => policy.dryRun)
   const denies = enforced.filter((policy) => policy.action === 'deny')
@@ -71,7 +79,8 @@ export function joinPolicies(policies: readonly CompiledPolicy[], unknown: reado
       const denied = denies.find((policy) => policy.matches(facts))
       if (denied !== undefined) return deny({ kind: 'policy', policy: denied.key }, findings)
       if (missing !== undefined) return deny({ kind: 'policy-unknown', policy: missing }, findings)
-      if (allows.length === 0) return { verdict: 'allow', because: { kind: 'no-allow-policy' }, dryRun: findings }
+      if (allows.length === 0)
+        return { verdict: 'allow', because: { kind: 'no-allow-policy' }, dryRun: findings }
       const allowed = allows.find((policy) => policy.matches(facts))
       if (allowed === undefined) return deny({ kind: 'no-policy-matched' }, findings)
       return { verdict: 'allow', because: { kind: 'policy', policy: allowed.key }, dryRun: findings }
@@ -79,7 +88,10 @@ export function joinPolicies(policies: readonly CompiledPolicy[], unknown: reado
   }
 }
 
-function deny(because: Extract<Decision, { verdict: 'deny' }>['because'], dryRun: readonly DryRunFinding[]): Decision {
+function deny(
+  because: Extract<Decision, { verdict: 'deny' }>['because'],
+  dryRun: readonly DryRunFinding[],
+): Decision {
   return { verdict: 'deny', because, dryRun }
 }
 

@@ -20,5 +20,9 @@ test('the README’s example runs', () => {
     destinationPort: 8080,
   })
 
-  expect(decision).toEqual({ verdict: 'allow', because: { kind: 'policy', policy: 'shop/allow-web' }, dryRun: [] })
+  expect(decision).toEqual({
+    verdict: 'allow',
+    because: { kind: 'policy', policy: 'shop/allow-web' },
+    dryRun: [],
+  })
 })

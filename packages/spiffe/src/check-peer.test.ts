@@ -10,21 +10,73 @@ const local = parseTrustDomain('cluster.local')
 
 test.each([
   { name: 'checkClientPeer() accepts the one expected ID', uris: [web], expected: [web], outcome: web },
-  { name: 'checkClientPeer() accepts any of several expected IDs', uris: [web], expected: [api, web], outcome: web },
-  { name: 'checkClientPeer() refuses another service account', uris: [api], expected: [web], outcome: 'PEER_IDENTITY_MISMATCH' },
-  { name: 'checkClientPeer() refuses the same account of another trust domain', uris: [foreign], expected: [web], outcome: 'PEER_IDENTITY_MISMATCH' },
-  { name: 'checkClientPeer() refuses everybody when nobody is expected', uris: [web], expected: [], outcome: 'PEER_IDENTITY_MISMATCH' },
-  { name: 'checkClientPeer() refuses two URI SANs even if one is expected', uris: [web, api], expected: [web], outcome: 'PEER_CERTIFICATE_INVALID' },
-  { name: 'checkClientPeer() refuses the same URI SAN twice', uris: [web, web], expected: [web], outcome: 'PEER_CERTIFICATE_INVALID' },
-  { name: 'checkClientPeer() refuses a certificate without URI SAN', uris: [], expected: [web], outcome: 'PEER_CERTIFICATE_INVALID' },
-  { name: 'checkClientPeer() refuses a URI that is no SPIFFE ID', uris: ['https://example.com'], expected: [web], outcome: 'PEER_CERTIFICATE_INVALID' },
+  {
+    name: 'checkClientPeer() accepts any of several expected IDs',
+    uris: [web],
+    expected: [api, web],
+    outcome: web,
+  },
+  {
+    name: 'checkClientPeer() refuses another service account',
+    uris: [api],
+    expected: [web],
+    outcome: 'PEER_IDENTITY_MISMATCH',
+  },
+  {
+    name: 'checkClientPeer() refuses the same account of another trust domain',
+    uris: [foreign],
+    expected: [web],
+    outcome: 'PEER_IDENTITY_MISMATCH',
+  },
+  {
+    name: 'checkClientPeer() refuses everybody when nobody is expected',
+    uris: [web],
+    expected: [],
+    outcome: 'PEER_IDENTITY_MISMATCH',
+  },
+  {
+    name: 'checkClientPeer() refuses two URI SANs even if one is expected',
+    uris: [web, api],
+    expected: [web],
+    outcome: 'PEER_CERTIFICATE_INVALID',
+  },
+  {
+    name: 'checkClientPeer() refuses the same URI SAN twice',
+    uris: [web, web],
+    expected: [web],
+    outcome: 'PEER_CERTIFICATE_INVALID',
+  },
+  {
+    name: 'checkClientPeer() refuses a certificate without URI SAN',
+    uris: [],
+    expected: [web],
+    outcome: 'PEER_CERTIFICATE_INVALID',
+  },
+  {
+    name: 'checkClientPeer() refuses a URI that is no SPIFFE ID',
+    uris: ['https://example.com'],
+    expected: [web],
+    outcome: 'PEER_CERTIFICATE_INVALID',
+  },
 ])('$name', ({ uris, expected, outcome }) => expect(brief(checkClientPeer(uris, expected))).toBe(outcome))
 
 test.each([
   { name: 'checkServerPeer() accepts any workload of our trust domain', uris: [api], outcome: api },
-  { name: 'checkServerPeer() refuses another trust domain', uris: [foreign], outcome: 'TRUST_DOMAIN_MISMATCH' },
-  { name: 'checkServerPeer() refuses two URI SANs', uris: [web, foreign], outcome: 'PEER_CERTIFICATE_INVALID' },
-  { name: 'checkServerPeer() refuses a certificate without URI SAN', uris: [], outcome: 'PEER_CERTIFICATE_INVALID' },
+  {
+    name: 'checkServerPeer() refuses another trust domain',
+    uris: [foreign],
+    outcome: 'TRUST_DOMAIN_MISMATCH',
+  },
+  {
+    name: 'checkServerPeer() refuses two URI SANs',
+    uris: [web, foreign],
+    outcome: 'PEER_CERTIFICATE_INVALID',
+  },
+  {
+    name: 'checkServerPeer() refuses a certificate without URI SAN',
+    uris: [],
+    outcome: 'PEER_CERTIFICATE_INVALID',
+  },
 ])('$name', ({ uris, outcome }) => expect(brief(checkServerPeer(uris, local))).toBe(outcome))
 
 test('checkClientPeer() says who was expected and who came', () => {
@@ -36,7 +88,10 @@ test('checkClientPeer() says who was expected and who came', () => {
 })
 
 test('checkServerPeer() bounds what a hostile certificate can put into a log line', () => {
-  const check = checkServerPeer(Array.from({ length: 1000 }, () => `spiffe://${'x'.repeat(5000)}`), local)
+  const check = checkServerPeer(
+    Array.from({ length: 1000 }, () => `spiffe://${'x'.repeat(5000)}`),
+    local,
+  )
   expect(check.kind === 'refused' && check.reason.length).toBeLessThan(1200)
 })
 

@@ -19,7 +19,11 @@ export function checkClientPeer(uris: readonly string[], expectedIds: readonly S
   const found = onlySpiffeId(uris)
   if (found.kind === 'refused' || expectedIds.includes(found.id)) return found
   const expected = expectedIds.length === 0 ? 'none' : shown(expectedIds)
-  return { kind: 'refused', code: 'PEER_IDENTITY_MISMATCH', reason: `expected ${expected}, peer is ${found.id}` }
+  return {
+    kind: 'refused',
+    code: 'PEER_IDENTITY_MISMATCH',
+    reason: `expected ${expected}, peer is ${found.id}`,
+  }
 }
 
 /**
@@ -30,13 +34,18 @@ export function checkServerPeer(uris: readonly string[], trustDomain: TrustDomai
   const found = onlySpiffeId(uris)
   if (found.kind === 'refused') return found
   if (spiffeParts(found.id).trustDomain === trustDomain) return found
-  return { kind: 'refused', code: 'TRUST_DOMAIN_MISMATCH', reason: `expected trust domain ${trustDomain}, peer is ${found.id}` }
+  return {
+    kind: 'refused',
+    code: 'TRUST_DOMAIN_MISMATCH',
+    reason: `expected trust domain ${trustDomain}, peer is ${found.id}`,
+  }
 }
 
 function onlySpiffeId(uris: readonly string[]): PeerCheck {
   const [uri] = uris
   if (uri === undefined) return invalid('peer certificate has no URI SAN')
-  if (uris.length > 1) return invalid(`peer certificate has ${uris.length} URI SANs where an SVID has one: ${shown(uris)}`)
+  if (uris.length > 1)
+    return invalid(`peer certificate has ${uris.length} URI SANs where an SVID has one: ${shown(uris)}`)
   if (!isSpiffeId(uri)) return invalid(`peer certificate's URI SAN "${uri.slice(0, 300)}" is no SPIFFE ID`)
   return { kind: 'accepted', id: uri }
 }
@@ -46,6 +55,9 @@ function invalid(reason: string): PeerCheck {
 }
 
 function shown(uris: readonly string[]): string {
-  const text = uris.slice(0, SHOWN_URIS).map((uri) => uri.slice(0, 300)).join(', ')
+  const text = uris
+    .slice(0, SHOWN_URIS)
+    .map((uri) => uri.slice(0, 300))
+    .join(', ')
   return uris.length > SHOWN_URIS ? `${text} and ${uris.length - SHOWN_URIS} more` : text
 }

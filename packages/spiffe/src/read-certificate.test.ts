@@ -18,17 +18,21 @@ test('readCertificate() reads URI SANs, validity and serial number of the first 
 })
 
 test('readCertificate() takes a URI that holds a comma for one URI', () => {
-  expect(readCertificate(uriWithComma).uris).toEqual(['https://example.com/a, URI:spiffe://cluster.local/ns/shop/sa/root'])
+  expect(readCertificate(uriWithComma).uris).toEqual([
+    'https://example.com/a, URI:spiffe://cluster.local/ns/shop/sa/root',
+  ])
 })
 
-test('readCertificate() finds no URI where there is none', () => expect(readCertificate(noUri).uris).toEqual([]))
+test('readCertificate() finds no URI where there is none', () =>
+  expect(readCertificate(noUri).uris).toEqual([]))
 
 test('splitPem() takes a chain apart', () => {
   expect(splitPem(`noise\n${twoUris}\n${noUri}\n`)).toEqual([twoUris.trim(), noUri.trim()])
 })
 
-test.each(['', 'no certificate', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'])('readCertificate() throws our error for "%s"', (pem) =>
-  expect(() => readCertificate(pem)).toThrow(SpiffeError),
+test.each(['', 'no certificate', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'])(
+  'readCertificate() throws our error for "%s"',
+  (pem) => expect(() => readCertificate(pem)).toThrow(SpiffeError),
 )
 
 function testdata(name: string): string {

@@ -22,7 +22,8 @@ export function splitPem(pem: string): readonly string[] {
  */
 export function readCertificate(pem: string): CertificateFacts {
   const [first] = splitPem(pem)
-  if (first === undefined) throw new SpiffeError('CERTIFICATE_INVALID', 'Cannot find a PEM certificate in the text')
+  if (first === undefined)
+    throw new SpiffeError('CERTIFICATE_INVALID', 'Cannot find a PEM certificate in the text')
   try {
     const certificate = new X509Certificate(first)
     return {
@@ -39,7 +40,9 @@ export function readCertificate(pem: string): CertificateFacts {
 /** Node prints `URI:spiffe://…, DNS:x`, and a value that could be mistaken for more than one as a JSON string. */
 function uriNames(subjectAltName: string): readonly string[] {
   const uris: string[] = []
-  for (const [, kind, quoted, plain] of subjectAltName.matchAll(/([A-Za-z ]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))(?:, |$)/g)) {
+  for (const [, kind, quoted, plain] of subjectAltName.matchAll(
+    /([A-Za-z ]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))(?:, |$)/g,
+  )) {
     if (kind !== 'URI') continue
     const value: unknown = quoted === undefined ? plain : JSON.parse(quoted)
     if (typeof value === 'string') uris.push(value)

@@ -22,7 +22,8 @@ export function isSpiffeId(text: string): text is SpiffeId {
  * @see SPIFFE-ID.md sections 2.1 to 2.4
  */
 export function parseSpiffeId(text: string): SpiffeId {
-  if (!isSpiffeId(text)) throw new SpiffeError('IDENTITY_INVALID', `Cannot parse SPIFFE ID "${text.slice(0, 300)}"`)
+  if (!isSpiffeId(text))
+    throw new SpiffeError('IDENTITY_INVALID', `Cannot parse SPIFFE ID "${text.slice(0, 300)}"`)
   return text
 }
 
@@ -32,11 +33,14 @@ export function spiffeId(parts: {
   readonly namespace: string
   readonly serviceAccount: string
 }): SpiffeId {
-  return parseSpiffeId(`spiffe://${parseTrustDomain(parts.trustDomain)}/ns/${parts.namespace}/sa/${parts.serviceAccount}`)
+  return parseSpiffeId(
+    `spiffe://${parseTrustDomain(parts.trustDomain)}/ns/${parts.namespace}/sa/${parts.serviceAccount}`,
+  )
 }
 
 export function spiffeParts(id: SpiffeId): SpiffeIdParts {
   const [, trustDomain = '', namespace = '', serviceAccount = ''] = SHAPE.exec(id) ?? []
-  if (!isTrustDomain(trustDomain)) throw new SpiffeError('IDENTITY_INVALID', `Cannot take apart SPIFFE ID "${id}"`)
+  if (!isTrustDomain(trustDomain))
+    throw new SpiffeError('IDENTITY_INVALID', `Cannot take apart SPIFFE ID "${id}"`)
   return { trustDomain, namespace, serviceAccount }
 }

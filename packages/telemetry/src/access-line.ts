@@ -33,7 +33,12 @@ export interface AccessRecord {
  * @see ztunnel `src/proxy/metrics.rs`
  */
 export function accessLine(record: AccessRecord): LogLine {
-  return { level: levelOf(record), scope: 'access', message: `connection ${record.event}`, fields: fieldsOf(record) }
+  return {
+    level: levelOf(record),
+    scope: 'access',
+    message: `connection ${record.event}`,
+    fields: fieldsOf(record),
+  }
 }
 
 function levelOf(record: AccessRecord): LogLine['level'] {

@@ -1,6 +1,12 @@
 export { accessLine, type AccessEndpoint, type AccessRecord } from './access-line.ts'
 export { LevelFilter, type LogLevel, logLevels } from './level-filter.ts'
-export { defineLimits, type LimitDefinition, type LimitTable, type LimitValues, limitValues } from './limits.ts'
+export {
+  defineLimits,
+  type LimitDefinition,
+  type LimitTable,
+  type LimitValues,
+  limitValues,
+} from './limits.ts'
 export { LineWriter, type LineWriterOptions } from './line-writer.ts'
 export { formatLogLine, type LogField, type LogFormat, type LogLine } from './log-line.ts'
 export { createLogger, type LogFields, type Logger, type LoggerOptions } from './logger.ts'
@@ -17,5 +23,12 @@ export { type MetricDefinition, type MetricName, metricTable } from './metrics/m
 export { type TrafficLabelName, trafficLabelNames } from './metrics/traffic-labels.ts'
 export { illegalPorts, type PortDefinition, ports } from './ports.ts'
 export type { Reason, ResponseFlag } from './reasons/reason.ts'
-export { type ControlReasonCode, isReasonCode, reason, type ReasonCode, reasons, type TrafficReasonCode } from './reasons/reasons.ts'
+export {
+  type ControlReasonCode,
+  isReasonCode,
+  reason,
+  type ReasonCode,
+  reasons,
+  type TrafficReasonCode,
+} from './reasons/reasons.ts'
 export { TelemetryError, type TelemetryErrorCode } from './telemetry-error.ts'

@@ -18,12 +18,16 @@ test.each([
   { filter: '', scope: 'xds', level: 'error', expected: true },
   { filter: ' WARN , access = debug', scope: 'xds', level: 'warn', expected: true },
   { filter: 'debug,info', scope: 'xds', level: 'debug', expected: false },
-] as const)('LevelFilter "$filter" lets $level of $scope through: $expected', ({ filter, scope, level, expected }) => {
-  expect(LevelFilter.parse(filter).allows(scope, level)).toBe(expected)
-})
+] as const)(
+  'LevelFilter "$filter" lets $level of $scope through: $expected',
+  ({ filter, scope, level, expected }) => {
+    expect(LevelFilter.parse(filter).allows(scope, level)).toBe(expected)
+  },
+)
 
-test.each(['a=b', 'a=info=debug', '=info', 'a=', Array.from({ length: 101 }, (_, i) => `s${i}=info`).join()])('LevelFilter.parse() refuses "%s"', (text) =>
-  expect(() => LevelFilter.parse(text)).toThrow(TelemetryError),
+test.each(['a=b', 'a=info=debug', '=info', 'a=', Array.from({ length: 101 }, (_, i) => `s${i}=info`).join()])(
+  'LevelFilter.parse() refuses "%s"',
+  (text) => expect(() => LevelFilter.parse(text)).toThrow(TelemetryError),
 )
 
 test('LevelFilter.change() replaces scopes that are named again, and reset() goes back', () => {
@@ -32,7 +36,9 @@ test('LevelFilter.change() replaces scopes that are named again, and reset() goe
   expect(filter.toString()).toBe('info,xds=trace,access=warn')
   filter.change('debug')
   expect(filter.toString()).toBe('debug,xds=trace,access=warn')
-  expect(() => filter.change('access=loud')).toThrow('Cannot parse log filter: "loud" is none of off, error, warn, info, debug, trace')
+  expect(() => filter.change('access=loud')).toThrow(
+    'Cannot parse log filter: "loud" is none of off, error, warn, info, debug, trace',
+  )
   filter.reset()
   expect(filter.toString()).toBe('info,access=debug')
 })

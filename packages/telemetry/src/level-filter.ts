@@ -55,7 +55,7 @@ export class LevelFilter {
   toString(): string {
     return this.#directives
       .map(({ scope, passes }) => (scope === '' ? levelName(passes) : `${scope}=${levelName(passes)}`))
-      .reverse()
+      .toReversed()
       .join(',')
   }
 }
@@ -67,14 +67,18 @@ function isWithin(scope: string, prefix: string): boolean {
 }
 
 function parseDirectives(text: string): readonly Directive[] {
-  const parts = text.split(',').map((part) => part.trim()).filter((part) => part !== '')
+  const parts = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
   if (parts.length > MAX_DIRECTIVES) throw invalid(`more than ${MAX_DIRECTIVES} parts`)
   return ordered(parts.map(parseDirective))
 }
 
 function parseDirective(part: string): Directive {
   const [left = '', right, ...rest] = part.split('=').map((side) => side.trim())
-  if (rest.length > 0 || left === '' || right === '') throw invalid(`"${part}" is no LEVEL, SCOPE or SCOPE=LEVEL`)
+  if (rest.length > 0 || left === '' || right === '')
+    throw invalid(`"${part}" is no LEVEL, SCOPE or SCOPE=LEVEL`)
   if (right !== undefined) return { scope: left, passes: passesOf(right) }
   return isLevelName(left) ? { scope: '', passes: passesOf(left) } : { scope: left, passes: logLevels.length }
 }
@@ -99,7 +103,7 @@ function levelName(passes: number): string {
 /** Longest scope first, so that the first that fits decides; of two for one scope the later is kept. */
 function ordered(directives: readonly Directive[]): readonly Directive[] {
   const byScope = new Map(directives.map((directive) => [directive.scope, directive]))
-  return [...byScope.values()].sort((a, b) => b.scope.length - a.scope.length || (a.scope < b.scope ? 1 : -1))
+  return [...byScope.values()].toSorted((a, b) => b.scope.length - a.scope.length || (a.scope < b.scope ? 1 : -1))
 }
 
 function invalid(detail: string): TelemetryError {

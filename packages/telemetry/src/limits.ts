@@ -3,7 +3,16 @@ import { TelemetryError } from './telemetry-error.ts'
 /** One bound of one package; docs/limits.md is made from these. */
 export interface LimitDefinition {
   readonly value: number
-  readonly unit: 'bytes' | 'ms' | 's' | 'items' | 'connections' | 'streams' | 'lines' | 'per-second' | 'attempts'
+  readonly unit:
+    | 'bytes'
+    | 'ms'
+    | 's'
+    | 'items'
+    | 'connections'
+    | 'streams'
+    | 'lines'
+    | 'per-second'
+    | 'attempts'
   /** What happens to the one that does not fit, and where that is counted. */
   readonly whenHit: string
 }
@@ -18,8 +27,10 @@ export type LimitValues<T extends LimitTable> = { readonly [K in keyof T]: numbe
  */
 export function defineLimits<const T extends LimitTable>(table: T): T {
   for (const [name, { value, whenHit }] of Object.entries(table)) {
-    if (!Number.isFinite(value) || value <= 0) throw new TelemetryError('LIMIT_INVALID', `Limit ${name} is ${value}`)
-    if (whenHit === '') throw new TelemetryError('LIMIT_INVALID', `Limit ${name} does not say what happens when it is hit`)
+    if (!Number.isFinite(value) || value <= 0)
+      throw new TelemetryError('LIMIT_INVALID', `Limit ${name} is ${value}`)
+    if (whenHit === '')
+      throw new TelemetryError('LIMIT_INVALID', `Limit ${name} does not say what happens when it is hit`)
   }
   return table
 }

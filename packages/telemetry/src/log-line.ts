@@ -27,7 +27,7 @@ export function formatLogLine(line: LogLine, format: LogFormat, nowMs: number): 
   if (format === 'json') {
     const values = fields.map(([name, value]) => [name, jsonValue(value)])
     const head = { level: line.level, time, scope: line.scope, message: bounded(line.message) }
-    return JSON.stringify({ ...head, ...Object.fromEntries(values) })
+    return escapeControls(JSON.stringify({ ...head, ...Object.fromEntries(values) }))
   }
   const head = `${time}\t${line.level}\t${line.scope}\t${escapeControls(bounded(line.message))}`
   if (fields.length === 0) return head
@@ -44,7 +44,7 @@ function microsecondTime(nowMs: number): string {
 function plainValue(name: string, value: LogField): string {
   if (typeof value !== 'string') return String(value)
   const isBare = (name.endsWith('addr') || name.endsWith('.addr')) && /^[!#-~]+$/.test(value)
-  return isBare ? bounded(value) : JSON.stringify(bounded(value))
+  return isBare ? bounded(value) : escapeControls(JSON.stringify(bounded(value)))
 }
 
 function jsonValue(value: LogField): LogField {
@@ -57,5 +57,8 @@ function bounded(text: string): string {
 }
 
 function escapeControls(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -13,11 +13,14 @@ test.each([
   { name: 'nothing', limit: { value: 0, unit: 'items', whenHit: 'x' } },
   { name: 'no end', limit: { value: Number.POSITIVE_INFINITY, unit: 'items', whenHit: 'x' } },
   { name: 'no consequence', limit: { value: 1, unit: 'items', whenHit: '' } },
-] as const)('defineLimits() refuses a limit of $name', ({ limit }) => expect(() => defineLimits({ limit })).toThrow(TelemetryError))
+] as const)('defineLimits() refuses a limit of $name', ({ limit }) =>
+  expect(() => defineLimits({ limit })).toThrow(TelemetryError),
+)
 
 test('ports of one component are used once', () => {
   const seen = Object.values(ports).map(({ component, protocol, port }) => `${component} ${protocol} ${port}`)
   expect(new Set(seen).size).toBe(seen.length)
 })
 
-test('illegalPorts are the listeners that a pod gets', () => expect([...illegalPorts].sort()).toEqual([15001, 15006, 15008]))
+test('illegalPorts are the listeners that a pod gets', () =>
+  expect([...illegalPorts].toSorted((a, b) => a - b)).toEqual([15001, 15006, 15008]))

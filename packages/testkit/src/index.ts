@@ -1,1 +1,6 @@
-export {}
+export { freePort } from './free-port.ts'
+export { leakedDescriptors, openDescriptors } from './open-descriptors.ts'
+export { requireRoot } from './require-root.ts'
+export { testCa, type IssuedCertificate, type IssueRequest, type TestCa } from './test-ca.ts'
+export { turnUntil, type Turning } from './turn-until.ts'
+export { waitFor, type WaitOptions } from './wait-for.ts'

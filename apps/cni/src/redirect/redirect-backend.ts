@@ -1,3 +1,6 @@
+import type { NetworkNamespace } from '@ambient/linux'
+import type { TcpConnection } from './tcp-connections.ts'
+
 /** What one pod's redirection looks like; the same on every machine, and all that a backend may depend on. */
 export interface RedirectSettings {
   readonly ipv6: boolean
@@ -21,15 +24,29 @@ export type RedirectState =
   | { readonly kind: 'complete' | 'draining' | 'absent' }
   | { readonly kind: 'partial'; readonly missing: readonly string[] }
 
-/** One way to steer a pod's packets to ztunnel. `netnsFd` stays the caller's; every verb may be repeated. */
+/** Whether connections may be open in the pod already; those of a running pod are kept as they are. */
+export type PodAge = 'new' | 'running'
+
+export interface Applied {
+  /** TCP connections that stay outside the mesh until they close. */
+  readonly kept: readonly TcpConnection[]
+  /** What was changed beside the rules, with the value it had: `remove` puts it back. */
+  readonly before: SettingsBefore
+}
+
+export type SettingsBefore = Readonly<Record<string, string>>
+
+/** One way to steer a pod's packets to ztunnel. The netns stays the caller's; every verb may be repeated. */
 export interface RedirectBackend {
   readonly name: 'iptables'
   /** Looks, changes nothing. */
-  inspect(netnsFd: number, settings: RedirectSettings): Promise<RedirectState>
-  /** Makes the state `complete`; each table changes as a whole, so that a repair opens no gap. */
-  apply(netnsFd: number, settings: RedirectSettings): Promise<void>
+  inspect(netns: NetworkNamespace, settings: RedirectSettings): Promise<RedirectState>
+  /** Ports that ztunnel is about to listen on are kept from being chosen for outgoing connections. Before ZDS Add. */
+  reservePorts(netns: NetworkNamespace): SettingsBefore
+  /** Makes the state `complete` and verifies it; each table changes as a whole, so that a repair opens no gap. */
+  apply(netns: NetworkNamespace, settings: RedirectSettings, age: PodAge): Promise<Applied>
   /** New connections go direct from here on; open tunnels keep their way. State afterwards: `draining`. */
-  stopRedirecting(netnsFd: number): Promise<void>
+  stopRedirecting(netns: NetworkNamespace): Promise<void>
   /** Takes everything away, to the last rule and route. State afterwards: `absent`. */
-  remove(netnsFd: number): Promise<void>
+  remove(netns: NetworkNamespace, before: SettingsBefore): Promise<void>
 }

@@ -5,7 +5,12 @@ import { expect, test } from 'vitest'
 import { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { authorizeInbound, authorizePlaintext } from './authorize-inbound.ts'
 
-const local = defineWorkload({ uid: 'Kubernetes//Pod/shop/web', name: 'web', namespace: 'shop', authorizationPolicies: [] })
+const local = defineWorkload({
+  uid: 'Kubernetes//Pod/shop/web',
+  name: 'web',
+  namespace: 'shop',
+  authorizationPolicies: [],
+})
 const strict: AuthorizationPolicy = {
   name: 'strict',
   namespace: 'istio-system',
@@ -45,10 +50,16 @@ test('authorizeInbound() closes a workload whose policy has not arrived', () => 
 })
 
 test('authorizePlaintext() lets plaintext in without policies', () => {
-  expect(authorizePlaintext(mesh(strict), local, inTheClear)).toMatchObject({ kind: 'decided', decision: { verdict: 'allow' } })
+  expect(authorizePlaintext(mesh(strict), local, inTheClear)).toMatchObject({
+    kind: 'decided',
+    decision: { verdict: 'allow' },
+  })
 })
 
-test.each([15001, 15006, 15008])('authorizePlaintext() refuses port %i before any policy is asked', (port) => {
-  const attempt = { peerIp: '10.0.0.1', destination: { ip: '10.0.0.2', port } }
-  expect(authorizePlaintext(mesh(), local, attempt)).toMatchObject({ kind: 'reject', reason: 'SELF_CALL' })
-})
+test.each([15001, 15006, 15008])(
+  'authorizePlaintext() refuses port %i before any policy is asked',
+  (port) => {
+    const attempt = { peerIp: '10.0.0.1', destination: { ip: '10.0.0.2', port } }
+    expect(authorizePlaintext(mesh(), local, attempt)).toMatchObject({ kind: 'reject', reason: 'SELF_CALL' })
+  },
+)

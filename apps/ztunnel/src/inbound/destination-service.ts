@@ -8,7 +8,11 @@ export interface InboundTarget {
 }
 
 /** The service to name in telemetry for a connection that came in: the one the client dialled, else the first that fits the port. */
-export function destinationServiceOf(snapshot: MeshSnapshot, local: Workload, target: InboundTarget): Service | undefined {
+export function destinationServiceOf(
+  snapshot: MeshSnapshot,
+  local: Workload,
+  target: InboundTarget,
+): Service | undefined {
   const services = Object.keys(local.services)
     .map((name) => snapshot.service(name))
     .filter((service) => service !== undefined)

@@ -1,28 +1,65 @@
-import { type Address, defineService, defineWorkload, type GatewayAddress, type Service, type Workload } from '@ambient/model'
+import {
+  type Address,
+  defineService,
+  defineWorkload,
+  type GatewayAddress,
+  type Service,
+  type Workload,
+} from '@ambient/model'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { expect, test } from 'vitest'
 import { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { destinationServiceOf } from './destination-service.ts'
-import { type InboundAuthority, type InboundRequest, type InboundRoute, resolveInbound } from './resolve-inbound.ts'
+import {
+  type InboundAuthority,
+  type InboundRequest,
+  type InboundRoute,
+  resolveInbound,
+} from './resolve-inbound.ts'
 
 const POD_IP = '10.0.0.2'
 const OTHER_IP = '10.0.0.3'
 const VIP = '10.96.0.1'
-const byHostname: GatewayAddress = { destination: { kind: 'hostname', namespace: 'shop', hostname: 'waypoint' }, hboneMtlsPort: 15008 }
-const byPodIp: GatewayAddress = { destination: { kind: 'address', network: '', ip: POD_IP }, hboneMtlsPort: 15008 }
-const byOtherPodIp: GatewayAddress = { destination: { kind: 'address', network: '', ip: '10.0.0.77' }, hboneMtlsPort: 15008 }
-const byVip: GatewayAddress = { destination: { kind: 'address', network: '', ip: '10.96.0.9' }, hboneMtlsPort: 15008 }
+const byHostname: GatewayAddress = {
+  destination: { kind: 'hostname', namespace: 'shop', hostname: 'waypoint' },
+  hboneMtlsPort: 15008,
+}
+const byPodIp: GatewayAddress = {
+  destination: { kind: 'address', network: '', ip: POD_IP },
+  hboneMtlsPort: 15008,
+}
+const byOtherPodIp: GatewayAddress = {
+  destination: { kind: 'address', network: '', ip: '10.0.0.77' },
+  hboneMtlsPort: 15008,
+}
+const byVip: GatewayAddress = {
+  destination: { kind: 'address', network: '', ip: '10.96.0.9' },
+  hboneMtlsPort: 15008,
+}
 
-const local = pod('local', { addresses: [POD_IP], services: { 'shop/web': [{ servicePort: 90, targetPort: 9090, appProtocol: 'unknown' }] } })
+const local = pod('local', {
+  addresses: [POD_IP],
+  services: { 'shop/web': [{ servicePort: 90, targetPort: 9090, appProtocol: 'unknown' }] },
+})
 const waypoint: Workload = { ...local, services: { 'shop/waypoint': [] } }
 const waypointService = service('waypoint', { addresses: [{ network: '', ip: '10.96.0.9' }] })
-const webPorts = [80, 90, 91].map((servicePort) => ({ servicePort, targetPort: servicePort === 91 ? 0 : 8080, appProtocol: 'unknown' as const }))
+const webPorts = [80, 90, 91].map((servicePort) => ({
+  servicePort,
+  targetPort: servicePort === 91 ? 0 : 8080,
+  appProtocol: 'unknown' as const,
+}))
 const webService = service('web', { addresses: [{ network: '', ip: VIP }], ports: webPorts })
 const client = pod('client', { addresses: ['10.0.0.1'], serviceAccount: 'client' })
 const clientId = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/client')
 
 function pod(name: string, known: Partial<Workload> = {}): Workload {
-  return defineWorkload({ uid: `Kubernetes//Pod/shop/${name}`, name, namespace: 'shop', tunnelProtocol: 'hbone', ...known })
+  return defineWorkload({
+    uid: `Kubernetes//Pod/shop/${name}`,
+    name,
+    namespace: 'shop',
+    tunnelProtocol: 'hbone',
+    ...known,
+  })
 }
 
 function service(hostname: string, known: Partial<Service> = {}): Service {
@@ -31,17 +68,34 @@ function service(hostname: string, known: Partial<Service> = {}): Service {
 
 function mesh(...parts: readonly (Workload | Service)[]): MeshSnapshot {
   const snapshot = new MeshSnapshot()
-  const upserts = parts.map((one): Address => ('uid' in one ? { kind: 'workload', workload: one } : { kind: 'service', service: one }))
+  const upserts = parts.map((one): Address =>
+    'uid' in one ? { kind: 'workload', workload: one } : { kind: 'service', service: one },
+  )
   snapshot.apply({ addresses: { upserts, removed: [] }, policies: { upserts: [], removed: [] } })
   return snapshot
 }
 
-function ask(snapshot: MeshSnapshot, authority: InboundAuthority, over: Partial<InboundRequest> = {}): InboundRoute {
-  return resolveInbound(snapshot, { local, localIp: POD_IP, authority, peer: clientId, peerIp: '10.0.0.1', ...over })
+function ask(
+  snapshot: MeshSnapshot,
+  authority: InboundAuthority,
+  over: Partial<InboundRequest> = {},
+): InboundRoute {
+  return resolveInbound(snapshot, {
+    local,
+    localIp: POD_IP,
+    authority,
+    peer: clientId,
+    peerIp: '10.0.0.1',
+    ...over,
+  })
 }
 
 const address = (ip: string, port = 80): InboundAuthority => ({ kind: 'address', ip, port })
-const hostname = (name: string, port: number): InboundAuthority => ({ kind: 'hostname', hostname: name, port })
+const hostname = (name: string, port: number): InboundAuthority => ({
+  kind: 'hostname',
+  hostname: name,
+  port,
+})
 const mismatch = '400 AUTHORITY_MISMATCH'
 const fine = `connect ${POD_IP}:80`
 
@@ -60,43 +114,221 @@ interface Row {
 const asWaypoint = { local: waypoint }
 const rows: readonly Row[] = [
   { name: 'takes its own address', mesh: [local], authority: address(POD_IP), expected: fine },
-  { name: 'takes its own IPv6 address', mesh: [local], authority: address('fd00::2'), over: { localIp: 'fd00::2' }, expected: 'connect fd00::2:80' },
-  { name: 'refuses another pod’s address', mesh: [local, pod('other', { addresses: [OTHER_IP] })], authority: address(OTHER_IP), expected: mismatch },
-  { name: 'refuses an address nobody knows', mesh: [local], authority: address('1.1.1.1'), expected: mismatch },
-  { name: 'refuses another address of its own, since it is not the one dialled', mesh: [{ ...local, addresses: [POD_IP, OTHER_IP] }], authority: address(OTHER_IP), expected: mismatch },
-  { name: 'refuses the address of its own service', mesh: [local, webService], authority: address(VIP), expected: mismatch },
+  {
+    name: 'takes its own IPv6 address',
+    mesh: [local],
+    authority: address('fd00::2'),
+    over: { localIp: 'fd00::2' },
+    expected: 'connect fd00::2:80',
+  },
+  {
+    name: 'refuses another pod’s address',
+    mesh: [local, pod('other', { addresses: [OTHER_IP] })],
+    authority: address(OTHER_IP),
+    expected: mismatch,
+  },
+  {
+    name: 'refuses an address nobody knows',
+    mesh: [local],
+    authority: address('1.1.1.1'),
+    expected: mismatch,
+  },
+  {
+    name: 'refuses another address of its own, since it is not the one dialled',
+    mesh: [{ ...local, addresses: [POD_IP, OTHER_IP] }],
+    authority: address(OTHER_IP),
+    expected: mismatch,
+  },
+  {
+    name: 'refuses the address of its own service',
+    mesh: [local, webService],
+    authority: address(VIP),
+    expected: mismatch,
+  },
 
   // As a waypoint.
-  { name: 'takes a service’s address as its waypoint by name', mesh: [waypoint, waypointService, { ...webService, waypoint: byHostname }], authority: address(VIP), over: asWaypoint, expected: fine },
-  { name: 'takes a service’s address as its waypoint by virtual IP', mesh: [waypoint, waypointService, { ...webService, waypoint: byVip }], authority: address(VIP), over: asWaypoint, expected: fine },
-  { name: 'takes a service’s address as its waypoint by pod IP', mesh: [waypoint, { ...webService, waypoint: byPodIp }], authority: address(VIP), over: asWaypoint, expected: fine },
-  { name: 'takes a service’s address as one of its weighted waypoints', mesh: [waypoint, waypointService, { ...webService, weightedWaypoints: [{ destination: byHostname, weight: 1 }] }], authority: address(VIP), over: asWaypoint, expected: fine },
-  { name: 'takes a pod’s address as its waypoint by name', mesh: [waypoint, waypointService, pod('app', { addresses: [OTHER_IP], waypoint: byHostname })], authority: address(OTHER_IP), over: asWaypoint, expected: fine },
-  { name: 'takes a pod’s address as its waypoint by virtual IP', mesh: [waypoint, waypointService, pod('app', { addresses: [OTHER_IP], waypoint: byVip })], authority: address(OTHER_IP), over: asWaypoint, expected: fine },
-  { name: 'takes a pod’s address as its waypoint by pod IP', mesh: [waypoint, pod('app', { addresses: [OTHER_IP], waypoint: byPodIp })], authority: address(OTHER_IP), over: asWaypoint, expected: fine },
-  { name: 'refuses a service whose waypoint is another', mesh: [waypoint, { ...webService, waypoint: byOtherPodIp }], authority: address(VIP), over: asWaypoint, expected: mismatch },
-  { name: 'refuses a service whose waypoint is unknown', mesh: [waypoint, { ...webService, waypoint: byHostname }], authority: address(VIP), over: asWaypoint, expected: mismatch },
-  { name: 'refuses a service of whose waypoint it is no endpoint', mesh: [local, waypointService, { ...webService, waypoint: byHostname }], authority: address(VIP), expected: mismatch },
-  { name: 'refuses a pod without waypoint whose service has one', mesh: [waypoint, waypointService, { ...webService, waypoint: byHostname }, pod('app', { addresses: [OTHER_IP] })], authority: address(OTHER_IP), over: asWaypoint, expected: mismatch },
-  { name: 'refuses a service without waypoint whose pod has one', mesh: [waypoint, waypointService, webService, pod('app', { addresses: [OTHER_IP], waypoint: byHostname })], authority: address(VIP), over: asWaypoint, expected: mismatch },
+  {
+    name: 'takes a service’s address as its waypoint by name',
+    mesh: [waypoint, waypointService, { ...webService, waypoint: byHostname }],
+    authority: address(VIP),
+    over: asWaypoint,
+    expected: fine,
+  },
+  {
+    name: 'takes a service’s address as its waypoint by virtual IP',
+    mesh: [waypoint, waypointService, { ...webService, waypoint: byVip }],
+    authority: address(VIP),
+    over: asWaypoint,
+    expected: fine,
+  },
+  {
+    name: 'takes a service’s address as its waypoint by pod IP',
+    mesh: [waypoint, { ...webService, waypoint: byPodIp }],
+    authority: address(VIP),
+    over: asWaypoint,
+    expected: fine,
+  },
+  {
+    name: 'takes a service’s address as one of its weighted waypoints',
+    mesh: [
+      waypoint,
+      waypointService,
+      { ...webService, weightedWaypoints: [{ destination: byHostname, weight: 1 }] },
+    ],
+    authority: address(VIP),
+    over: asWaypoint,
+    expected: fine,
+  },
+  {
+    name: 'takes a pod’s address as its waypoint by name',
+    mesh: [waypoint, waypointService, pod('app', { addresses: [OTHER_IP], waypoint: byHostname })],
+    authority: address(OTHER_IP),
+    over: asWaypoint,
+    expected: fine,
+  },
+  {
+    name: 'takes a pod’s address as its waypoint by virtual IP',
+    mesh: [waypoint, waypointService, pod('app', { addresses: [OTHER_IP], waypoint: byVip })],
+    authority: address(OTHER_IP),
+    over: asWaypoint,
+    expected: fine,
+  },
+  {
+    name: 'takes a pod’s address as its waypoint by pod IP',
+    mesh: [waypoint, pod('app', { addresses: [OTHER_IP], waypoint: byPodIp })],
+    authority: address(OTHER_IP),
+    over: asWaypoint,
+    expected: fine,
+  },
+  {
+    name: 'refuses a service whose waypoint is another',
+    mesh: [waypoint, { ...webService, waypoint: byOtherPodIp }],
+    authority: address(VIP),
+    over: asWaypoint,
+    expected: mismatch,
+  },
+  {
+    name: 'refuses a service whose waypoint is unknown',
+    mesh: [waypoint, { ...webService, waypoint: byHostname }],
+    authority: address(VIP),
+    over: asWaypoint,
+    expected: mismatch,
+  },
+  {
+    name: 'refuses a service of whose waypoint it is no endpoint',
+    mesh: [local, waypointService, { ...webService, waypoint: byHostname }],
+    authority: address(VIP),
+    expected: mismatch,
+  },
+  {
+    name: 'refuses a pod without waypoint whose service has one',
+    mesh: [
+      waypoint,
+      waypointService,
+      { ...webService, waypoint: byHostname },
+      pod('app', { addresses: [OTHER_IP] }),
+    ],
+    authority: address(OTHER_IP),
+    over: asWaypoint,
+    expected: mismatch,
+  },
+  {
+    name: 'refuses a service without waypoint whose pod has one',
+    mesh: [
+      waypoint,
+      waypointService,
+      webService,
+      pod('app', { addresses: [OTHER_IP], waypoint: byHostname }),
+    ],
+    authority: address(VIP),
+    over: asWaypoint,
+    expected: mismatch,
+  },
 
   // Host names.
-  { name: 'resolves a host name’s port', mesh: [local, webService], authority: hostname('web', 80), expected: `connect ${POD_IP}:8080` },
-  { name: 'resolves a host name’s port by its own mapping', mesh: [local, webService], authority: hostname('web', 90), expected: `connect ${POD_IP}:9090` },
-  { name: 'refuses a named port it does not map', mesh: [local, webService], authority: hostname('web', 91), expected: '503 PORT_UNRESOLVED' },
-  { name: 'refuses a port the service lacks', mesh: [local, webService], authority: hostname('web', 92), expected: '503 PORT_UNRESOLVED' },
-  { name: 'refuses a host name nobody knows', mesh: [local], authority: hostname('web', 80), expected: '503 PORT_UNRESOLVED' },
-  { name: 'prefers the host name in its own namespace', mesh: [local, { ...webService, namespace: 'bank', canonical: true, ports: [] }, webService], authority: hostname('web', 80), expected: `connect ${POD_IP}:8080` },
+  {
+    name: 'resolves a host name’s port',
+    mesh: [local, webService],
+    authority: hostname('web', 80),
+    expected: `connect ${POD_IP}:8080`,
+  },
+  {
+    name: 'resolves a host name’s port by its own mapping',
+    mesh: [local, webService],
+    authority: hostname('web', 90),
+    expected: `connect ${POD_IP}:9090`,
+  },
+  {
+    name: 'refuses a named port it does not map',
+    mesh: [local, webService],
+    authority: hostname('web', 91),
+    expected: '503 PORT_UNRESOLVED',
+  },
+  {
+    name: 'refuses a port the service lacks',
+    mesh: [local, webService],
+    authority: hostname('web', 92),
+    expected: '503 PORT_UNRESOLVED',
+  },
+  {
+    name: 'refuses a host name nobody knows',
+    mesh: [local],
+    authority: hostname('web', 80),
+    expected: '503 PORT_UNRESOLVED',
+  },
+  {
+    name: 'prefers the host name in its own namespace',
+    mesh: [local, { ...webService, namespace: 'bank', canonical: true, ports: [] }, webService],
+    authority: hostname('web', 80),
+    expected: `connect ${POD_IP}:8080`,
+  },
 
   // Ports of the mesh itself.
-  ...[15001, 15006, 15008].map((port): Row => ({ name: `refuses port ${port}`, mesh: [local], authority: address(POD_IP, port), expected: '503 SELF_CALL' })),
-  { name: 'refuses a host name that resolves to a port of the mesh', mesh: [local, service('evil', { ports: [{ servicePort: 80, targetPort: 15008, appProtocol: 'unknown' }] })], authority: hostname('evil', 80), expected: '503 SELF_CALL' },
+  ...[15001, 15006, 15008].map((port): Row => ({
+    name: `refuses port ${port}`,
+    mesh: [local],
+    authority: address(POD_IP, port),
+    expected: '503 SELF_CALL',
+  })),
+  {
+    name: 'refuses a host name that resolves to a port of the mesh',
+    mesh: [
+      local,
+      service('evil', { ports: [{ servicePort: 80, targetPort: 15008, appProtocol: 'unknown' }] }),
+    ],
+    authority: hostname('evil', 80),
+    expected: '503 SELF_CALL',
+  },
 
   // Application tunnels.
-  { name: 'takes any address and the tunnel’s port with a plain application tunnel', mesh: [local], authority: address('1.1.1.1'), over: { local: { ...local, applicationTunnel: { protocol: 'none', port: 15088 } } }, expected: `connect ${POD_IP}:15088` },
-  { name: 'keeps the port if the tunnel names none', mesh: [local], authority: address(POD_IP), over: { local: { ...local, applicationTunnel: { protocol: 'none', port: 0 } } }, expected: fine },
-  { name: 'looks at the port before the tunnel replaces it', mesh: [local], authority: address(POD_IP, 15008), over: { local: { ...local, applicationTunnel: { protocol: 'none', port: 15088 } } }, expected: '503 SELF_CALL' },
-  { name: 'refuses a PROXY protocol tunnel', mesh: [local], authority: address(POD_IP), over: { local: { ...local, applicationTunnel: { protocol: 'proxy', port: 15088 } } }, expected: '503 APPLICATION_TUNNEL_UNSUPPORTED' },
+  {
+    name: 'takes any address and the tunnel’s port with a plain application tunnel',
+    mesh: [local],
+    authority: address('1.1.1.1'),
+    over: { local: { ...local, applicationTunnel: { protocol: 'none', port: 15088 } } },
+    expected: `connect ${POD_IP}:15088`,
+  },
+  {
+    name: 'keeps the port if the tunnel names none',
+    mesh: [local],
+    authority: address(POD_IP),
+    over: { local: { ...local, applicationTunnel: { protocol: 'none', port: 0 } } },
+    expected: fine,
+  },
+  {
+    name: 'looks at the port before the tunnel replaces it',
+    mesh: [local],
+    authority: address(POD_IP, 15008),
+    over: { local: { ...local, applicationTunnel: { protocol: 'none', port: 15088 } } },
+    expected: '503 SELF_CALL',
+  },
+  {
+    name: 'refuses a PROXY protocol tunnel',
+    mesh: [local],
+    authority: address(POD_IP),
+    over: { local: { ...local, applicationTunnel: { protocol: 'proxy', port: 15088 } } },
+    expected: '503 APPLICATION_TUNNEL_UNSUPPORTED',
+  },
 ]
 
 test.each(rows)('resolveInbound() $name', ({ mesh: parts, authority, over, expected }) => {
@@ -106,9 +338,21 @@ test.each(rows)('resolveInbound() $name', ({ mesh: parts, authority, over, expec
 test.each([
   { name: 'the pod at the peer’s address', over: {}, expected: 'client' },
   { name: 'nobody for an address nobody knows', over: { peerIp: '10.0.0.99' }, expected: undefined },
-  { name: 'nobody when the identity proved is another’s', over: { peer: parseSpiffeId('spiffe://cluster.local/ns/shop/sa/thief') }, expected: undefined },
-  { name: 'nobody behind a gateway of another network', over: { forwardedNetwork: 'far', network: 'near' }, expected: undefined },
-  { name: 'the pod when the gateway’s network is ours in other letters', over: { forwardedNetwork: 'NEAR', network: 'near' }, expected: 'client' },
+  {
+    name: 'nobody when the identity proved is another’s',
+    over: { peer: parseSpiffeId('spiffe://cluster.local/ns/shop/sa/thief') },
+    expected: undefined,
+  },
+  {
+    name: 'nobody behind a gateway of another network',
+    over: { forwardedNetwork: 'far', network: 'near' },
+    expected: undefined,
+  },
+  {
+    name: 'the pod when the gateway’s network is ours in other letters',
+    over: { forwardedNetwork: 'NEAR', network: 'near' },
+    expected: 'client',
+  },
 ])('resolveInbound() takes for the source $name', ({ over, expected }) => {
   const route = ask(mesh(local, client), address(POD_IP), over)
   expect(route.kind === 'connect' && route.sourceWorkload?.name).toBe(expected)
@@ -116,17 +360,25 @@ test.each([
 
 test('resolveInbound() says what did not match', () => {
   expect(ask(mesh(local), address('1.1.1.1'))).toMatchObject({ detail: 'ip mismatch: 1.1.1.1 != 10.0.0.2' })
-  expect(ask(mesh(local, webService), hostname('web', 92))).toMatchObject({ detail: 'requested service web:92 found, but cannot resolve port' })
+  expect(ask(mesh(local, webService), hostname('web', 92))).toMatchObject({
+    detail: 'requested service web:92 found, but cannot resolve port',
+  })
 })
 
 test.each([
   { name: 'the one the peer forwarded', target: { port: 8080, forwardedHost: 'api' }, expected: 'api' },
-  { name: 'no forwarded one that the workload is not a member of', target: { port: 8080, forwardedHost: 'bank' }, expected: 'web' },
+  {
+    name: 'no forwarded one that the workload is not a member of',
+    target: { port: 8080, forwardedHost: 'bank' },
+    expected: 'web',
+  },
   { name: 'the first with the target port', target: { port: 7070 }, expected: 'api' },
   { name: 'the one whose port the workload maps', target: { port: 9090 }, expected: 'web' },
   { name: 'none for another port', target: { port: 1 }, expected: undefined },
 ])('destinationServiceOf() names $name', ({ target, expected }) => {
   const member = { ...local, services: { ...local.services, 'shop/api': [], 'shop/gone': [] } }
   const api = service('api', { ports: [{ servicePort: 80, targetPort: 7070, appProtocol: 'unknown' }] })
-  expect(destinationServiceOf(mesh(member, webService, api, service('bank')), member, target)?.hostname).toBe(expected)
+  expect(destinationServiceOf(mesh(member, webService, api, service('bank')), member, target)?.hostname).toBe(
+    expected,
+  )
 })

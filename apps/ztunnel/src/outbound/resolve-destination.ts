@@ -62,13 +62,19 @@ export function resolveDestination(snapshot: MeshSnapshot, attempt: OutboundAtte
 
   const workload = snapshot.workloadByAddress(source.network, destination.ip)
   if (workload === undefined) return passthrough(destination, undefined)
-  const isOwnWaypoint = workload.waypoint !== undefined && isFromWaypoint(snapshot, attempt, workload.waypoint)
-  if (workload.waypoint !== undefined && !isOwnWaypoint) return routeToWaypoint(snapshot, attempt, workload.waypoint, undefined)
+  const isOwnWaypoint =
+    workload.waypoint !== undefined && isFromWaypoint(snapshot, attempt, workload.waypoint)
+  if (workload.waypoint !== undefined && !isOwnWaypoint)
+    return routeToWaypoint(snapshot, attempt, workload.waypoint, undefined)
   return routeToWorkload(workload, destination, undefined)
 }
 
 /** Only a service's own address leads to its waypoint: a pod's address that is also a virtual IP is the pod's. */
-function addressedService(snapshot: MeshSnapshot, network: string, { source, destination }: OutboundAttempt): Service | undefined {
+function addressedService(
+  snapshot: MeshSnapshot,
+  network: string,
+  { source, destination }: OutboundAttempt,
+): Service | undefined {
   if (snapshot.workloadByAddress(network, destination.ip) !== undefined) return undefined
   return snapshot.serviceByVip(network, destination.ip, source.namespace)
 }

@@ -29,13 +29,18 @@ export function routeToWaypoint(
   const { destination, source } = attempt
   const found = resolveGateway(snapshot, attempt, gateway)
   const name = gatewayName(gateway)
-  if (found === undefined) return { kind: 'reject', reason: 'WAYPOINT_UNKNOWN', detail: `unknown waypoint: ${name}` }
+  if (found === undefined)
+    return { kind: 'reject', reason: 'WAYPOINT_UNKNOWN', detail: `unknown waypoint: ${name}` }
   if (found.workload.network !== source.network) {
     const detail = `waypoint ${name} is on network "${found.workload.network}", not "${source.network}"`
     return { kind: 'reject', reason: 'NETWORK_GATEWAY_UNSUPPORTED', detail }
   }
   if (found.ip === undefined) {
-    return { kind: 'reject', reason: 'WORKLOAD_HOSTNAME_UNSUPPORTED', detail: `waypoint ${name} has no address` }
+    return {
+      kind: 'reject',
+      reason: 'WORKLOAD_HOSTNAME_UNSUPPORTED',
+      detail: `waypoint ${name} has no address`,
+    }
   }
   return {
     kind: 'hbone',
@@ -49,11 +54,18 @@ export function routeToWaypoint(
 }
 
 /** Whether `attempt` comes out of one of the waypoint's own pods, which must not be sent back to it. */
-export function isFromWaypoint(snapshot: MeshSnapshot, attempt: OutboundAttempt, gateway: GatewayAddress): boolean {
+export function isFromWaypoint(
+  snapshot: MeshSnapshot,
+  attempt: OutboundAttempt,
+  gateway: GatewayAddress,
+): boolean {
   const service = gatewayService(snapshot, gateway, attempt.source.namespace)
   if (service !== undefined) {
     // The source is the pod that owns the listener; it is one of the waypoint's if it is one of the service's endpoints.
-    return snapshot.endpointsOf(service).workloads.values().some((workload) => isSame(workload, attempt))
+    return snapshot
+      .endpointsOf(service)
+      .workloads.values()
+      .some((workload) => isSame(workload, attempt))
   }
   const workload = gatewayWorkload(snapshot, gateway)
   return workload !== undefined && isSame(workload, attempt)
@@ -72,13 +84,23 @@ interface FoundGateway {
   readonly port: number
 }
 
-function resolveGateway(snapshot: MeshSnapshot, attempt: OutboundAttempt, gateway: GatewayAddress): FoundGateway | undefined {
+function resolveGateway(
+  snapshot: MeshSnapshot,
+  attempt: OutboundAttempt,
+  gateway: GatewayAddress,
+): FoundGateway | undefined {
   const { source, destination, random } = attempt
   const service = gatewayService(snapshot, gateway, source.namespace)
   if (service !== undefined) {
     // A service given by address prefers that address's family, one given by name that of what the app dialled.
     const requestedIp = gateway.destination.kind === 'address' ? gateway.destination.ip : destination.ip
-    const selected = selectEndpoint(snapshot, service, { source, servicePort: gateway.hboneMtlsPort, requestedIp, mode: 'waypoint', random })
+    const selected = selectEndpoint(snapshot, service, {
+      source,
+      servicePort: gateway.hboneMtlsPort,
+      requestedIp,
+      mode: 'waypoint',
+      random,
+    })
     return selected === undefined ? undefined : { ...selected, service }
   }
   const workload = gatewayWorkload(snapshot, gateway)
@@ -86,14 +108,20 @@ function resolveGateway(snapshot: MeshSnapshot, attempt: OutboundAttempt, gatewa
   return { workload, service: undefined, ip: gateway.destination.ip, port: gateway.hboneMtlsPort }
 }
 
-function gatewayService(snapshot: MeshSnapshot, { destination }: GatewayAddress, clientNamespace: string): Service | undefined {
+function gatewayService(
+  snapshot: MeshSnapshot,
+  { destination }: GatewayAddress,
+  clientNamespace: string,
+): Service | undefined {
   return destination.kind === 'hostname'
     ? snapshot.service(`${destination.namespace}/${destination.hostname}`)
     : snapshot.serviceByVip(destination.network, destination.ip, clientNamespace)
 }
 
 function gatewayWorkload(snapshot: MeshSnapshot, { destination }: GatewayAddress): Workload | undefined {
-  return destination.kind === 'address' ? snapshot.workloadByAddress(destination.network, destination.ip) : undefined
+  return destination.kind === 'address'
+    ? snapshot.workloadByAddress(destination.network, destination.ip)
+    : undefined
 }
 
 function isSame(waypoint: Workload, { source, sourceIp }: OutboundAttempt): boolean {
@@ -105,5 +133,7 @@ function identityText({ trustDomain, namespace, serviceAccount }: Workload): str
 }
 
 function gatewayName({ destination }: GatewayAddress): string {
-  return destination.kind === 'hostname' ? `${destination.namespace}/${destination.hostname}` : `${destination.network}/${destination.ip}`
+  return destination.kind === 'hostname'
+    ? `${destination.namespace}/${destination.hostname}`
+    : `${destination.network}/${destination.ip}`
 }

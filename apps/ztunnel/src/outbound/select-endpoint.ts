@@ -25,13 +25,21 @@ export interface SelectedEndpoint {
  * @returns `undefined` when there is none: no endpoint ready, port unknown, nothing near enough for a strict service.
  * @see ztunnel `src/state.rs`, load balancing
  */
-export function selectEndpoint(snapshot: MeshSnapshot, service: Service, wish: EndpointWish): SelectedEndpoint | undefined {
+export function selectEndpoint(
+  snapshot: MeshSnapshot,
+  service: Service,
+  wish: EndpointWish,
+): SelectedEndpoint | undefined {
   const { selections, workloads } = snapshot.endpointsOf(service)
-  const candidates = selections.get(placeKey(service, wish), () => nearest(service, usable(service, workloads.values(), wish), wish.source))
+  const candidates = selections.get(placeKey(service, wish), () =>
+    nearest(service, usable(service, workloads.values(), wish), wish.source),
+  )
   const workload = draw(candidates, wish.random)
   if (workload === undefined) return undefined
   const port = endpointPort(service, workload, wish)
-  return port === undefined ? undefined : { workload, ip: chooseIp(service, workload, wish.requestedIp), port }
+  return port === undefined
+    ? undefined
+    : { workload, ip: chooseIp(service, workload, wish.requestedIp), port }
 }
 
 /** Everything the candidates depend on besides the service and its endpoints; `requestedIp` does not matter to them. */
@@ -60,7 +68,9 @@ function usable(service: Service, endpoints: Iterable<Workload>, wish: EndpointW
 function isReachable(service: Service, workload: Workload, source: Workload): boolean {
   if (workload.addresses.some((ip) => fitsFamilies(service, ip))) return true
   if (workload.addresses.length > 0) return false
-  return workload.hostname !== '' || (workload.network !== source.network && workload.networkGateway !== undefined)
+  return (
+    workload.hostname !== '' || (workload.network !== source.network && workload.networkGateway !== undefined)
+  )
 }
 
 function isOffered(service: Service, workload: Workload, { servicePort, mode }: EndpointWish): boolean {
@@ -69,8 +79,14 @@ function isOffered(service: Service, workload: Workload, { servicePort, mode }: 
 }
 
 /** The endpoint's own number for the port, else the service's; 0 is a port by name, which only the endpoint can resolve. */
-function endpointPort(service: Service, workload: Workload, { servicePort }: EndpointWish): number | undefined {
-  const own = workload.services[serviceName(service)]?.find((port) => port.servicePort === servicePort)?.targetPort
+function endpointPort(
+  service: Service,
+  workload: Workload,
+  { servicePort }: EndpointWish,
+): number | undefined {
+  const own = workload.services[serviceName(service)]?.find(
+    (port) => port.servicePort === servicePort,
+  )?.targetPort
   if (own !== undefined && own !== 0) return own
   const common = service.ports.find((port) => port.servicePort === servicePort)?.targetPort
   if (common !== undefined && common !== 0) return common
@@ -104,7 +120,11 @@ function rank(preference: readonly LoadBalancingScope[], workload: Workload, sou
   return bonus + leadingMatches(rest, workload, source)
 }
 
-function leadingMatches(preference: readonly LoadBalancingScope[], workload: Workload, source: Workload): number {
+function leadingMatches(
+  preference: readonly LoadBalancingScope[],
+  workload: Workload,
+  source: Workload,
+): number {
   const mismatch = preference.findIndex((scope) => !isSame(scope, workload, source))
   return mismatch < 0 ? preference.length : mismatch
 }

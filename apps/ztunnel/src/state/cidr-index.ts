@@ -27,7 +27,8 @@ export class CidrIndex<V> {
   find(network: string, ip: string): readonly RangeHit<V>[] {
     const hits: RangeHit<V>[] = []
     for (const prefixLength of this.#lengths.keys()) {
-      for (const value of this.#ranges.get(rangeKey(network, ip, prefixLength))) hits.push({ value, prefixLength })
+      for (const value of this.#ranges.get(rangeKey(network, ip, prefixLength)))
+        hits.push({ value, prefixLength })
     }
     return hits
   }

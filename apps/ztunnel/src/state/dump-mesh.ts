@@ -1,4 +1,11 @@
-import { type GatewayAddress, type NetworkAddress, type PortMapping, type Service, serviceName, type Workload } from '@ambient/model'
+import {
+  type GatewayAddress,
+  type NetworkAddress,
+  type PortMapping,
+  type Service,
+  serviceName,
+  type Workload,
+} from '@ambient/model'
 import { type AuthorizationPolicy, type Match, policyKey, type StringMatch } from '@ambient/policy'
 import type { EndpointSet } from './service-index.ts'
 
@@ -21,14 +28,26 @@ export interface MeshDump {
 export function dumpMesh(parts: MeshParts): MeshDump {
   return {
     workloads: sortedBy(parts.workloads, (workload) => workload.uid).map(dumpWorkload),
-    services: sortedBy(parts.services, ({ service }) => `${service.hostname}/${service.namespace}`).map(dumpService),
+    services: sortedBy(parts.services, ({ service }) => `${service.hostname}/${service.namespace}`).map(
+      dumpService,
+    ),
     policies: sortedBy(parts.policies, policyKey).map(dumpPolicy),
     stagedServices: Object.fromEntries(parts.staged.map(([name, set]) => [name, dumpEndpoints(name, set)])),
   }
 }
 
 function dumpWorkload(workload: Workload): object {
-  const { addresses, tunnelProtocol, networkMode, status, applicationTunnel, services, waypoint, networkGateway, ...same } = workload
+  const {
+    addresses,
+    tunnelProtocol,
+    networkMode,
+    status,
+    applicationTunnel,
+    services,
+    waypoint,
+    networkGateway,
+    ...same
+  } = workload
   return {
     ...same,
     workloadIps: addresses,
@@ -45,7 +64,17 @@ function dumpWorkload(workload: Workload): object {
 }
 
 function dumpService({ service, endpoints }: MeshParts['services'][number]): object {
-  const { addresses, waypoint, weightedWaypoints, loadBalancing, ports, ipFamilies, visibility, ingressUseWaypoint: _, ...same } = service
+  const {
+    addresses,
+    waypoint,
+    weightedWaypoints,
+    loadBalancing,
+    ports,
+    ipFamilies,
+    visibility,
+    ingressUseWaypoint: _,
+    ...same
+  } = service
   return {
     ...same,
     vips: addresses.filter((address) => address.prefixLength === undefined).map(dumpAddress),
@@ -56,7 +85,10 @@ function dumpService({ service, endpoints }: MeshParts['services'][number]): obj
     ...(ipFamilies !== 'automatic' && { ipFamilies: capital(ipFamilies) }),
     ...(waypoint && { waypoint: dumpGateway(waypoint) }),
     ...(weightedWaypoints.length > 0 && {
-      weightedWaypoints: weightedWaypoints.map(({ destination, weight }) => ({ destination: dumpGateway(destination), weight })),
+      weightedWaypoints: weightedWaypoints.map(({ destination, weight }) => ({
+        destination: dumpGateway(destination),
+        weight,
+      })),
     }),
     ...(loadBalancing && {
       loadBalancer: {
@@ -72,7 +104,11 @@ function dumpEndpoints(service: string, set: EndpointSet): object {
   return Object.fromEntries(
     [...set.workloads.values()].map((workload) => [
       workload.uid,
-      { workloadUid: workload.uid, port: dumpPorts(workload.services[service] ?? []), status: capital(workload.status) },
+      {
+        workloadUid: workload.uid,
+        port: dumpPorts(workload.services[service] ?? []),
+        status: capital(workload.status),
+      },
     ]),
   )
 }
@@ -119,7 +155,10 @@ function dumpAddress({ network, ip, prefixLength }: NetworkAddress): string {
 }
 
 function dumpGateway({ destination, hboneMtlsPort }: GatewayAddress): object {
-  const at = destination.kind === 'hostname' ? `${destination.namespace}/${destination.hostname}` : `${destination.network}/${destination.ip}`
+  const at =
+    destination.kind === 'hostname'
+      ? `${destination.namespace}/${destination.hostname}`
+      : `${destination.network}/${destination.ip}`
   return { destination: at, hboneMtlsPort }
 }
 
@@ -132,5 +171,8 @@ function capital(word: string): string {
 }
 
 function sortedBy<T>(items: readonly T[], key: (item: T) => string): readonly T[] {
-  return items.map((item) => ({ item, key: key(item) })).sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ item }) => item)
+  return items
+    .map((item) => ({ item, key: key(item) }))
+    .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ item }) => item)
 }

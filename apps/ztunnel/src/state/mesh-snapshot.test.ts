@@ -25,10 +25,13 @@ interface Parts {
 }
 
 function delta({ upserts = [], removed = [], policies = [], removedPolicies = [] }: Parts): MeshDelta {
-  const addresses = upserts.map(
-    (one): Address => ('uid' in one ? { kind: 'workload', workload: one } : { kind: 'service', service: one }),
+  const addresses = upserts.map((one): Address =>
+    'uid' in one ? { kind: 'workload', workload: one } : { kind: 'service', service: one },
   )
-  return { addresses: { upserts: addresses, removed }, policies: { upserts: policies, removed: removedPolicies } }
+  return {
+    addresses: { upserts: addresses, removed },
+    policies: { upserts: policies, removed: removedPolicies },
+  }
 }
 
 function mesh(...parts: readonly Parts[]): MeshSnapshot {
@@ -37,16 +40,32 @@ function mesh(...parts: readonly Parts[]): MeshSnapshot {
   return snapshot
 }
 
-const inWeb = { services: { [WEB]: [{ servicePort: 80, targetPort: 8080, appProtocol: 'unknown' as const }] } }
-const endpointUids = (snapshot: MeshSnapshot): string[] => [...snapshot.endpointsOf(service('web')).workloads.keys()]
+const inWeb = {
+  services: { [WEB]: [{ servicePort: 80, targetPort: 8080, appProtocol: 'unknown' as const }] },
+}
+const endpointUids = (snapshot: MeshSnapshot): string[] => [
+  ...snapshot.endpointsOf(service('web')).workloads.keys(),
+]
 
 test.each([
-  { name: 'a pod with HBONE before a pod without', uids: ['c//Pod/shop/a', 'c//Pod/shop/b'], hbone: [false, true], winner: 'c//Pod/shop/b' },
-  { name: 'a pod without HBONE before another workload with', uids: ['c/networking.istio.io/WorkloadEntry/shop/a', 'c//Pod/shop/b'], hbone: [true, false], winner: 'c//Pod/shop/b' },
+  {
+    name: 'a pod with HBONE before a pod without',
+    uids: ['c//Pod/shop/a', 'c//Pod/shop/b'],
+    hbone: [false, true],
+    winner: 'c//Pod/shop/b',
+  },
+  {
+    name: 'a pod without HBONE before another workload with',
+    uids: ['c/networking.istio.io/WorkloadEntry/shop/a', 'c//Pod/shop/b'],
+    hbone: [true, false],
+    winner: 'c//Pod/shop/b',
+  },
   { name: 'HBONE before nothing', uids: ['x', 'y'], hbone: [false, true], winner: 'y' },
   { name: 'the first of equals', uids: ['x', 'y'], hbone: [false, false], winner: 'x' },
 ])('MeshSnapshot.workloadByAddress() prefers $name', ({ uids, hbone, winner }) => {
-  const upserts = uids.map((uid, i) => workload(uid, { addresses: ['10.0.0.1'], tunnelProtocol: hbone[i] === true ? 'hbone' : 'none' }))
+  const upserts = uids.map((uid, i) =>
+    workload(uid, { addresses: ['10.0.0.1'], tunnelProtocol: hbone[i] === true ? 'hbone' : 'none' }),
+  )
   const snapshot = mesh({ upserts })
   expect(snapshot.workloadByAddress('', '10.0.0.1')?.uid).toBe(winner)
   snapshot.apply(delta({ removed: [winner] }))
@@ -62,13 +81,13 @@ test('MeshSnapshot.workloadByAddress() keeps networks apart and leaves host-netw
     ],
   })
   const found = (network: string, ip: string) => snapshot.workloadByAddress(network, ip)?.uid
-  expect([found('n1', '10.0.0.1'), found('n1', 'fd00::1'), found('n2', '10.0.0.1'), found('', '10.0.0.1'), found('n1', '10.0.0.2')]).toEqual([
-    'a',
-    'a',
-    'b',
-    undefined,
-    undefined,
-  ])
+  expect([
+    found('n1', '10.0.0.1'),
+    found('n1', 'fd00::1'),
+    found('n2', '10.0.0.1'),
+    found('', '10.0.0.1'),
+    found('n1', '10.0.0.2'),
+  ]).toEqual(['a', 'a', 'b', undefined, undefined])
 })
 
 test('MeshSnapshot.apply() replaces a workload, with its old addresses and memberships', () => {
@@ -92,9 +111,14 @@ test('MeshSnapshot.apply() removes by UID, else by service name, and ignores oth
 
 test('MeshSnapshot.apply() removes before it adds, so that a name in both is there afterwards', () => {
   const snapshot = mesh({ upserts: [workload('a', { addresses: ['10.0.0.1'] })] })
-  const change = snapshot.apply(delta({ removed: ['a'], upserts: [workload('a', { addresses: ['10.0.0.2'] })] }))
+  const change = snapshot.apply(
+    delta({ removed: ['a'], upserts: [workload('a', { addresses: ['10.0.0.2'] })] }),
+  )
   expect(snapshot.workloadByAddress('', '10.0.0.2')?.uid).toBe('a')
-  expect(change.workloads.get('a')).toMatchObject({ before: { addresses: ['10.0.0.1'] }, after: { addresses: ['10.0.0.2'] } })
+  expect(change.workloads.get('a')).toMatchObject({
+    before: { addresses: ['10.0.0.1'] },
+    after: { addresses: ['10.0.0.2'] },
+  })
 })
 
 test('MeshSnapshot.apply() tells what changed and counts versions', () => {
@@ -114,7 +138,11 @@ test('MeshSnapshot keeps endpoints that come before their service, and keeps the
   expect(Object.keys(snapshot.dump().stagedServices)).toEqual([WEB])
   snapshot.apply(delta({ upserts: [service('web')] }))
   expect(endpointUids(snapshot)).toEqual(['a'])
-  snapshot.apply(delta({ upserts: [service('web', { ports: [{ servicePort: 80, targetPort: 80, appProtocol: 'tcp' }] })] }))
+  snapshot.apply(
+    delta({
+      upserts: [service('web', { ports: [{ servicePort: 80, targetPort: 80, appProtocol: 'tcp' }] })],
+    }),
+  )
   expect(endpointUids(snapshot)).toEqual(['a'])
   snapshot.apply(delta({ removed: [WEB] }))
   expect(Object.keys(snapshot.dump().stagedServices)).toEqual([WEB])
@@ -123,28 +151,92 @@ test('MeshSnapshot keeps endpoints that come before their service, and keeps the
 })
 
 test('MeshSnapshot.localWorkload() wants name, namespace and service account to agree', () => {
-  const snapshot = mesh({ upserts: [workload('c//Pod/shop/web-1', { name: 'web-1', serviceAccount: 'web' })] })
-  const local = (serviceAccount: string) => snapshot.localWorkload({ name: 'web-1', namespace: 'shop', serviceAccount })
+  const snapshot = mesh({
+    upserts: [workload('c//Pod/shop/web-1', { name: 'web-1', serviceAccount: 'web' })],
+  })
+  const local = (serviceAccount: string) =>
+    snapshot.localWorkload({ name: 'web-1', namespace: 'shop', serviceAccount })
   expect(local('web')?.uid).toBe('c//Pod/shop/web-1')
   expect(local('default')).toBeUndefined()
 })
 
-const vip = (ip: string, prefixLength?: number) => ({ addresses: [{ network: '', ip, ...(prefixLength !== undefined && { prefixLength }) }] })
+const vip = (ip: string, prefixLength?: number) => ({
+  addresses: [{ network: '', ip, ...(prefixLength !== undefined && { prefixLength }) }],
+})
 const own = { namespace: 'shop' }
 const foreign = { namespace: 'bank' }
 
 test.each([
-  { name: 'an exact address before a range', services: [service('range', vip('10.96.0.0', 16)), service('exact', vip('10.96.0.1'))], expected: 'exact' },
-  { name: 'a full-length prefix as an exact address', services: [service('range', vip('10.96.0.0', 16)), service('exact', vip('10.96.0.1', 32))], expected: 'exact' },
-  { name: 'the longer prefix', services: [service('short', vip('10.96.0.0', 12)), service('long', vip('10.96.0.0', 24))], expected: 'long' },
-  { name: 'the own namespace before a longer prefix', services: [service('long', { ...foreign, ...vip('10.96.0.0', 24) }), service('short', { ...own, ...vip('10.96.0.0', 12) })], expected: 'short' },
-  { name: 'the own namespace before a canonical one', services: [service('c', { ...foreign, ...vip('10.96.0.1'), canonical: true }), service('o', vip('10.96.0.1'))], expected: 'o' },
-  { name: 'a canonical one before the first', services: [service('f', { ...foreign, ...vip('10.96.0.1') }), service('c', { ...foreign, hostname: 'x', ...vip('10.96.0.1'), canonical: true })], expected: 'c' },
-  { name: 'a canonical range of equals', services: [service('f', { ...foreign, ...vip('10.96.0.0', 24) }), service('c', { ...foreign, hostname: 'x', ...vip('10.96.0.0', 24), canonical: true })], expected: 'c' },
-  { name: 'no private service of another namespace', services: [service('p', { ...foreign, ...vip('10.96.0.1'), visibility: 'namespace' })], expected: undefined },
-  { name: 'a public range before a private address', services: [service('p', { ...foreign, ...vip('10.96.0.1'), visibility: 'namespace' }), service('range', vip('10.96.0.0', 16))], expected: 'range' },
-  { name: 'a private service of the own namespace', services: [service('p', { ...vip('10.96.0.1'), visibility: 'namespace' })], expected: 'p' },
-  { name: 'no range that does not hold it', services: [service('r', vip('10.97.0.0', 16)), service('six', vip('::', 8))], expected: undefined },
+  {
+    name: 'an exact address before a range',
+    services: [service('range', vip('10.96.0.0', 16)), service('exact', vip('10.96.0.1'))],
+    expected: 'exact',
+  },
+  {
+    name: 'a full-length prefix as an exact address',
+    services: [service('range', vip('10.96.0.0', 16)), service('exact', vip('10.96.0.1', 32))],
+    expected: 'exact',
+  },
+  {
+    name: 'the longer prefix',
+    services: [service('short', vip('10.96.0.0', 12)), service('long', vip('10.96.0.0', 24))],
+    expected: 'long',
+  },
+  {
+    name: 'the own namespace before a longer prefix',
+    services: [
+      service('long', { ...foreign, ...vip('10.96.0.0', 24) }),
+      service('short', { ...own, ...vip('10.96.0.0', 12) }),
+    ],
+    expected: 'short',
+  },
+  {
+    name: 'the own namespace before a canonical one',
+    services: [
+      service('c', { ...foreign, ...vip('10.96.0.1'), canonical: true }),
+      service('o', vip('10.96.0.1')),
+    ],
+    expected: 'o',
+  },
+  {
+    name: 'a canonical one before the first',
+    services: [
+      service('f', { ...foreign, ...vip('10.96.0.1') }),
+      service('c', { ...foreign, hostname: 'x', ...vip('10.96.0.1'), canonical: true }),
+    ],
+    expected: 'c',
+  },
+  {
+    name: 'a canonical range of equals',
+    services: [
+      service('f', { ...foreign, ...vip('10.96.0.0', 24) }),
+      service('c', { ...foreign, hostname: 'x', ...vip('10.96.0.0', 24), canonical: true }),
+    ],
+    expected: 'c',
+  },
+  {
+    name: 'no private service of another namespace',
+    services: [service('p', { ...foreign, ...vip('10.96.0.1'), visibility: 'namespace' })],
+    expected: undefined,
+  },
+  {
+    name: 'a public range before a private address',
+    services: [
+      service('p', { ...foreign, ...vip('10.96.0.1'), visibility: 'namespace' }),
+      service('range', vip('10.96.0.0', 16)),
+    ],
+    expected: 'range',
+  },
+  {
+    name: 'a private service of the own namespace',
+    services: [service('p', { ...vip('10.96.0.1'), visibility: 'namespace' })],
+    expected: 'p',
+  },
+  {
+    name: 'no range that does not hold it',
+    services: [service('r', vip('10.97.0.0', 16)), service('six', vip('::', 8))],
+    expected: undefined,
+  },
 ])('MeshSnapshot.serviceByVip() finds $name', ({ services, expected }) => {
   const snapshot = mesh({ upserts: services })
   expect(snapshot.serviceByVip('', '10.96.0.1', 'shop')?.name).toBe(expected)
@@ -161,18 +253,28 @@ test('MeshSnapshot.serviceByVip() finds IPv6 ranges that end inside a byte', () 
 test('MeshSnapshot.policiesFor() takes the mesh’s, the namespace’s and the named ones, each once', () => {
   const snapshot = mesh({
     policies: [
-      policy('ns'), policy('root', { namespace: 'istio-system', scope: 'global' }), policy('other', { namespace: 'bank' }),
-      policy('chosen', { scope: 'workload-selector' }), policy('not-chosen', { scope: 'workload-selector' }),
+      policy('ns'),
+      policy('root', { namespace: 'istio-system', scope: 'global' }),
+      policy('other', { namespace: 'bank' }),
+      policy('chosen', { scope: 'workload-selector' }),
+      policy('not-chosen', { scope: 'workload-selector' }),
     ],
   })
-  const { policies, unknown } = snapshot.policiesFor(workload('a', { authorizationPolicies: ['shop/chosen', 'shop/ns', 'shop/late'] }))
+  const { policies, unknown } = snapshot.policiesFor(
+    workload('a', { authorizationPolicies: ['shop/chosen', 'shop/ns', 'shop/late'] }),
+  )
   expect(policies.map(({ name }) => name)).toEqual(['ns', 'root', 'chosen'])
   expect(unknown).toEqual(['shop/late'])
 })
 
 test('MeshSnapshot.compiledPoliciesFor() follows each change of policy', () => {
   const subject = workload('a', { authorizationPolicies: ['shop/p'] })
-  const attempt = { sourceIdentity: undefined, sourceIp: '10.0.0.1', destinationIp: '10.0.0.2', destinationPort: 80 }
+  const attempt = {
+    sourceIdentity: undefined,
+    sourceIp: '10.0.0.1',
+    destinationIp: '10.0.0.2',
+    destinationPort: 80,
+  }
   const snapshot = new MeshSnapshot()
   const because = () => snapshot.compiledPoliciesFor(subject).decide(attempt).because
   expect(because()).toEqual({ kind: 'policy-unknown', policy: 'shop/p' })
@@ -190,10 +292,20 @@ test('MeshSnapshot.dump() has the keys that istioctl reads', () => {
   const snapshot = mesh({
     upserts: [
       service('web', {
-        addresses: [{ network: 'n', ip: '10.96.0.1' }, { network: 'n', ip: '10.97.0.0', prefixLength: 16 }],
+        addresses: [
+          { network: 'n', ip: '10.96.0.1' },
+          { network: 'n', ip: '10.97.0.0', prefixLength: 16 },
+        ],
         ports: [{ servicePort: 80, targetPort: 0, appProtocol: 'http11' }],
-        waypoint: { destination: { kind: 'hostname', namespace: 'shop', hostname: 'wp' }, hboneMtlsPort: 15008 },
-        loadBalancing: { routingPreference: ['network', 'zone'], mode: 'failover', healthPolicy: 'only-healthy' },
+        waypoint: {
+          destination: { kind: 'hostname', namespace: 'shop', hostname: 'wp' },
+          hboneMtlsPort: 15008,
+        },
+        loadBalancing: {
+          routingPreference: ['network', 'zone'],
+          mode: 'failover',
+          healthPolicy: 'only-healthy',
+        },
       }),
       workload('a', {
         ...inWeb,
@@ -203,33 +315,81 @@ test('MeshSnapshot.dump() has the keys that istioctl reads', () => {
         waypoint: { destination: { kind: 'address', network: '', ip: '10.0.0.9' }, hboneMtlsPort: 15008 },
       }),
     ],
-    policies: [policy('p', { rules: [[[{ principals: [{ kind: 'exact', value: 'x' }], notNamespaces: [{ kind: 'presence' }], sourceIps: [{ ip: '10.0.0.0', length: 8 }], destinationPorts: [80] }]]] })],
+    policies: [
+      policy('p', {
+        rules: [
+          [
+            [
+              {
+                principals: [{ kind: 'exact', value: 'x' }],
+                notNamespaces: [{ kind: 'presence' }],
+                sourceIps: [{ ip: '10.0.0.0', length: 8 }],
+                destinationPorts: [80],
+              },
+            ],
+          ],
+        ],
+      }),
+    ],
   })
   const dump = snapshot.dump()
   expect(dump.workloads).toMatchObject([
     {
-      uid: 'a', workloadIps: ['10.0.0.1'], protocol: 'HBONE', networkMode: 'HostNetwork', status: 'Healthy', trustDomain: 'cluster.local',
-      waypoint: { destination: '/10.0.0.9', hboneMtlsPort: 15008 }, services: { [WEB]: { 80: 8080 } }, authorizationPolicies: [],
+      uid: 'a',
+      workloadIps: ['10.0.0.1'],
+      protocol: 'HBONE',
+      networkMode: 'HostNetwork',
+      status: 'Healthy',
+      trustDomain: 'cluster.local',
+      waypoint: { destination: '/10.0.0.9', hboneMtlsPort: 15008 },
+      services: { [WEB]: { 80: 8080 } },
+      authorizationPolicies: [],
     },
   ])
   expect(dump.services).toMatchObject([
     {
-      name: 'web', vips: ['n/10.96.0.1'], cidrVips: ['n/10.97.0.0/16'], ports: { 80: 0 }, subjectAltNames: [],
+      name: 'web',
+      vips: ['n/10.96.0.1'],
+      cidrVips: ['n/10.97.0.0/16'],
+      ports: { 80: 0 },
+      subjectAltNames: [],
       endpoints: { a: { workloadUid: 'a', port: { 80: 8080 }, status: 'Healthy' } },
       waypoint: { destination: 'shop/wp', hboneMtlsPort: 15008 },
-      loadBalancer: { routingPreferences: ['Network', 'Zone'], mode: 'Failover', healthPolicy: 'OnlyHealthy' },
+      loadBalancer: {
+        routingPreferences: ['Network', 'Zone'],
+        mode: 'Failover',
+        healthPolicy: 'OnlyHealthy',
+      },
     },
   ])
   expect(dump.policies).toEqual([
     {
-      name: 'p', namespace: 'shop', scope: 'Namespace', action: 'Deny',
-      rules: [[[{ principals: [{ Exact: 'x' }], notNamespaces: [{ Presence: [] }], sourceIps: ['10.0.0.0/8'], destinationPorts: [80] }]]],
+      name: 'p',
+      namespace: 'shop',
+      scope: 'Namespace',
+      action: 'Deny',
+      rules: [
+        [
+          [
+            {
+              principals: [{ Exact: 'x' }],
+              notNamespaces: [{ Presence: [] }],
+              sourceIps: ['10.0.0.0/8'],
+              destinationPorts: [80],
+            },
+          ],
+        ],
+      ],
     },
   ])
 })
 
 test('MeshSnapshot.apply() costs the same for the last of 20,000 workloads as for the first of them', () => {
-  const make = (i: number) => workload(`c//Pod/shop/${i}`, { addresses: [`10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`], ...inWeb })
+  const make = (i: number) =>
+    workload(`c//Pod/shop/${i}`, {
+      addresses: [`10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`],
+      ...inWeb,
+    })
   const snapshot = mesh({ upserts: [service('web')] })
   const timeMs = (from: number): number => {
     const startMs = performance.now()

@@ -124,7 +124,10 @@ export class MeshSnapshot {
   dump(): MeshDump {
     return dumpMesh({
       workloads: [...this.#workloads.values()],
-      services: [...this.#services.values()].map((service) => ({ service, endpoints: this.endpointsOf(service) })),
+      services: [...this.#services.values()].map((service) => ({
+        service,
+        endpoints: this.endpointsOf(service),
+      })),
       staged: [...this.#services.staged()],
       policies: this.#policies.values(),
     })

@@ -70,7 +70,10 @@ export class PolicyIndex {
     if (known !== undefined) return known
     if (this.#joined.size >= MAX_JOINED) this.#joined.clear()
     const { entries, unknown } = this.#entriesFor(workload)
-    const joined = joinPolicies(entries.map((entry) => (entry.compiled ??= compilePolicy(entry.policy))), unknown)
+    const joined = joinPolicies(
+      entries.map((entry) => (entry.compiled ??= compilePolicy(entry.policy))),
+      unknown,
+    )
     this.#joined.set(key, joined)
     return joined
   }
@@ -79,9 +82,16 @@ export class PolicyIndex {
     return [...this.#byKey.values()].map(({ policy }) => policy)
   }
 
-  #entriesFor(workload: PolicySubject): { readonly entries: readonly Entry[]; readonly unknown: readonly string[] } {
+  #entriesFor(workload: PolicySubject): {
+    readonly entries: readonly Entry[]
+    readonly unknown: readonly string[]
+  } {
     const inNamespace = workload.namespace === GLOBAL ? [] : (this.#covering.get(workload.namespace) ?? [])
-    const keys = new Set([...inNamespace, ...(this.#covering.get(GLOBAL) ?? []), ...workload.authorizationPolicies])
+    const keys = new Set([
+      ...inNamespace,
+      ...(this.#covering.get(GLOBAL) ?? []),
+      ...workload.authorizationPolicies,
+    ])
     const entries: Entry[] = []
     const unknown: string[] = []
     for (const key of keys) {

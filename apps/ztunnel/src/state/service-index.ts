@@ -1,4 +1,11 @@
-import { addressKey, isIpv6, type NetworkAddress, type Service, serviceName, type Workload } from '@ambient/model'
+import {
+  addressKey,
+  isIpv6,
+  type NetworkAddress,
+  type Service,
+  serviceName,
+  type Workload,
+} from '@ambient/model'
 import { CidrIndex } from './cidr-index.ts'
 import { MultiIndex } from './multi-index.ts'
 import { SelectionCache } from './selection-cache.ts'
@@ -57,7 +64,10 @@ export class ServiceIndex {
     }
     if (workload === undefined) return
     for (const name of Object.keys(workload.services)) {
-      const set = this.#endpoints.get(name) ?? { workloads: new Map<string, Workload>(), selections: new SelectionCache() }
+      const set = this.#endpoints.get(name) ?? {
+        workloads: new Map<string, Workload>(),
+        selections: new SelectionCache(),
+      }
       set.workloads.set(workload.uid, workload)
       set.selections.clear()
       this.#endpoints.set(name, set)
@@ -80,7 +90,10 @@ export class ServiceIndex {
     const inNamespace = hits.filter(({ value }) => value.namespace === clientNamespace)
     const pool = inNamespace.length > 0 ? inNamespace : hits
     const longest = Math.max(...pool.map(({ prefixLength }) => prefixLength))
-    return preferred(pool.filter(({ prefixLength }) => prefixLength === longest).map(({ value }) => value), clientNamespace)
+    return preferred(
+      pool.filter(({ prefixLength }) => prefixLength === longest).map(({ value }) => value),
+      clientNamespace,
+    )
   }
 
   byHostname(hostname: string, clientNamespace: string | undefined): Service | undefined {
@@ -105,12 +118,15 @@ function isRange(address: NetworkAddress): address is NetworkAddress & { readonl
 
 /** Without a client namespace everything is visible. */
 function isVisible(service: Service, clientNamespace: string | undefined): boolean {
-  return service.visibility === 'public' || clientNamespace === undefined || service.namespace === clientNamespace
+  return (
+    service.visibility === 'public' || clientNamespace === undefined || service.namespace === clientNamespace
+  )
 }
 
 /** The client's own namespace, then a canonical service, then the first. */
 function preferred(services: readonly Service[], clientNamespace: string | undefined): Service | undefined {
-  const visible = services.length <= 1 ? services : services.filter((service) => isVisible(service, clientNamespace))
+  const visible =
+    services.length <= 1 ? services : services.filter((service) => isVisible(service, clientNamespace))
   const own = visible.find((service) => service.namespace === clientNamespace)
   const found = own ?? visible.find((service) => service.canonical) ?? visible[0]
   return found !== undefined && isVisible(found, clientNamespace) ? found : undefined

@@ -15,7 +15,14 @@ Sm+Rz0IqPg4eWwIhAOYMQkOIFFDBnJp1jX2kZIjOUkCwSODUoPGoI6gqlvke
 
 test('dumpCertificates() shows certificates and states, never keys', () => {
   const keyText = 'the private key'
-  const svid = { id: web, certificateChainPem: `${pem}\n${pem}\n`, privateKeyPem: keyText, trustBundlePem: pem, notBeforeMs: 0, notAfterMs: 1 }
+  const svid = {
+    id: web,
+    certificateChainPem: `${pem}\n${pem}\n`,
+    privateKeyPem: keyText,
+    trustBundlePem: pem,
+    notBeforeMs: 0,
+    notAfterMs: 1,
+  }
   const dump = dumpCertificates([
     { id: web, state: { kind: 'available', svid } },
     { id: api, state: { kind: 'unavailable', error: 'CA away' } },

@@ -18,7 +18,9 @@ export interface DumpedCertificate {
 
 /** Certificates in the shape of upstream's configuration dump, sorted by identity. Private keys stay out. */
 export function dumpCertificates(entries: readonly SvidChange[]): readonly CertificateDump[] {
-  return entries.map(dumpEntry).sort((a, b) => (a.identity === b.identity ? 0 : a.identity < b.identity ? -1 : 1))
+  return entries
+    .map(dumpEntry)
+    .toSorted((a, b) => (a.identity === b.identity ? 0 : a.identity < b.identity ? -1 : 1))
 }
 
 function dumpEntry({ id, state }: SvidChange): CertificateDump {

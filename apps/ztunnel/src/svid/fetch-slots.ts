@@ -38,7 +38,11 @@ export class FetchSlots {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(turn), 1)
-        reject(signal.reason instanceof Error ? signal.reason : new DOMException('Fetch not wanted any more', 'AbortError'))
+        reject(
+          signal.reason instanceof Error
+            ? signal.reason
+            : new DOMException('Fetch not wanted any more', 'AbortError'),
+        )
       }
       const start = (): void => {
         signal.removeEventListener('abort', onAbort)

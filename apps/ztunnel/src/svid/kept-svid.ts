@@ -102,19 +102,30 @@ export class KeptSvid {
     }
   }
 
-  async #fetch(): Promise<{ readonly kind: 'done'; readonly svid: Svid } | { readonly kind: 'failed'; readonly error: string }> {
+  async #fetch(): Promise<
+    { readonly kind: 'done'; readonly svid: Svid } | { readonly kind: 'failed'; readonly error: string }
+  > {
     const { slots, fetch, clock, limits } = this.#deps
     const attempt = new AbortController()
     const onEnd = (): void => attempt.abort(this.#end.signal.reason)
     this.#end.signal.addEventListener('abort', onEnd, { once: true })
     try {
-      const svid = await slots.run(() => this.#priority, attempt.signal, () => {
-        const late = new DOMException(`no answer within ${limits.fetchMs} ms`, 'TimeoutError')
-        void clock.sleep(limits.fetchMs, attempt.signal).then(() => attempt.abort(late), () => {})
-        return fetch(this.id, attempt.signal)
-      })
-      if (svid.id !== this.id) return { kind: 'failed', error: `the CA answered with a certificate for ${svid.id}` }
-      if (svid.notAfterMs <= clock.nowMs()) return { kind: 'failed', error: 'the CA answered with an expired certificate' }
+      const svid = await slots.run(
+        () => this.#priority,
+        attempt.signal,
+        () => {
+          const late = new DOMException(`no answer within ${limits.fetchMs} ms`, 'TimeoutError')
+          void clock.sleep(limits.fetchMs, attempt.signal).then(
+            () => attempt.abort(late),
+            () => {},
+          )
+          return fetch(this.id, attempt.signal)
+        },
+      )
+      if (svid.id !== this.id)
+        return { kind: 'failed', error: `the CA answered with a certificate for ${svid.id}` }
+      if (svid.notAfterMs <= clock.nowMs())
+        return { kind: 'failed', error: 'the CA answered with an expired certificate' }
       return { kind: 'done', svid }
     } catch (cause) {
       return { kind: 'failed', error: cause instanceof Error ? cause.message : String(cause) }
@@ -141,7 +152,9 @@ export class KeptSvid {
     const { limits } = this.#deps
     if (this.#waiters.size > 0) return Math.min(delayMs, limits.demandedRetryMs)
     const valid = this.#valid()
-    return valid === undefined ? delayMs : Math.min(delayMs, Math.max(limits.firstRetryMs, valid.notAfterMs - failedMs))
+    return valid === undefined
+      ? delayMs
+      : Math.min(delayMs, Math.max(limits.firstRetryMs, valid.notAfterMs - failedMs))
   }
 
   async #waitUntil(dueMs: () => number): Promise<void> {

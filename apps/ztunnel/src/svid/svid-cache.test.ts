@@ -119,8 +119,16 @@ test('SvidCache ends a request that the CA never answers, and asks again', async
 })
 
 test.each([
-  { name: 'another identity', wrong: { id: id('api') }, error: `the CA answered with a certificate for ${id('api')}` },
-  { name: 'an expired certificate', wrong: { notAfterMs: 0 }, error: 'the CA answered with an expired certificate' },
+  {
+    name: 'another identity',
+    wrong: { id: id('api') },
+    error: `the CA answered with a certificate for ${id('api')}`,
+  },
+  {
+    name: 'an expired certificate',
+    wrong: { notAfterMs: 0 },
+    error: 'the CA answered with an expired certificate',
+  },
 ])('SvidCache refuses $name', async ({ wrong, error }) => {
   const mesh = setup()
   mesh.cache.prefetch(web)
@@ -159,7 +167,9 @@ test('SvidCache.forget() stops renewal, refuses who waits and drops it from the 
   const mesh = setup()
   const ids = Array.from({ length: 9 }, (_, i) => id(`sa-${i}`))
   for (const one of ids) mesh.cache.prefetch(one)
-  const refused = expect(mesh.cache.demand(id('sa-8'), 'real-time')).rejects.toMatchObject({ code: 'IDENTITY_UNAVAILABLE' })
+  const refused = expect(mesh.cache.demand(id('sa-8'), 'real-time')).rejects.toMatchObject({
+    code: 'IDENTITY_UNAVAILABLE',
+  })
   mesh.cache.forget(id('sa-8'))
   await refused
   mesh.cache.forget(id('sa-8'))
@@ -302,7 +312,9 @@ class ManualClock implements Clock {
     const untilMs = this.#nowMs + ms
     await settle()
     for (;;) {
-      const next = [...this.#sleeping].filter(({ dueMs }) => dueMs <= untilMs).sort((a, b) => a.dueMs - b.dueMs)[0]
+      const next = [...this.#sleeping]
+        .filter(({ dueMs }) => dueMs <= untilMs)
+        .sort((a, b) => a.dueMs - b.dueMs)[0]
       if (next === undefined) break
       this.#nowMs = Math.max(this.#nowMs, next.dueMs)
       this.#sleeping.delete(next)

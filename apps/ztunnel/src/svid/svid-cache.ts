@@ -84,7 +84,10 @@ export class SvidCache implements AsyncDisposable {
     const known = this.#kept.get(id)
     if (known !== undefined) return known
     if (this.#kept.size >= this.#limits.identities) {
-      throw new SvidError('LIMIT_REACHED', `Cannot keep a certificate for ${id}: ${this.#kept.size} identities are kept already`)
+      throw new SvidError(
+        'LIMIT_REACHED',
+        `Cannot keep a certificate for ${id}: ${this.#kept.size} identities are kept already`,
+      )
     }
     const { clock, random, log, fetch } = this.#deps
     const kept = new KeptSvid(id, {

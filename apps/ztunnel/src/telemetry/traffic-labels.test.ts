@@ -8,10 +8,27 @@ const nobody = { workload: undefined, identity: undefined }
 const facts: TrafficFacts = {
   reporter: 'source',
   source: {
-    workload: defineWorkload({ uid: 'a', name: 'client-1', namespace: 'shop', workloadName: 'client', canonicalName: 'client-app', canonicalRevision: 'v2', locality: { region: 'r', zone: 'z', subzone: '' } }),
+    workload: defineWorkload({
+      uid: 'a',
+      name: 'client-1',
+      namespace: 'shop',
+      workloadName: 'client',
+      canonicalName: 'client-app',
+      canonicalRevision: 'v2',
+      locality: { region: 'r', zone: 'z', subzone: '' },
+    }),
     identity: parseSpiffeId('spiffe://cluster.local/ns/shop/sa/client'),
   },
-  destination: { workload: defineWorkload({ uid: 'b', name: 'web-1', namespace: 'bank', workloadName: 'web', canonicalName: 'web' }), identity: undefined },
+  destination: {
+    workload: defineWorkload({
+      uid: 'b',
+      name: 'web-1',
+      namespace: 'bank',
+      workloadName: 'web',
+      canonicalName: 'web',
+    }),
+    identity: undefined,
+  },
   service: defineService({ name: 'web', namespace: 'bank', hostname: 'web.bank.svc.cluster.local' }),
   security: 'mutual_tls',
 }
@@ -53,7 +70,18 @@ test('trafficLabels() gives one value for each label, in the table’s order', (
 })
 
 test('trafficLabels() says unknown of whatever is not known', () => {
-  const labels = named(trafficLabels({ reporter: 'destination', source: nobody, destination: nobody, service: undefined, security: 'unknown' }, 'DENY'))
+  const labels = named(
+    trafficLabels(
+      {
+        reporter: 'destination',
+        source: nobody,
+        destination: nobody,
+        service: undefined,
+        security: 'unknown',
+      },
+      'DENY',
+    ),
+  )
   const { reporter, request_protocol, response_flags, ...rest } = labels
   expect([reporter, request_protocol, response_flags]).toEqual(['destination', 'tcp', 'DENY'])
   expect(new Set(Object.values(rest))).toEqual(new Set(['unknown']))

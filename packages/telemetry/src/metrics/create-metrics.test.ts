@@ -13,7 +13,9 @@ test('createMetrics() exposes names, label order and unknown as the table says',
   const text = await registry.metrics()
   const line = text.split('\n').find((one) => one.startsWith('istio_tcp_connections_opened_total{')) ?? ''
   expect([...line.matchAll(/(\w+)="([^"]*)"/g)].map(([, name]) => name)).toEqual([...trafficLabelNames])
-  expect(line).toContain('reporter="source",source_workload="web",source_canonical_service="unknown",source_canonical_revision="unknown"')
+  expect(line).toContain(
+    'reporter="source",source_workload="web",source_canonical_service="unknown",source_canonical_revision="unknown"',
+  )
   expect(line).toMatch(/ 2$/)
   expect(text).toContain('istio_tcp_sockets_open{reporter="source"} 3')
 })
@@ -32,7 +34,9 @@ test('createMetrics() registers the metrics of one component and of all, and ref
   expect(names).toContain('istio_build')
   expect(names).not.toContain('pilot_xds')
   expect(() => metrics.set('pilot_xds', 1)).toThrow(TelemetryError)
-  expect(() => metrics.set('ztunnel_connected', 1, ['label'])).toThrow('Metric ztunnel_connected has 0 labels, not 1')
+  expect(() => metrics.set('ztunnel_connected', 1, ['label'])).toThrow(
+    'Metric ztunnel_connected has 0 labels, not 1',
+  )
 })
 
 test('createMetrics() bounds the number of series of a metric', async () => {
@@ -46,9 +50,12 @@ test('createMetrics() bounds the number of series of a metric', async () => {
   expect(text).toContain('ambient_limit_hits_total{limit="metricSeries"} 2')
 })
 
-test.each([...metricTable])('metricTable has a sound entry for %s', (name, { type, help, labels, buckets }) => {
-  expect(name).toMatch(/^[a-z][a-z0-9_]*$/)
-  expect(help).not.toBe('')
-  expect(new Set(labels).size).toBe(labels.length)
-  expect(buckets !== undefined).toBe(type === 'histogram')
-})
+test.each([...metricTable])(
+  'metricTable has a sound entry for %s',
+  (name, { type, help, labels, buckets }) => {
+    expect(name).toMatch(/^[a-z][a-z0-9_]*$/)
+    expect(help).not.toBe('')
+    expect(new Set(labels).size).toBe(labels.length)
+    expect(buckets !== undefined).toBe(type === 'histogram')
+  },
+)

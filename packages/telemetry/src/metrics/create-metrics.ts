@@ -26,7 +26,8 @@ const table = {
   metricSeries: {
     value: 20_000,
     unit: 'items',
-    whenHit: 'Further label combinations of that metric are counted together, every label "overflow"; ambient_limit_hits_total',
+    whenHit:
+      'Further label combinations of that metric are counted together, every label "overflow"; ambient_limit_hits_total',
   },
 } as const
 
@@ -50,7 +51,11 @@ const DEFAULTS: MetricsLimits = { maxSeries: METRICS_LIMITS.metricSeries.value }
  *
  * @throws {TelemetryError} `METRIC_MISUSED`, from the returned functions, for a metric of another component or more labels than it has.
  */
-export function createMetrics(registry: Registry, component: Component, limits: MetricsLimits = DEFAULTS): Metrics {
+export function createMetrics(
+  registry: Registry,
+  component: Component,
+  limits: MetricsLimits = DEFAULTS,
+): Metrics {
   const entries = new Map<string, Entry>()
   for (const [name, definition] of metricTable) {
     if (definition.component === component || definition.component === 'all') {
@@ -59,9 +64,13 @@ export function createMetrics(registry: Registry, component: Component, limits: 
   }
   const record = (name: string, amount: number, labels: LabelValues = []): void => {
     const entry = entries.get(name)
-    if (entry === undefined) throw new TelemetryError('METRIC_MISUSED', `Metric ${name} is not one of ${component}`)
+    if (entry === undefined)
+      throw new TelemetryError('METRIC_MISUSED', `Metric ${name} is not one of ${component}`)
     if (labels.length > entry.labels.length) {
-      throw new TelemetryError('METRIC_MISUSED', `Metric ${name} has ${entry.labels.length} labels, not ${labels.length}`)
+      throw new TelemetryError(
+        'METRIC_MISUSED',
+        `Metric ${name} has ${entry.labels.length} labels, not ${labels.length}`,
+      )
     }
     const values = seriesOf(entry, labels, limits.maxSeries)
     if (values === entry.overflow && name !== 'ambient_limit_hits_total') {
@@ -102,7 +111,10 @@ function seriesOf(entry: Entry, labels: LabelValues, maxSeries: number): Record<
   const known = entry.series.get(key)
   if (known !== undefined) return known
   if (entry.series.size >= maxSeries) return entry.overflow
-  const pairs = entry.labels.map((label, i) => [label, labels[i] === undefined || labels[i] === '' ? 'unknown' : labels[i]])
+  const pairs = entry.labels.map((label, i) => [
+    label,
+    labels[i] === undefined || labels[i] === '' ? 'unknown' : labels[i],
+  ])
   const values: Record<string, string> = Object.fromEntries(pairs)
   entry.series.set(key, values)
   return values

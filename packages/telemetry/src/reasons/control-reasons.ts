@@ -18,7 +18,8 @@ export const controlReasons = {
   MANIFEST_INVALID: {
     flag: '-',
     meaning: 'A YAML file in the configuration directory could not be read as Kubernetes objects.',
-    action: 'Correct the file and line that the message names; until then its last good content stays in force.',
+    action:
+      'Correct the file and line that the message names; until then its last good content stays in force.',
   },
   POD_NOT_FOUND: {
     flag: '-',
@@ -113,21 +114,25 @@ export const controlReasons = {
   CA_UNAVAILABLE: {
     flag: '-',
     meaning: 'The CA could not be reached or gave an error.',
-    action: 'Check istiod; the request is made again with growing delays, and at once for a waiting connection.',
+    action:
+      'Check istiod; the request is made again with growing delays, and at once for a waiting connection.',
   },
   CA_ANSWER_INVALID: {
     flag: '-',
-    meaning: 'The CA answered with a chain that lacks a root, is for another identity or key, or has expired.',
+    meaning:
+      'The CA answered with a chain that lacks a root, is for another identity or key, or has expired.',
     action: 'Check the CA; the answer was not used.',
   },
   CA_ROOT_INVALID: {
     flag: '-',
     meaning: 'The CA’s own root certificate or key on disk cannot be used.',
-    action: 'Restore the files that the message names, or remove both to make a new root, which ends trust in the old one.',
+    action:
+      'Restore the files that the message names, or remove both to make a new root, which ends trust in the old one.',
   },
   RESOURCE_INVALID: {
     flag: '-',
-    meaning: 'A resource from the control plane breaks a rule of its type and was refused; its last good version stays.',
+    meaning:
+      'A resource from the control plane breaks a rule of its type and was refused; its last good version stays.',
     action: 'Correct the Kubernetes object that the message names.',
   },
   RESOURCE_TYPE_UNKNOWN: {
@@ -138,11 +143,13 @@ export const controlReasons = {
   XDS_UNAVAILABLE: {
     flag: '-',
     meaning: 'The stream to the control plane ended or could not be made.',
-    action: 'Check istiod, its address and root certificate; what is known stays in force, and it is tried again.',
+    action:
+      'Check istiod, its address and root certificate; what is known stays in force, and it is tried again.',
   },
   POLICY_UNSUPPORTED: {
     flag: '-',
-    meaning: 'An AuthorizationPolicy uses what a node proxy cannot enforce; the affected rule was tightened or left out.',
+    meaning:
+      'An AuthorizationPolicy uses what a node proxy cannot enforce; the affected rule was tightened or left out.',
     action: 'Use L4 attributes only, or attach the policy to a waypoint.',
   },
 } as const

@@ -3,7 +3,8 @@ export const trafficReasons = {
   DESTINATION_UNKNOWN: {
     flag: 'CONNECT',
     meaning: 'The original destination of a redirected connection could not be read from its socket.',
-    action: 'Check that the connection came through the redirect rules, and that connection tracking is not full.',
+    action:
+      'Check that the connection came through the redirect rules, and that connection tracking is not full.',
   },
   SELF_CALL: {
     flag: 'CONNECT',
@@ -13,12 +14,14 @@ export const trafficReasons = {
   SOURCE_UNKNOWN: {
     flag: 'CONNECT',
     meaning: 'The control plane has not described the pod that made this connection in time.',
-    action: 'Check that istiod is reachable and knows the pod, and that its name, namespace and service account agree.',
+    action:
+      'Check that istiod is reachable and knows the pod, and that its name, namespace and service account agree.',
   },
   LOCAL_WORKLOAD_UNKNOWN: {
     flag: 'CONNECT',
     meaning: 'The control plane has not described the pod that this connection came in for.',
-    action: 'Check that istiod is reachable and knows the pod, and that its name, namespace and service account agree.',
+    action:
+      'Check that istiod is reachable and knows the pod, and that its name, namespace and service account agree.',
   },
   WAYPOINT_UNKNOWN: {
     flag: 'CONNECT',
@@ -28,11 +31,13 @@ export const trafficReasons = {
   NO_HEALTHY_UPSTREAM: {
     flag: 'CONNECT',
     meaning: 'The service has no endpoint that is ready, offers this port and fits its traffic distribution.',
-    action: 'Check the pods behind the service, their readiness, the port, and the traffic distribution setting.',
+    action:
+      'Check the pods behind the service, their readiness, the port, and the traffic distribution setting.',
   },
   WORKLOAD_HOSTNAME_UNSUPPORTED: {
     flag: 'CONNECT',
-    meaning: 'The endpoint is known by host name only, and this version does not resolve endpoint host names.',
+    meaning:
+      'The endpoint is known by host name only, and this version does not resolve endpoint host names.',
     action: 'Give the ServiceEntry static endpoint addresses.',
   },
   NETWORK_GATEWAY_UNSUPPORTED: {
@@ -77,13 +82,15 @@ export const trafficReasons = {
   },
   PEER_CERTIFICATE_INVALID: {
     flag: 'TLS_FAILURE',
-    meaning: 'The peer’s certificate is expired, not signed by a trusted root, or no SVID with exactly one SPIFFE ID.',
+    meaning:
+      'The peer’s certificate is expired, not signed by a trusted root, or no SVID with exactly one SPIFFE ID.',
     action: 'Check the peer’s clock and CA; both ends must trust one root.',
   },
   PEER_IDENTITY_MISMATCH: {
     flag: 'TLS_FAILURE',
     meaning: 'The server proved an identity other than those that the destination may have.',
-    action: 'If it persists, something else holds that IP address: check for address reuse and for the pod’s service account.',
+    action:
+      'If it persists, something else holds that IP address: check for address reuse and for the pod’s service account.',
   },
   TRUST_DOMAIN_MISMATCH: {
     flag: 'TLS_FAILURE',
@@ -103,7 +110,8 @@ export const trafficReasons = {
   HBONE_REFUSED: {
     flag: 'CONNECT',
     meaning: 'The peer answered CONNECT with a status other than 200.',
-    action: 'Look at the peer’s access log: 401 is its policy, 400 a wrong authority, 503 an app that cannot be reached.',
+    action:
+      'Look at the peer’s access log: 401 is its policy, 400 a wrong authority, 503 an app that cannot be reached.',
   },
   METHOD_NOT_CONNECT: {
     flag: 'CONNECT',
@@ -147,7 +155,8 @@ export const trafficReasons = {
   },
   POLICY_CHANGED: {
     flag: 'DENY',
-    meaning: 'The connection was open, and a change of policy or of the destination’s description now denies it.',
+    meaning:
+      'The connection was open, and a change of policy or of the destination’s description now denies it.',
     action: 'Read the policy named in the log line.',
   },
   SESSION_LOST: {
@@ -168,7 +177,8 @@ export const trafficReasons = {
   DRAINED: {
     flag: 'CONNECT',
     meaning: 'The proxy or the pod’s enrolment ended, and the connection had not ended by the deadline.',
-    action: 'Nothing, if it was an upgrade; clients reconnect. A longer deadline is set by CONNECTION_TERMINATION_DEADLINE.',
+    action:
+      'Nothing, if it was an upgrade; clients reconnect. A longer deadline is set by CONNECTION_TERMINATION_DEADLINE.',
   },
   WORKER_FAULT: {
     flag: 'CONNECT',

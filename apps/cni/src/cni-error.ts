@@ -1,0 +1,11 @@
+import { CodedError } from '@ambient/lifecycle'
+import type { ControlReasonCode } from '@ambient/telemetry'
+
+/** Every error the plugin's agent throws on purpose; the codes are rows of the mesh's one table of reasons. */
+export class CniError extends CodedError<ControlReasonCode> {}
+
+/** The text of whatever was thrown, for logs, annotations and CNI answers. */
+export function messageOf(cause: unknown): string {
+  if (cause instanceof CniError) return `${cause.code}: ${cause.message}`
+  return cause instanceof Error ? cause.message : String(cause)
+}

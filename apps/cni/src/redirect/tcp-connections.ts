@@ -1,0 +1,66 @@
+import { formatHostPort, ipFromBytes } from '@ambient/model'
+
+/** One row of `/proc/net/tcp` or `tcp6`. */
+export interface TcpConnection {
+  readonly local: TcpEnd
+  readonly remote: TcpEnd
+}
+
+export interface TcpEnd {
+  readonly ip: string
+  readonly port: number
+}
+
+const TIME_WAIT = '06'
+const LISTEN = '0A'
+
+/** Reads `/proc/net/tcp` and `tcp6`: connections that still carry something, neither listening nor in TIME_WAIT. Pure. */
+export function parseTcpTable(text: string): readonly TcpConnection[] {
+  return text.split('\n').flatMap((line) => {
+    const [, local, remote, state] = line.trim().split(/\s+/)
+    if (local === undefined || remote === undefined || state === undefined || !/^[0-9A-F]{2}$/.test(state)) return []
+    if (state === TIME_WAIT || state === LISTEN) return []
+    const ends = [parseEnd(local), parseEnd(remote)]
+    const [from, to] = ends
+    return from === undefined || to === undefined ? [] : [{ local: from, remote: to }]
+  })
+}
+
+/**
+ * The connections that enrolment leaves outside the mesh: those with somebody else. What a pod says to itself is never
+ * captured, and connections to ztunnel's HBONE port are the mesh. Pure.
+ */
+export function keptConnections(table: readonly TcpConnection[], ownIps: ReadonlySet<string>): readonly TcpConnection[] {
+  return table.filter(({ local, remote }) => !isLoopback(local.ip) && ownIps.has(local.ip) && !isOwn(remote.ip, ownIps) && local.port !== 15_008 && remote.port !== 15_008)
+}
+
+/**
+ * What of ztunnel is still at work in this netns: captured connections that it accepted (15001, 15006), and those that it
+ * dialled with a client's address, which belongs to no interface here. Idle HBONE sessions carry no tunnel and do not count. Pure.
+ */
+export function countTunnels(table: readonly TcpConnection[], ownIps: ReadonlySet<string>): number {
+  return table.filter(({ local }) => local.port === 15_001 || local.port === 15_006 || !isOwn(local.ip, ownIps)).length
+}
+
+/** `10.1.0.4:52114 -> 10.2.0.7:6379`, as logs and the status page name it. */
+export function describeConnection({ local, remote }: TcpConnection): string {
+  return `${formatHostPort(local.ip, local.port)} -> ${formatHostPort(remote.ip, remote.port)}`
+}
+
+function isOwn(ip: string, ownIps: ReadonlySet<string>): boolean {
+  return isLoopback(ip) || ownIps.has(ip)
+}
+
+function isLoopback(ip: string): boolean {
+  return ip.startsWith('127.') || ip === '::1'
+}
+
+/** The kernel prints an address as 32-bit words in the machine's own order, which is little-endian wherever we run. */
+function parseEnd(text: string): TcpEnd | undefined {
+  const match = /^([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})$/.exec(text)
+  const [, address, port] = match ?? []
+  if (address === undefined || port === undefined) return undefined
+  const bytes = Buffer.from(address, 'hex')
+  const ip = ipFromBytes(bytes.swap32())
+  return ip === undefined ? undefined : { ip, port: Number.parseInt(port, 16) }
+}

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+import { systemClock } from '@ambient/lifecycle'
+import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
+import { ConfigError, HELP, type IstiodConfig, parseCommand } from './config.ts'
+import { startIstiod } from './istiod.ts'
+
+const MAX_QUEUED_LINES = 10_000
+/** Arguments or paths that cannot be used. */
+const EXIT_USAGE = 2
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const version = readVersion()
+  try {
+    const command = parseCommand(process.argv.slice(2), process.env)
+    if (command.kind === 'run') return await run(command.config, version)
+    process.stdout.write(command.kind === 'help' ? HELP : `${version}\n`)
+    return 0
+  } catch (cause) {
+    process.stderr.write(`istiod: ${cause instanceof Error ? cause.message : String(cause)}\n`)
+    return EXIT_USAGE
+  }
+}
+
+/** Runs until a signal or a failure. Everything that a wrong path can break breaks before it says that it has started. */
+async function run(config: IstiodConfig, version: string): Promise<number> {
+  const writer = new LineWriter(process.stderr, { maxQueuedLines: MAX_QUEUED_LINES })
+  const logger = makeLogger(config, writer)
+  const stopped = signalReceived()
+  try {
+    await using istiod = await startIstiod(config, { clock: systemClock, logger, version })
+    logger.info('started', { version, http: istiod.httpPort, monitoring: istiod.monitoringPort })
+    const signal = await Promise.race([stopped, istiod.failed])
+    logger.info('stopping', { signal })
+    return 0
+  } finally {
+    writer.flush()
+  }
+}
+
+function makeLogger(config: IstiodConfig, writer: LineWriter): Logger {
+  try {
+    const level = LevelFilter.parse(config.logFilter)
+    return createLogger({ format: config.logFormat, level, write: writer.write, clock: systemClock, scope: 'istiod' })
+  } catch (cause) {
+    throw new ConfigError(`LOG_LEVEL is no log filter: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }
+}
+
+function signalReceived(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  const value: unknown = JSON.parse(text)
+  return typeof value === 'object' && value !== null && 'version' in value ? String(value.version) : 'unknown'
+}
