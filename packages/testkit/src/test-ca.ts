@@ -1,3 +1,4 @@
+import './reflect-metadata.ts'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -12,6 +13,7 @@ import {
   X509CertificateGenerator,
   type X509Certificate,
 } from '@peculiar/x509'
+import type { webcrypto } from 'node:crypto'
 
 /** PEM texts of one certificate: what a TLS context takes. */
 export interface IssuedCertificate {
@@ -43,7 +45,7 @@ export interface TestCa {
 
 interface Authority {
   readonly certificate: X509Certificate
-  readonly keys: CryptoKeyPair
+  readonly keys: webcrypto.CryptoKeyPair
   readonly intermediates: readonly X509Certificate[]
   readonly rootPem: string
 }
