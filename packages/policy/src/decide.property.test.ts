@@ -77,13 +77,9 @@ const sets = fc.array(policies, { maxLength: 5 })
 
 test('decide() equals a naive reading of the rules', () => {
   fc.assert(
-    fc.property(
-      sets,
-      attempts,
-      (set, attempt) => {
-        expect(decide(set, attempt)).toEqual(naive(set, attempt))
-      },
-    ),
+    fc.property(sets, attempts, (set, attempt) => {
+      expect(decide(set, attempt)).toEqual(naive(set, attempt))
+    }),
     { numRuns: 2000 },
   )
 })
@@ -115,25 +111,17 @@ test('decide() gives one verdict whatever the order of policies', () => {
 
 test('compilePolicies() never allows while a named policy is unknown', () => {
   fc.assert(
-    fc.property(
-      sets,
-      attempts,
-      (set, attempt) => {
-        expect(compilePolicies(set, ['shop/late']).decide(attempt).verdict).toBe('deny')
-      },
-    ),
+    fc.property(sets, attempts, (set, attempt) => {
+      expect(compilePolicies(set, ['shop/late']).decide(attempt).verdict).toBe('deny')
+    }),
   )
 })
 
 test('decide() takes policies that crossed a thread', () => {
   fc.assert(
-    fc.property(
-      sets,
-      attempts,
-      (set, attempt) => {
-        expect(decide(structuredClone(set), attempt)).toEqual(decide(set, attempt))
-      },
-    ),
+    fc.property(sets, attempts, (set, attempt) => {
+      expect(decide(structuredClone(set), attempt)).toEqual(decide(set, attempt))
+    }),
   )
 })
 

@@ -103,7 +103,9 @@ function levelName(passes: number): string {
 /** Longest scope first, so that the first that fits decides; of two for one scope the later is kept. */
 function ordered(directives: readonly Directive[]): readonly Directive[] {
   const byScope = new Map(directives.map((directive) => [directive.scope, directive]))
-  return [...byScope.values()].toSorted((a, b) => b.scope.length - a.scope.length || (a.scope < b.scope ? 1 : -1))
+  return [...byScope.values()].toSorted(
+    (a, b) => b.scope.length - a.scope.length || (a.scope < b.scope ? 1 : -1),
+  )
 }
 
 function invalid(detail: string): TelemetryError {

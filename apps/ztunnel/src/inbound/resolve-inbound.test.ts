@@ -1,14 +1,8 @@
-import {
-  type Address,
-  defineService,
-  defineWorkload,
-  type GatewayAddress,
-  type Service,
-  type Workload,
-} from '@ambient/model'
+import type { GatewayAddress, Service, Workload } from '@ambient/model'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { expect, test } from 'vitest'
-import { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import { mesh, pod, service } from '../../test/mesh-fixture.ts'
+import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { destinationServiceOf } from './destination-service.ts'
 import {
   type InboundAuthority,
@@ -51,29 +45,6 @@ const webPorts = [80, 90, 91].map((servicePort) => ({
 const webService = service('web', { addresses: [{ network: '', ip: VIP }], ports: webPorts })
 const client = pod('client', { addresses: ['10.0.0.1'], serviceAccount: 'client' })
 const clientId = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/client')
-
-function pod(name: string, known: Partial<Workload> = {}): Workload {
-  return defineWorkload({
-    uid: `Kubernetes//Pod/shop/${name}`,
-    name,
-    namespace: 'shop',
-    tunnelProtocol: 'hbone',
-    ...known,
-  })
-}
-
-function service(hostname: string, known: Partial<Service> = {}): Service {
-  return defineService({ name: hostname, namespace: 'shop', hostname, ...known })
-}
-
-function mesh(...parts: readonly (Workload | Service)[]): MeshSnapshot {
-  const snapshot = new MeshSnapshot()
-  const upserts = parts.map((one): Address =>
-    'uid' in one ? { kind: 'workload', workload: one } : { kind: 'service', service: one },
-  )
-  snapshot.apply({ addresses: { upserts, removed: [] }, policies: { upserts: [], removed: [] } })
-  return snapshot
-}
 
 function ask(
   snapshot: MeshSnapshot,

@@ -1,10 +1,21 @@
 import { expect, test } from 'vitest'
-import { at, mesh, pod, port, serves, service } from '../../test/mesh-fixture.ts'
-import { brief, client, dial, type OutboundRow, spiffe, throughWaypoint, VIP, waypointPod, waypointService, WAYPOINT, web, webService } from '../../test/outbound-fixture.ts'
+import { mesh, pod } from '../../test/mesh-fixture.ts'
+import {
+  brief,
+  client,
+  dial,
+  type OutboundRow,
+  VIP,
+  waypointPod,
+  waypointService,
+  WAYPOINT,
+  web,
+  webService,
+} from '../../test/outbound-fixture.ts'
 
 const rows: readonly OutboundRow[] = [
   // Calls to the proxy itself.
-  ...[15001, 15006, 15008].map((own): Row => ({
+  ...[15001, 15006, 15008].map((own): OutboundRow => ({
     name: `refuses loopback port ${own}`,
     mesh: [],
     to: ['127.0.0.1', own],
@@ -77,7 +88,6 @@ const rows: readonly OutboundRow[] = [
     over: { source: { ...client, network: 'far' }, network: 'far' },
     expected: 'hbone 10.0.0.2:15008 for 10.0.0.2:80 as far',
   },
-]
 ]
 
 test.each(rows)('resolveDestination() $name', ({ mesh: parts, to: [ip, portNumber], over, expected }) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { at, mesh, pod, port, serves, service } from '../../test/mesh-fixture.ts'
+import { mesh, pod } from '../../test/mesh-fixture.ts'
 import {
   brief,
   client,

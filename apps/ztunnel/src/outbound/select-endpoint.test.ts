@@ -8,11 +8,7 @@ import {
   dial,
   type OutboundRow,
   spiffe,
-  throughWaypoint,
   VIP,
-  waypointPod,
-  waypointService,
-  WAYPOINT,
   web,
   webService,
 } from '../../test/outbound-fixture.ts'
