@@ -8,6 +8,7 @@ export {
   limitValues,
 } from './limits.ts'
 export { LineWriter, type LineWriterOptions } from './line-writer.ts'
+export { LOG_LIMITS } from './log-limits.ts'
 export { formatLogLine, type LogField, type LogFormat, type LogLine } from './log-line.ts'
 export { createLogger, type LogFields, type Logger, type LoggerOptions } from './logger.ts'
 export {

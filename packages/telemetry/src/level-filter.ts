@@ -1,3 +1,4 @@
+import { LOG_LIMITS } from './log-limits.ts'
 import { TelemetryError } from './telemetry-error.ts'
 
 export const logLevels = ['error', 'warn', 'info', 'debug', 'trace'] as const
@@ -8,8 +9,6 @@ interface Directive {
   /** How many of `logLevels` pass; 0 is off. */
   readonly passes: number
 }
-
-const MAX_DIRECTIVES = 100
 
 /**
  * Which lines are written: `info,access=debug,xds=off`. The longest scope that a line's own scope starts with decides;
@@ -71,7 +70,8 @@ function parseDirectives(text: string): readonly Directive[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '')
-  if (parts.length > MAX_DIRECTIVES) throw invalid(`more than ${MAX_DIRECTIVES} parts`)
+  if (parts.length > LOG_LIMITS.logFilterParts.value)
+    throw invalid(`more than ${LOG_LIMITS.logFilterParts.value} parts`)
   return ordered(parts.map(parseDirective))
 }
 

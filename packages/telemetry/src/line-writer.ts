@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream'
+import { LOG_LIMITS } from './log-limits.ts'
 
 export interface LineWriterOptions {
   /** Lines kept while the stream is full; further ones are dropped and counted, never waited for. */
-  readonly maxQueuedLines: number
+  readonly maxQueuedLines?: number
   readonly onDropped?: (count: number) => void
 }
 
@@ -18,7 +19,7 @@ export class LineWriter {
   #isScheduled = false
   #dropped = 0
 
-  constructor(stream: Pick<Writable, 'write' | 'on'>, options: LineWriterOptions) {
+  constructor(stream: Pick<Writable, 'write' | 'on'>, options: LineWriterOptions = {}) {
     this.#stream = stream
     this.#options = options
     stream.on('drain', () => {
@@ -29,7 +30,7 @@ export class LineWriter {
   }
 
   readonly write = (line: string): void => {
-    if (this.#queue.length >= this.#options.maxQueuedLines) {
+    if (this.#queue.length >= (this.#options.maxQueuedLines ?? LOG_LIMITS.queuedLogLines.value)) {
       this.#dropped += 1
       this.#options.onDropped?.(1)
       return

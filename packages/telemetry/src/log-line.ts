@@ -1,4 +1,5 @@
 import type { LogLevel } from './level-filter.ts'
+import { LOG_LIMITS } from './log-limits.ts'
 
 export type LogFormat = 'plain' | 'json'
 export type LogField = string | number | bigint | boolean | undefined
@@ -12,8 +13,6 @@ export interface LogLine {
   /** In the order in which they are written; `undefined` ones are left out. */
   readonly fields: Readonly<Record<string, LogField>>
 }
-
-const MAX_VALUE_CHARS = 4096
 
 /**
  * Plain: `time<TAB>level<TAB>scope<TAB>message<TAB>k=v k="text"`. JSON: one flat object. Control characters of a value
@@ -53,7 +52,9 @@ function jsonValue(value: LogField): LogField {
 }
 
 function bounded(text: string): string {
-  return text.length > MAX_VALUE_CHARS ? `${text.slice(0, MAX_VALUE_CHARS)}…` : text
+  return text.length > LOG_LIMITS.logValueChars.value
+    ? `${text.slice(0, LOG_LIMITS.logValueChars.value)}…`
+    : text
 }
 
 function escapeControls(text: string): string {

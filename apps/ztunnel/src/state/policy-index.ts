@@ -7,6 +7,7 @@ import {
   joinPolicies,
   policyKey,
 } from '@ambient/policy'
+import { SNAPSHOT_LIMITS } from './snapshot-limits.ts'
 
 export interface WorkloadPolicies {
   readonly policies: readonly AuthorizationPolicy[]
@@ -20,7 +21,6 @@ interface Entry {
 }
 
 const GLOBAL = ''
-const MAX_JOINED = 4096
 
 /** Policies by key and by the namespace they cover; each is compiled once, when a connection first asks for it. */
 export class PolicyIndex {
@@ -68,7 +68,7 @@ export class PolicyIndex {
     const key = `${workload.namespace}\u0000${workload.authorizationPolicies.join('\u0000')}`
     const known = this.#joined.get(key)
     if (known !== undefined) return known
-    if (this.#joined.size >= MAX_JOINED) this.#joined.clear()
+    if (this.#joined.size >= SNAPSHOT_LIMITS.joinedPolicySets.value) this.#joined.clear()
     const { entries, unknown } = this.#entriesFor(workload)
     const joined = joinPolicies(
       entries.map((entry) => (entry.compiled ??= compilePolicy(entry.policy))),

@@ -1,4 +1,5 @@
 import type { Workload } from '@ambient/model'
+import { SNAPSHOT_LIMITS } from './snapshot-limits.ts'
 
 /** Endpoints that a connection may be given to, with their weights summed up for a draw. */
 export interface Candidates {
@@ -6,8 +7,6 @@ export interface Candidates {
   /** Running sums of capacity; the last one is the total. */
   readonly sums: readonly number[]
 }
-
-const MAX_KEYS = 256
 
 /**
  * What was worked out for one service: per port and, where it matters, per place of the client. All clients of one node
@@ -19,7 +18,7 @@ export class SelectionCache {
   get(key: string, make: () => readonly Workload[]): Candidates {
     const known = this.#known.get(key)
     if (known !== undefined) return known
-    if (this.#known.size >= MAX_KEYS) this.#known.clear()
+    if (this.#known.size >= SNAPSHOT_LIMITS.selectionsPerService.value) this.#known.clear()
     const candidates = weigh(make())
     this.#known.set(key, candidates)
     return candidates
