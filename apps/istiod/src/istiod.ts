@@ -1,20 +1,22 @@
-import { CertificateIssuer } from '@ambient/ca'
 import { FileResources } from '@ambient/kube'
 import { type Clock, Scope } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
 import { DeltaXdsServer } from '@ambient/xds'
-import { type HttpEndpoint, serveHttp } from './admin/http-endpoint.ts'
+import { type HttpAnswer, type HttpEndpoint, serveHttp } from './admin/http-endpoint.ts'
 import { IstiodMetrics } from './admin/istiod-metrics.ts'
 import { monitoringRoutes } from './admin/monitoring.ts'
 import { synczEntry } from './admin/syncz.ts'
 import { authenticateStream } from './auth/authenticate-stream.ts'
 import { TokenVerifier } from './auth/token-verifier.ts'
-import { openIssuer, servingCertificate } from './ca/issuer.ts'
-import { registerCa } from './ca/register-ca.ts'
+import type { CertificateAuthority } from './ca/certificate-authority.ts'
+import { decideCertificate } from './ca/decide-certificate.ts'
+import { servingNames } from './ca/serving-names.ts'
 import type { IstiodConfig } from './config.ts'
+import { describeState, hindrance, type StartState } from './start-state.ts'
+import { logConversion, logFault, logProblem } from './log-problem.ts'
+import { dumpState } from './admin/dump-state.ts'
 import { publishResources } from './push/publish-resources.ts'
 import { type SecureServer, serveSecure } from './secure-server.ts'
-import { hindrance, type StartState } from './start-state.ts'
 import { type MeshState, meshState } from './translate/mesh-state.ts'
 import { feedMeshState } from './watch/feed-mesh-state.ts'
 
@@ -22,6 +24,8 @@ export interface IstiodDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly version: string
+  /** Opens the CA of `config.stateDirectory`. */
+  readonly openAuthority: (config: IstiodConfig) => Promise<CertificateAuthority>
 }
 
 export interface Istiod extends AsyncDisposable {
@@ -38,7 +42,7 @@ interface Parts extends IstiodDeps {
   readonly scope: Scope
   readonly resources: FileResources
   readonly verifier: TokenVerifier
-  readonly issuer: CertificateIssuer
+  readonly authority: CertificateAuthority
   readonly metrics: IstiodMetrics
   readonly state: MeshState
   readonly xds: DeltaXdsServer
@@ -76,12 +80,11 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     )
     const { monitoring, http } = await openHttp(parts, progress)
     const serving = serveWhenReady(parts, progress)
-    serving.catch(() => {}) // told by `failed` as well
     return {
       monitoringPort: monitoring.port,
       httpPort: http.port,
       serving: serving.then(({ port }) => ({ securePort: port })),
-      failed: failureOf(feeding, serving, scope.signal),
+      failed: firstFailure([feeding, serving], scope.signal),
       [Symbol.asyncDispose]: async () => {
         progress.state = { kind: 'stopping' }
         await scope[Symbol.asyncDispose]()
@@ -91,4 +94,102 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     await scope[Symbol.asyncDispose]()
     throw cause
   }
+}
+
+async function openParts(config: IstiodConfig, deps: IstiodDeps & { scope: Scope }, progress: Progress): Promise<Parts> {
+  const { clock, logger, scope, version } = deps
+  const verifier = TokenVerifier.open({
+    jwksFile: config.jwksFile,
+    audiences: config.tokenAudiences,
+    trustDomain: config.trustDomain,
+    clock,
+  })
+  const resources = scope.use(
+    await FileResources.open({ directory: config.configDirectory, clock, report: (problem) => logProblem(logger, problem) }),
+  )
+  const authority = await deps.openAuthority(config)
+  const metrics = new IstiodMetrics(clock, version)
+  metrics.onRoot(authority.rootExpiresAtMs)
+  const { clusterId, trustDomain, domainSuffix, namespace } = config
+  const state = meshState({ clusterId, trustDomain, domainSuffix, rootNamespace: namespace }, (fault) => logFault(logger, fault))
+  state.converted.onChange((changes) => changes.forEach((change) => logConversion(logger, change)))
+  const xds = new DeltaXdsServer({
+    views: publishResources(state).views,
+    authenticate: (metadata, peer) => authenticateStream(metadata, peer, { verifier, logger }),
+    isSynced: () => progress.state.kind === 'serving',
+    clock,
+    logger: logger.child('xds'),
+    onEvent: (event) => metrics.onXdsEvent(event),
+  })
+  return { ...deps, config, resources, verifier, authority, metrics, state, xds }
+}
+
+async function openHttp(
+  parts: Parts,
+  progress: Progress,
+): Promise<{ readonly monitoring: HttpEndpoint; readonly http: HttpEndpoint }> {
+  const { config, scope, state, metrics, resources, logger } = parts
+  const routes = monitoringRoutes({
+    version: parts.version,
+    rootNamespace: config.namespace,
+    metrics: () => metrics.render(state),
+    verify: (authorization) => parts.verifier.verify(authorization),
+    dumps: {
+      syncz: () => parts.xds.connections().map((connection) => synczEntry(connection, config.clusterId)),
+      ambientz: () => dumpState(state, resources.problems),
+    },
+  })
+  const onFault = (cause: unknown): void => {
+    metrics.onFault()
+    logger.error('request failed', { error: String(cause) })
+  }
+  const address = config.listenAddress
+  const monitoring = scope.use(await serveHttp({ address, port: config.monitoringPort }, routes, onFault))
+  const ready = (): HttpAnswer =>
+    progress.state.kind === 'serving' ? { status: 200, body: 'ready\n' } : { status: 503, body: `${describeState(progress.state)}\n` }
+  const http = scope.use(await serveHttp({ address, port: config.httpPort }, { '/ready': ready }, onFault))
+  return { monitoring, http }
+}
+
+/** Waits until there is something to serve, then opens the secure port. */
+async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureServer> {
+  const { config, clock, scope, authority, logger, state } = parts
+  for (let reason = hindrance(progress.isSynced, parts.resources.problems); reason !== undefined; ) {
+    progress.state = { kind: 'starting', reason }
+    await clock.sleep(LOOK_AGAIN_MS, scope.signal)
+    reason = hindrance(progress.isSynced, parts.resources.problems)
+  }
+  const nodes = {
+    trustedAccounts: config.trustedNodeAccounts,
+    trustDomain: config.trustDomain,
+    pods: state.pods,
+    podsByAccountAndNode: state.podsByAccountAndNode,
+  }
+  const server = await serveSecure({
+    address: config.listenAddress,
+    port: config.securePort,
+    ...(await authority.issueServing(servingNames(config))),
+    register: (grpc) => {
+      parts.xds.register(grpc)
+      authority.register(grpc, {
+        authorize: (call) => decideCertificate(call, { verifier: parts.verifier, nodes, logger: logger.child('ca') }),
+        onResult: (result) => parts.metrics.onCertificate(result),
+      })
+    },
+  })
+  if (scope.signal.aborted) await server[Symbol.asyncDispose]()
+  scope.signal.throwIfAborted()
+  progress.state = { kind: 'serving' }
+  scope.use(server)
+  scope.use(parts.xds) // ends its streams first: clients go to another replica at once
+  logger.info('serving', { secure: server.port, addresses: state.addresses.size, policies: state.policies.size })
+  return server
+}
+
+/** Rejects with the first failure of anything that must not end by itself; never after `signal` has aborted. */
+function firstFailure(running: readonly Promise<unknown>[], signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  for (const each of running) each.catch((cause: unknown) => (signal.aborted ? undefined : reject(cause)))
+  promise.catch(() => {}) // for those who do not ask
+  return promise
 }

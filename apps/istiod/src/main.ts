@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { systemClock } from '@ambient/lifecycle'
 import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
+import { openAuthority } from './ca/open-authority.ts'
 import { ConfigError, HELP, type IstiodConfig, parseCommand } from './config.ts'
 import { startIstiod } from './istiod.ts'
 
@@ -29,7 +30,7 @@ async function run(config: IstiodConfig, version: string): Promise<number> {
   const logger = makeLogger(config, writer)
   const stopped = signalReceived()
   try {
-    await using istiod = await startIstiod(config, { clock: systemClock, logger, version })
+    await using istiod = await startIstiod(config, { clock: systemClock, logger, version, openAuthority })
     logger.info('started', { version, http: istiod.httpPort, monitoring: istiod.monitoringPort })
     const signal = await Promise.race([stopped, istiod.failed])
     logger.info('stopping', { signal })

@@ -17,3 +17,7 @@ export function hindrance(isSynced: boolean, problems: readonly FileProblem[]): 
   const unread = problems.find((problem) => !problem.hasLastGood)
   return unread === undefined ? undefined : unread.message
 }
+
+export function describeState(state: StartState): string {
+  return state.kind === 'starting' ? `starting: ${state.reason}` : state.kind
+}

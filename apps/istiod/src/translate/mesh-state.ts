@@ -6,6 +6,7 @@ import { anchorOf, anchorsFor } from './label-anchor.ts'
 import type { MeshOptions } from './mesh-options.ts'
 import { localityOf } from './node-locality.ts'
 import { type PodFacts, podFacts } from './pod-facts.ts'
+import type { ConvertedPolicy } from './policies/convert-authorization-policy.ts'
 import { type PolicyState, policyState } from './policies/policy-state.ts'
 import { type ServiceFacts, serviceFacts } from './service-facts.ts'
 import { selectedPorts, slicePorts } from './service-ports.ts'
@@ -38,6 +39,8 @@ export interface MeshState {
   readonly addresses: Collection<Address>
   /** Under `namespace/name`. */
   readonly policies: Collection<AuthorizationPolicy>
+  /** What became of each AuthorizationPolicy object, under `namespace/name`. */
+  readonly converted: Collection<ConvertedPolicy>
 }
 
 interface Parts {
@@ -78,7 +81,7 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     sliceAddresses(parts),
     serviceAddresses(parts),
   ])
-  return { graph, inputs, pods, podsByAccountAndNode, addresses, policies: policies.all }
+  return { graph, inputs, pods, podsByAccountAndNode, addresses, policies: policies.all, converted: policies.converted }
 }
 
 export function accountAndNode(of: Pick<PodFacts, 'namespace' | 'serviceAccount' | 'node'>): string {

@@ -17,6 +17,8 @@ import {
 } from './peer-authentication.ts'
 
 export interface PolicyState {
+  /** What became of each AuthorizationPolicy, under `namespace/name`. */
+  readonly converted: Collection<ConvertedPolicy>
   /** Every policy that is sent, under `namespace/name`. */
   readonly all: Collection<AuthorizationPolicy>
   /** Names of the policies that select this pod, in the order they are sent. */
@@ -56,6 +58,7 @@ export function policyState(
   const peers = peerParts(graph, peerAuthentications, rootNamespace)
   const all = graph.union('policies', [peerPolicies(graph, peers, rootNamespace), written])
   return {
+    converted,
     all,
     attachedTo: (pod, fetch) => {
       const groups = [...anchorsFor(pod.namespace, pod.labels), ...anchorsFor(EVERYWHERE, pod.labels)]

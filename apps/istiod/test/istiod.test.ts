@@ -1,0 +1,160 @@
+import { testCa, type TestCa, waitFor } from '@ambient/testkit'
+import { systemClock } from '@ambient/lifecycle'
+import { beforeAll, expect, test } from 'vitest'
+import type { CertificateAuthority } from '../src/ca/certificate-authority.ts'
+import { type Istiod, startIstiod } from '../src/istiod.ts'
+import { type MeshFixture, meshFixture, type Subscriber, subscribe } from './mesh-fixture.ts'
+
+let ca: TestCa
+beforeAll(async () => {
+  ca = await testCa()
+})
+
+/** Serving certificates are real; issuing has its own tests. */
+function authority(): CertificateAuthority {
+  return { rootPem: ca.rootPem, rootExpiresAtMs: 0, issueServing: ({ dnsNames, ips }) => ca.issue({ dnsNames, ips }), register: () => {} }
+}
+
+function start(fixture: MeshFixture): Promise<Istiod> {
+  const { config, logger } = fixture
+  return startIstiod(config, { clock: systemClock, logger, version: 'test', openAuthority: () => Promise.resolve(authority()) })
+}
+
+function pod(name: string, ip: string, more: { labels?: string; annotations?: string } = {}): string {
+  return `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: shop, uid: uid-${name}, labels: {app: ${name}${more.labels ?? ''}}, annotations: {${more.annotations ?? ''}}}
+spec: {nodeName: node-a, serviceAccountName: ${name}, containers: [{name: app}]}
+status: {phase: Running, podIP: ${ip}, conditions: [{type: Ready, status: "True"}]}
+`
+}
+
+const POLICY = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: only-web, namespace: shop}
+spec: {selector: {matchLabels: {app: db}}, rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]}
+`
+
+async function connect(istiod: Istiod, fixture: MeshFixture): Promise<Subscriber> {
+  const { securePort } = await istiod.serving
+  const subscriber = subscribe({ port: () => securePort, rootPem: ca.rootPem, token: () => fixture.token() }, fixture.logger)
+  await waitFor('both types to be synced', () => subscriber.log.includes('synced Address') && subscriber.log.includes('synced Authorization'))
+  return subscriber
+}
+
+async function get(port: number, path: string): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`)
+  return `${response.status} ${await response.text()}`
+}
+
+test('startIstiod() sends workloads, services and policies, and each change within 50 ms', async () => {
+  using fixture = await meshFixture()
+  fixture.put('web.yaml', pod('web', '10.0.0.1'))
+  fixture.put('db.yaml', `${pod('db', '10.0.0.2')}---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {clusterIP: 10.96.0.1, selector: {app: db}, ports: [{port: 6379}]}\n`)
+  fixture.put('policy.yaml', POLICY)
+  await using istiod = await start(fixture)
+  await using client = await connect(istiod, fixture)
+  expect([...client.addresses.keys()].toSorted()).toEqual(['Kubernetes//Pod/shop/db', 'Kubernetes//Pod/shop/web', 'shop/db.shop.svc.cluster.local'])
+  expect(client.addresses.get('Kubernetes//Pod/shop/db')).toMatchObject({
+    workload: { authorizationPolicies: ['shop/only-web'], services: { 'shop/db.shop.svc.cluster.local': [{ servicePort: 6379 }] }, tunnelProtocol: 'none' },
+  })
+  expect([...client.policies.keys()]).toEqual(['shop/only-web'])
+  const tookMs: number[] = []
+  for (let n = 0; n < 20; n++) {
+    const startMs = performance.now()
+    fixture.put('web.yaml', pod('web', '10.0.0.1', { labels: `, version: v${n}`, annotations: n % 2 === 0 ? 'ambient.istio.io/redirection: enabled' : '' }))
+    const expected = { workload: { canonicalRevision: `v${n}`, tunnelProtocol: n % 2 === 0 ? 'hbone' : 'none' } }
+    await expect.poll(() => client.addresses.get('Kubernetes//Pod/shop/web'), { interval: 1 }).toMatchObject(expected)
+    tookMs.push(performance.now() - startMs)
+  }
+  tookMs.sort((a, b) => a - b)
+  process.stdout.write(`change of a file to a client: median ${tookMs[10]?.toFixed(1)} ms, worst ${tookMs.at(-1)?.toFixed(1)} ms\n`)
+  expect(tookMs[10]).toBeLessThan(50)
+})
+
+test('startIstiod() resumes a client after a restart without sending again what it has', async () => {
+  using fixture = await meshFixture()
+  fixture.put('web.yaml', pod('web', '10.0.0.1'))
+  fixture.put('db.yaml', pod('db', '10.0.0.2'))
+  fixture.put('policy.yaml', POLICY)
+  let istiod = await start(fixture)
+  let { securePort } = await istiod.serving
+  await using client = subscribe({ port: () => securePort, rootPem: ca.rootPem, token: () => fixture.token() }, fixture.logger)
+  await waitFor('both types to be synced', () => client.log.filter((entry) => entry.startsWith('synced')).length === 2)
+  await istiod[Symbol.asyncDispose]()
+  await waitFor('the stream to end', () => client.log.some((entry) => entry.startsWith('ended')))
+  client.log.length = 0
+  fixture.put('db.yaml', '')
+  fixture.put('new.yaml', pod('new', '10.0.0.3'))
+  istiod = await start(fixture)
+  await using running = istiod
+  ;({ securePort } = await running.serving)
+  await waitFor('what is new', () => client.addresses.has('Kubernetes//Pod/shop/new'), { deadlineMs: 20_000 })
+  expect(client.log.filter((entry) => !entry.startsWith('ended'))).toEqual(['sent new', 'removed Kubernetes//Pod/shop/db'])
+  expect([...client.policies.keys()]).toEqual(['shop/only-web'])
+})
+
+test.each([
+  { name: 'another audience', token: { audience: 'kubernetes' } },
+  { name: 'no pod', token: { uid: '' } },
+])('startIstiod() refuses a client whose token is for $name, and logs why', async ({ token }) => {
+  using fixture = await meshFixture()
+  await using istiod = await start(fixture)
+  const { securePort } = await istiod.serving
+  await using client = subscribe({ port: () => securePort, rootPem: ca.rootPem, token: () => fixture.token(token) }, fixture.logger)
+  await waitFor('the refusal', () => client.log.includes('ended Error'))
+  expect(client.log.some((entry) => entry.startsWith('synced'))).toBe(false)
+  expect(fixture.lines.join('\n')).toContain('TOKEN_INVALID')
+})
+
+test('startIstiod() is not ready before a file that was never good is corrected, and tells which', async () => {
+  using fixture = await meshFixture()
+  fixture.put('policy.yaml', 'kind: [')
+  await using istiod = await start(fixture)
+  await expect.poll(() => get(istiod.httpPort, '/ready')).toContain('503 starting: Cannot read policy.yaml: line 1')
+  fixture.put('policy.yaml', POLICY)
+  await using client = await connect(istiod, fixture)
+  expect(await get(istiod.httpPort, '/ready')).toBe('200 ready\n')
+  expect(client.policies.size).toBe(1)
+  fixture.put('other.yaml', 'kind: [') // one that comes later disturbs nobody
+  await waitFor('the error in the log', () => fixture.lines.some((line) => line.includes('other.yaml')))
+  expect(await get(istiod.httpPort, '/ready')).toBe('200 ready\n')
+})
+
+test('startIstiod() sends a policy before the workload that names it, and takes it away after', async () => {
+  using fixture = await meshFixture()
+  fixture.put('db.yaml', pod('db', '10.0.0.2'))
+  await using istiod = await start(fixture)
+  await using client = await connect(istiod, fixture)
+  client.log.length = 0
+  fixture.put('policy.yaml', POLICY)
+  await waitFor('policy and workload', () => client.log.length === 2)
+  expect(client.log).toEqual(['sent only-web', 'sent db'])
+  client.log.length = 0
+  fixture.put('policy.yaml', '')
+  await waitFor('workload and policy', () => client.log.length === 2)
+  expect(client.log).toEqual(['sent db', 'removed shop/only-web'])
+})
+
+test('startIstiod() serves metrics, version and dumps', async () => {
+  using fixture = await meshFixture()
+  fixture.put('web.yaml', pod('web', '10.0.0.1'))
+  await using istiod = await start(fixture)
+  await using client = await connect(istiod, fixture)
+  expect(client.addresses.size).toBe(1)
+  const metrics = await get(istiod.monitoringPort, '/metrics')
+  expect(metrics).toContain('pilot_xds{version="delta"} 1')
+  expect(metrics).toContain('pilot_xds_pushes{type="wds"} 1')
+  expect(metrics).toContain('pilot_k8s_cfg_events{type="Pod",event="added"} 1')
+  expect(metrics).toContain('ambient_collection_recomputed_total{collection="pod workloads"} 1')
+  expect(await get(istiod.monitoringPort, '/version')).toBe('200 test\n')
+  expect(await get(istiod.monitoringPort, '/debug/syncz')).toContain('"proxy": "ztunnel-a.istio-system"')
+  expect(await get(istiod.monitoringPort, '/debug/ambientz')).toContain('"uid": "Kubernetes//Pod/shop/web"')
+})
+
+test('startIstiod() names a path that cannot be used', async () => {
+  using fixture = await meshFixture(['--jwks', '/nowhere/jwks.json'])
+  await expect(start(fixture)).rejects.toThrow('/nowhere/jwks.json')
+  using other = await meshFixture(['--config-dir', '/nowhere/config'])
+  await expect(start(other)).rejects.toThrow('Cannot read /nowhere/config: it is not a directory')
+})
