@@ -1,0 +1,113 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { systemClock } from '@ambient/lifecycle'
+import { parseSpiffeId } from '@ambient/spiffe'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { addCaService, CaClient, CaError, CertificateIssuer, ROOT_CERT_FILE } from './index.ts'
+
+const id = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/web')
+let directory = ''
+const closing: (() => void)[] = []
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'ca-'))
+})
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+  rmSync(directory, { recursive: true })
+})
+
+function open(): Promise<CertificateIssuer> {
+  return CertificateIssuer.open({ directory, trustDomain: 'cluster.local', clock: systemClock, defaultTtlSeconds: 86_400, maxTtlSeconds: 172_800 })
+}
+
+async function serve(issuer: CertificateIssuer, decision: { kind: 'issue'; id: typeof id } | { kind: 'refuse' }, ttlSeconds = 3600) {
+  const results: string[] = []
+  const seen: (string | undefined)[] = []
+  const server = new Server()
+  addCaService(server, issuer, {
+    authorize: ({ impersonated, metadata }) => {
+      seen.push(impersonated, String(metadata.get('authorization')[0]))
+      return Promise.resolve(decision)
+    },
+    onResult: (result) => void results.push(result),
+  })
+  const { certificateChainPem, privateKeyPem } = await issuer.issueServing({ dnsNames: ['istiod.istio-system.svc'], ips: [] })
+  const port = await new Promise<number>((resolve, reject) => {
+    const keys = [{ private_key: Buffer.from(privateKeyPem), cert_chain: Buffer.from(certificateChainPem) }]
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, keys), (error, bound) => (error === null ? resolve(bound) : reject(error)))
+  })
+  const client = new CaClient({
+    address: { host: 'localhost', port, plaintext: false },
+    roots: () => Promise.resolve(issuer.rootPem),
+    altHostname: 'istiod.istio-system.svc',
+    token: () => Promise.resolve('jwt'),
+    headers: {},
+    clusterId: 'Kubernetes',
+    ttlSeconds,
+    clock: systemClock,
+  })
+  closing.push(() => {
+    client[Symbol.dispose]()
+    server.forceShutdown()
+  })
+  return { client, results, seen }
+}
+
+test('requestCertificate() gets an SVID of the identity, for both roles, under the root', async () => {
+  const issuer = await open()
+  const { client, results, seen } = await serve(issuer, { kind: 'issue', id })
+  const svid = await client.requestCertificate(id, AbortSignal.timeout(5000))
+  const leaf = new X509Certificate(svid.certificateChainPem)
+  expect(leaf.subjectAltName).toBe(`URI:${id}`)
+  expect(leaf.subject ?? '').toBe('')
+  expect(leaf.ca).toBe(false)
+  expect(leaf.keyUsage).toEqual(expect.arrayContaining(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']))
+  expect(leaf.verify(new X509Certificate(svid.trustBundlePem).publicKey)).toBe(true)
+  expect(svid.notAfterMs - svid.notBeforeMs).toBe(3_600_000 + 120_000)
+  expect(svid.trustBundlePem).toBe(issuer.rootPem)
+  expect(seen).toEqual([id, 'Bearer jwt'])
+  expect(results).toEqual(['issued'])
+})
+
+test('requestCertificate() fails when the CA refuses, names nothing, and is counted', async () => {
+  const { client, results } = await serve(await open(), { kind: 'refuse' })
+  await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({ code: 16 })
+  expect(results).toEqual(['unauthenticated'])
+})
+
+test('requestCertificate() does not take a certificate of somebody else', async () => {
+  const other = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/other')
+  const { client } = await serve(await open(), { kind: 'issue', id: other })
+  await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toThrow(CaError)
+})
+
+test('requestCertificate() for longer than allowed is an invalid argument', async () => {
+  const { client, results } = await serve(await open(), { kind: 'issue', id }, 999_999)
+  await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({ code: 3 })
+  expect(results).toEqual(['invalid'])
+})
+
+test('sign() refuses what is no request, and what is too large', async () => {
+  const issuer = await open()
+  await expect(issuer.sign('nonsense', id, 60)).rejects.toThrow('Cannot read the certificate request')
+  await expect(issuer.sign('x'.repeat(20_000), id, 60)).rejects.toThrow('20000 bytes')
+})
+
+test('open() makes one root when two start together, keeps it, and shows only the certificate', async () => {
+  const [a, b] = await Promise.all([open(), open()])
+  expect(a.rootPem).toBe(b.rootPem)
+  expect((await open()).rootPem).toBe(a.rootPem)
+  expect(readFileSync(join(directory, ROOT_CERT_FILE), 'utf8')).toBe(a.rootPem)
+  expect(statSync(join(directory, 'ca-root.pem')).mode & 0o777).toBe(0o600)
+  expect(readdirSync(directory).sort()).toEqual(['ca-root.pem', ROOT_CERT_FILE])
+})
+
+test('open() names a root that cannot be used and leaves it alone', async () => {
+  writeFileSync(join(directory, 'ca-root.pem'), 'not a root')
+  await expect(open()).rejects.toThrow(join(directory, 'ca-root.pem'))
+  expect(readFileSync(join(directory, 'ca-root.pem'), 'utf8')).toBe('not a root')
+})
