@@ -1,4 +1,4 @@
-import { canonicalIp, isIpv6 } from '@ambient/model'
+import { canonicalIp, formatHostPort } from '@ambient/model'
 
 /** Where a tunnel is asked to end: what `:authority` of a CONNECT says. */
 export type Authority =
@@ -33,7 +33,7 @@ export function parseAuthority(text: string): Authority | undefined {
 /** The text a peer's `parseAuthority` turns back into `authority`. */
 export function formatAuthority(authority: Authority): string {
   if (authority.kind === 'hostname') return `${authority.hostname}:${authority.port}`
-  return isIpv6(authority.ip) ? `[${authority.ip}]:${authority.port}` : `${authority.ip}:${authority.port}`
+  return formatHostPort(authority.ip, authority.port)
 }
 
 function parsePort(text: string): number | undefined {

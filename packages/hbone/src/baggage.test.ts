@@ -6,8 +6,8 @@ const facts = {
   namespace: 'shop',
   workloadType: 'deployment',
   workloadName: 'web',
-  canonicalName: 'web',
-  canonicalRevision: 'v2',
+  serviceName: 'web',
+  serviceVersion: 'v2',
   region: 'eu-1',
   zone: 'eu-1a',
 } as const
@@ -26,7 +26,7 @@ describe('buildBaggage()', () => {
   })
 
   test('leaves a value out that would read as another member', () => {
-    expect(buildBaggage({ namespace: 'a,service.name=b', canonicalName: 'c=d', region: 'ok', zone: 'a b' })).toBe('cloud.region=ok')
+    expect(buildBaggage({ namespace: 'a,service.name=b', serviceName: 'c=d', region: 'ok', zone: 'a b' })).toBe('cloud.region=ok')
   })
 })
 
@@ -36,11 +36,11 @@ describe('parseBaggage()', () => {
   })
 
   test.each([
-    { name: 'unknown keys are ignored', lines: ['x=y,service.name=a,__proto__=z,constructor=q'], expected: { canonicalName: 'a' } },
-    { name: 'several lines are merged, the later wins', lines: ['service.name=a,cloud.region=r', 'service.name=b'], expected: { canonicalName: 'b', region: 'r' } },
-    { name: 'a second = cuts the value', lines: ['service.name=a=b'], expected: { canonicalName: 'a' } },
+    { name: 'unknown keys are ignored', lines: ['x=y,service.name=a,__proto__=z,constructor=q'], expected: { serviceName: 'a' } },
+    { name: 'several lines are merged, the later wins', lines: ['service.name=a,cloud.region=r', 'service.name=b'], expected: { serviceName: 'b', region: 'r' } },
+    { name: 'a second = cuts the value', lines: ['service.name=a=b'], expected: { serviceName: 'a' } },
     { name: 'members without value say nothing', lines: ['service.name,service.version=,=x,,'], expected: {} },
-    { name: 'spaces around are dropped', lines: [' service.name = a , cloud.region=r'], expected: { canonicalName: 'a', region: 'r' } },
+    { name: 'spaces around are dropped', lines: [' service.name = a , cloud.region=r'], expected: { serviceName: 'a', region: 'r' } },
     { name: 'no lines say nothing', lines: [], expected: {} },
   ])('$name', ({ lines, expected }) => {
     expect(parseBaggage(lines)).toEqual(expected)
@@ -48,7 +48,7 @@ describe('parseBaggage()', () => {
 
   test('reads 180 members and no more', () => {
     const many = 'x=y,'.repeat(179)
-    expect(parseBaggage([`${many}service.name=a`])).toEqual({ canonicalName: 'a' })
+    expect(parseBaggage([`${many}service.name=a`])).toEqual({ serviceName: 'a' })
     expect(parseBaggage([many, 'x=y', 'service.name=a'])).toEqual({})
   })
 })

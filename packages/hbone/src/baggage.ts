@@ -3,13 +3,13 @@
 export type BaggageWorkloadType = 'deployment' | 'cronjob' | 'pod' | 'job'
 
 /** What a workload says about itself. */
-export interface WorkloadFacts {
+export interface BaggageFacts {
   readonly clusterId?: string | undefined
   readonly namespace?: string | undefined
   readonly workloadType?: BaggageWorkloadType | undefined
   readonly workloadName?: string | undefined
-  readonly canonicalName?: string | undefined
-  readonly canonicalRevision?: string | undefined
+  readonly serviceName?: string | undefined
+  readonly serviceVersion?: string | undefined
   readonly region?: string | undefined
   readonly zone?: string | undefined
 }
@@ -21,13 +21,13 @@ const WORKLOAD_NAME = /^k8s\.(deployment|cronjob|pod|job)\.name$/
 const SAFE_VALUE = /^[\x21-\x2b\x2d-\x3c\x3e-\x7e]+$/
 
 /** Members in their fixed order; empty ones left out, no percent-encoding. */
-export function buildBaggage(facts: WorkloadFacts): string {
+export function buildBaggage(facts: BaggageFacts): string {
   const members: (readonly [string, string | undefined])[] = [
     ['k8s.cluster.name', facts.clusterId],
     ['k8s.namespace.name', facts.namespace],
     [`k8s.${facts.workloadType ?? 'pod'}.name`, facts.workloadName],
-    ['service.name', facts.canonicalName],
-    ['service.version', facts.canonicalRevision],
+    ['service.name', facts.serviceName],
+    ['service.version', facts.serviceVersion],
     ['cloud.region', facts.region],
     ['cloud.availability_zone', facts.zone],
   ]
@@ -42,8 +42,8 @@ export function buildBaggage(facts: WorkloadFacts): string {
  *
  * @param values One entry a header line, in order.
  */
-export function parseBaggage(values: readonly string[]): WorkloadFacts {
-  const facts: Writable<WorkloadFacts> = {}
+export function parseBaggage(values: readonly string[]): BaggageFacts {
+  const facts: Writable<BaggageFacts> = {}
   let seen = 0
   for (const value of values) {
     for (const member of value.split(',', MAX_MEMBERS)) {
@@ -56,16 +56,16 @@ export function parseBaggage(values: readonly string[]): WorkloadFacts {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
-const KEYS: Readonly<Record<string, Exclude<keyof WorkloadFacts, 'workloadType'>>> = {
+const KEYS: Readonly<Record<string, Exclude<keyof BaggageFacts, 'workloadType'>>> = {
   'k8s.cluster.name': 'clusterId',
   'k8s.namespace.name': 'namespace',
-  'service.name': 'canonicalName',
-  'service.version': 'canonicalRevision',
+  'service.name': 'serviceName',
+  'service.version': 'serviceVersion',
   'cloud.region': 'region',
   'cloud.availability_zone': 'zone',
 }
 
-function readMember(member: string, facts: Writable<WorkloadFacts>): void {
+function readMember(member: string, facts: Writable<BaggageFacts>): void {
   const [rawKey = '', rawValue = ''] = member.split('=', 2)
   const value = rawValue.trim()
   if (value === '') return

@@ -3,8 +3,8 @@ import { buildForwarded, crossedNetworks, parseForwarded } from './forwarded.ts'
 
 describe('buildForwarded()', () => {
   test('names the client, and the service when there is one', () => {
-    expect(buildForwarded('10.0.0.1:4711')).toBe('for="10.0.0.1:4711"')
-    expect(buildForwarded('[fd00::1]:4711', 'web.shop.svc.cluster.local')).toBe('for="[fd00::1]:4711";host=web.shop.svc.cluster.local')
+    expect(buildForwarded({ ip: '10.0.0.1', port: 4711 })).toBe('for="10.0.0.1:4711"')
+    expect(buildForwarded({ ip: 'fd00::1', port: 4711 }, 'web.shop.svc.cluster.local')).toBe('for="[fd00::1]:4711";host=web.shop.svc.cluster.local')
   })
 })
 

@@ -1,4 +1,5 @@
 /** The `forwarded` and `x-forwarded-network` fields of a CONNECT. */
+import { formatHostPort } from '@ambient/model'
 import { fieldValues, type HeaderField } from './header-field.ts'
 
 export const FORWARDED_NETWORK = 'x-forwarded-network'
@@ -13,9 +14,10 @@ export interface Forwarded {
 // oxlint-disable-next-line no-control-regex -- ASCII is the point
 const ASCII = /^[\x00-\x7f]*$/
 
-/** @param client `ip:port` or `[ipv6]:port`. */
-export function buildForwarded(client: string, host?: string): string {
-  return host === undefined ? `for="${client}"` : `for="${client}";host=${host}`
+/** @param host The service that the client dialled, if it was one. */
+export function buildForwarded(client: { readonly ip: string; readonly port: number }, host?: string): string {
+  const forPart = `for="${formatHostPort(client.ip, client.port)}"`
+  return host === undefined ? forPart : `${forPart};host=${host}`
 }
 
 /** The first `for` and the first `host`; nothing when the text is not ASCII. */

@@ -1,5 +1,5 @@
-import { DATA_EVENTS, EPOLLERR, EPOLLHUP, EPOLLOUT, type EventLoop, type Source } from '@ambient/event-loop'
-import { closeDescriptor, Errno, takeSocketError } from '@ambient/linux'
+import { DATA_EVENTS, EPOLLOUT, type EventLoop, type Source } from '@ambient/event-loop'
+import { closeDescriptor, Errno } from '@ambient/linux'
 import type { Transport } from '@ambient/tls'
 import type { TunnelRequest } from './connect-message.ts'
 import { ConnectionReader, type ConnectionReaderOwner } from './connection-reader.ts'
@@ -16,6 +16,7 @@ import { ReceiveCredit } from './receive-credit.ts'
 import { SendScheduler, type SendSchedulerOwner } from './send-scheduler.ts'
 import type { SessionEnd } from './session-end.ts'
 import { SessionInput, type SessionInputOwner } from './session-input.ts'
+import { SessionOpening } from './session-opening.ts'
 import { SessionTimers, type SessionTimersOwner } from './session-timers.ts'
 import { StreamTable } from './stream-table.ts'
 import { Tunnel, type TunnelCarrier } from './tunnel.ts'
@@ -67,11 +68,11 @@ export class H2Session implements Owner {
   readonly #deps: SessionDeps
   readonly #fd: number
   readonly #transport: Transport
+  readonly #opening: SessionOpening
   readonly #input: SessionInput
   readonly #reader: ConnectionReader
   readonly #timers: SessionTimers
   #state: SessionState
-  #peerUris: readonly string[] = []
   #isDrainWanted = false
 
   /** Takes ownership of `fd` and `transport`; a client's `fd` may still be connecting. */
@@ -85,6 +86,7 @@ export class H2Session implements Owner {
     this.streams = new StreamTable(role)
     this.output = new SendScheduler(transport, deps, this)
     this.credit = new ReceiveCredit(deps.limits, (increment) => this.output.queue(windowUpdateFrame(0, increment)))
+    this.#opening = new SessionOpening(fd, transport, role, deps)
     this.#input = new SessionInput(this)
     this.#reader = new ConnectionReader(transport, deps, this)
     this.#timers = new SessionTimers(this)
@@ -112,7 +114,7 @@ export class H2Session implements Owner {
 
   /** URI SANs of the peer's certificate; empty before the handshake is done. */
   get peerUris(): readonly string[] {
-    return this.#peerUris
+    return this.#opening.peerUris
   }
 
   /** Client: whether one more tunnel may be opened. */
@@ -179,9 +181,9 @@ export class H2Session implements Owner {
   // --- Source
 
   onEvents(events: number): void {
-    if (this.#state.kind === 'connecting' && !this.#connect(events)) return
     this.#reader.noteEvents(events)
-    if (this.#state.kind === 'handshaking' && !this.#shakeHands()) return
+    const { kind } = this.#state
+    if ((kind === 'connecting' || kind === 'handshaking') && !this.#proceed(events)) return
     if (events & EPOLLOUT) this.output.resume()
     this.#reader.read()
   }
@@ -323,30 +325,15 @@ export class H2Session implements Owner {
 
   // --- its own
 
-  #connect(events: number): boolean {
-    if (events & (EPOLLERR | EPOLLHUP)) {
-      this.#end({ kind: 'connect-failed', errno: takeSocketError(this.#fd) || Errno.ECONNRESET })
-      return false
+  /** @returns Whether the session is open now. */
+  #proceed(events: number): boolean {
+    const step = this.#opening.proceed(events)
+    if (step.kind === 'failed') this.#end(step.end)
+    if (step.kind === 'wait' && step.stage !== this.#state.kind) {
+      this.#setState({ kind: step.stage })
+      this.#timers.expectWithin(this.limits.handshakeMs)
     }
-    if ((events & EPOLLOUT) === 0) return false
-    this.#setState({ kind: 'handshaking' })
-    this.#timers.expectWithin(this.limits.handshakeMs)
-    return true
-  }
-
-  #shakeHands(): boolean {
-    const step = this.#transport.handshake()
-    if (step.kind === 'wait') return false
-    if (step.kind === 'failed') {
-      this.#end({ kind: 'handshake-failed', stage: 'tls', reason: step.reason })
-      return false
-    }
-    this.#peerUris = this.#transport.peerUris()
-    const refusal = this.#deps.checkPeer?.(this.#peerUris)
-    if (refusal !== undefined) {
-      this.#end({ kind: 'peer-refused', reason: refusal })
-      return false
-    }
+    if (step.kind !== 'done') return false
     this.#setState({ kind: 'open' })
     this.#timers.keepPinging()
     if (this.#isDrainWanted) this.drain()

@@ -1,5 +1,5 @@
 export { formatAuthority, parseAuthority, type Authority } from './authority.ts'
-export { buildBaggage, parseBaggage, type BaggageWorkloadType, type WorkloadFacts } from './baggage.ts'
+export { buildBaggage, parseBaggage, type BaggageFacts, type BaggageWorkloadType } from './baggage.ts'
 export { connectFields, parseRequest, parseStatus, type ParsedRequest, type TunnelRequest } from './connect-message.ts'
 export { buildForwarded, crossedNetworks, FORWARDED_NETWORK, parseForwarded, type Forwarded } from './forwarded.ts'
 export { encodeHeaders } from './encode-headers.ts'
@@ -9,7 +9,7 @@ export { H2Session, type OpenOptions, type SessionDeps, type SessionState } from
 export { H2ConnectionError, HboneError, HpackError, type HboneErrorCode } from './hbone-error.ts'
 export { fieldValues, type HeaderField } from './header-field.ts'
 export { HpackDecoder, type DecodedHeaders, type HpackLimits } from './hpack-decoder.ts'
-export { HBONE_LIMITS, hboneLimits, type HboneLimitName, type HboneLimits, type LimitRow } from './limits.ts'
+export { HBONE_LIMITS, hboneLimits, type HboneLimitName, type HboneLimits } from './limits.ts'
 export { LoopBuffers } from './loop-buffers.ts'
 export { PipeCache } from './pipe-cache.ts'
 export {
@@ -25,5 +25,5 @@ export { describeRelayEnd, Relay, type RelayDeps, type RelayEnd } from './relay.
 export { describeSessionEnd, type SessionEnd } from './session-end.ts'
 export { SessionPool } from './session-pool.ts'
 export { describeTunnelEnd, type TunnelEnd } from './tunnel-end.ts'
-export { formatTraceParent, newTraceParent, parseTraceParent, type TraceParent } from './traceparent.ts'
+export { buildTraceparent, parseTraceparent, type Traceparent } from './traceparent.ts'
 export { Tunnel, type AttachOptions } from './tunnel.ts'
