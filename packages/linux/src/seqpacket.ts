@@ -27,8 +27,8 @@ const address = new Arena(112)
  * @throws {SyscallError} `EADDRINUSE` when somebody does; other codes for the directory.
  */
 export function seqpacketListen(path: string): number {
-  const fd = seqpacketSocket()
   let length = putPath(path)
+  const fd = check(sys.socket(AF_UNIX, SOCK_SEQPACKET | SOCKET_FLAGS, 0), 'socket')
   let result = sys.bind(fd, address.base, length)
   if (result < 0 && errno() === Errno.EADDRINUSE && isStale(path)) {
     unlinkSync(path)
@@ -44,8 +44,9 @@ export function seqpacketListen(path: string): number {
 
 /** Connects at once or not at all; `ENOENT` and `ECONNREFUSED` mean that nobody listens, `EAGAIN` that the queue is full. */
 export function seqpacketConnect(path: string): SeqpacketResult {
-  const fd = seqpacketSocket()
   const length = putPath(path)
+  const fd = sys.socket(AF_UNIX, SOCK_SEQPACKET | SOCKET_FLAGS, 0)
+  if (fd < 0) return { kind: 'failed', errno: errno() }
   if (sys.connect(fd, address.base, length) === 0) return { kind: 'connected', fd }
   const code = errno()
   sys.close(fd)
@@ -64,10 +65,6 @@ export function seqpacketAccept(fd: number): SeqpacketAccept {
 export function seqpacketPair(): readonly [number, number] {
   check(sys.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCKET_FLAGS, 0, address.base), 'socketpair')
   return [address.view.getInt32(0, true), address.view.getInt32(4, true)]
-}
-
-function seqpacketSocket(): number {
-  return check(sys.socket(AF_UNIX, SOCK_SEQPACKET | SOCKET_FLAGS, 0), 'socket')
 }
 
 function isStale(path: string): boolean {
