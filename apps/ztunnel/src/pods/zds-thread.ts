@@ -12,6 +12,7 @@ const post = (report: ZdsReport): void => port.postMessage(report)
 const loop = new EventLoop()
 const waiting = new Map<number, (error?: string) => void>()
 let numbers = 0
+let violation: string | undefined
 
 const client = new ZdsClient(loop, {
   path: socketPath,
@@ -25,6 +26,10 @@ const client = new ZdsClient(loop, {
     waiting.set(number, ack)
     post({ kind: 'request', number, request })
   },
+  onProtocolError: (reason) => {
+    violation = reason
+    loop.stop()
+  },
 })
 const mailbox = new Mailbox<ZdsAnswer>(loop, answers, wakeFd, ({ number, error }) => {
   waiting.get(number)?.(error)
@@ -33,3 +38,5 @@ const mailbox = new Mailbox<ZdsAnswer>(loop, answers, wakeFd, ({ number, error }
 loop.run()
 client.close()
 mailbox.close()
+// Ends the thread with an error, which ends the process: the agent and we no longer mean the same.
+if (violation !== undefined) throw new Error(`ZDS protocol error: ${violation}`)
