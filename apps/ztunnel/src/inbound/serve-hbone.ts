@@ -1,4 +1,4 @@
-import { type H2Session, H2Session as Session, type Tunnel, type TunnelRequest } from '@ambient/hbone'
+import { describeSessionEnd, type H2Session, H2Session as Session, type Tunnel, type TunnelRequest } from '@ambient/hbone'
 import { localAddress, setNoDelay, type SocketAddress } from '@ambient/linux'
 import type { Workload } from '@ambient/model'
 import { checkServerPeer, parseTrustDomain, type SpiffeId } from '@ambient/spiffe'
@@ -56,9 +56,9 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
     onRequest: (tunnel: Tunnel, request: TunnelRequest) => {
       if (peerId !== undefined) serveRequest(tunnel, request, { pod, session, peerId, peer: ends.src, localIp: ends.dst.ip })
     },
-    onClosed: (_session, reason) => {
+    onClosed: (_session, end) => {
       leave()
-      if (peerId === undefined) pod.refused({ ...ends, reason: refusal, detail: reason })
+      if (peerId === undefined) pod.refused({ ...ends, reason: refusal, detail: describeSessionEnd(end) })
     },
   })
   const leave = pod.adopt({ drain: () => session.drain(), close: (reason) => session.close(reason) })

@@ -1,9 +1,11 @@
 import { originalDestination, setKeepAlive, setNoDelay, type SocketAddress } from '@ambient/linux'
+import type { Workload } from '@ambient/model'
 import { joinRelay } from '../worker/join-relay.ts'
 import type { PodContext } from '../worker/pod-context.ts'
+import { podIdentity } from '../worker/pod-identity.ts'
 import { authorizePlaintext } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
-import { plaintextFacts } from './inbound-facts.ts'
+import { inboundFacts } from './inbound-facts.ts'
 
 /** Takes one connection that came in the clear: no identity, so only policy that needs none can let it in. Owns `fd`. */
 export function servePlaintext(fd: number, peer: SocketAddress, pod: PodContext): void {
@@ -11,23 +13,51 @@ export function servePlaintext(fd: number, peer: SocketAddress, pod: PodContext)
   setKeepAlive(fd)
   const destination = originalDestination(fd)
   const { shared, info } = pod
+  const ends = { direction: 'inbound', src: peer, dst: destination } as const
   shared.waits.withWorkload(info, (local) =>
     shared.contain(fd, () => {
-      const ends = { direction: 'inbound', src: peer, dst: destination } as const
       if (!pod.isOpen) return pod.refuse(fd, { ...ends, reason: 'DRAINED', detail: 'the pod left the mesh while its connection waited' })
-      if (local === undefined) return pod.refuse(fd, { ...ends, reason: 'SOURCE_UNKNOWN', detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}` })
-      const ask = () => authorizePlaintext(shared.snapshot, shared.snapshot.localWorkload(info) ?? local, { peerIp: peer.ip, destination })
-      const verdict = ask()
-      if (verdict.kind === 'reject') return pod.refuse(fd, { ...ends, reason: verdict.reason, detail: verdict.detail })
-      const facts = plaintextFacts(pod, { local, peer, destination, decision: verdict.decision })
-      const connection = pod.track(facts, () => {
-        const again = ask()
-        return again.kind === 'reject' ? { kind: 'denied', detail: again.detail } : denialOf(again.decision)
-      })
-      const denial = denialOf(verdict.decision)
-      if (denial.kind === 'denied') return joinRelay(fd, { pod, connection, to: destination, sourceIp: undefined, denied: denial })
-      // An app that calls itself needs no foreign source, and binding to its own address would clash with it.
-      joinRelay(fd, { pod, connection, to: destination, sourceIp: peer.ip === destination.ip ? undefined : peer.ip, denied: undefined })
+      if (local === undefined) {
+        return pod.refuse(fd, { ...ends, reason: 'SOURCE_UNKNOWN', detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}` })
+      }
+      admit(fd, { pod, local, peer, destination })
     }),
   )
+}
+
+interface Arrival {
+  readonly pod: PodContext
+  readonly local: Workload
+  readonly peer: SocketAddress
+  readonly destination: SocketAddress
+}
+
+function admit(fd: number, { pod, local, peer, destination }: Arrival): void {
+  const { snapshot, settings } = pod.shared
+  const ask = () => authorizePlaintext(snapshot, snapshot.localWorkload(pod.info) ?? local, { peerIp: peer.ip, destination })
+  const verdict = ask()
+  if (verdict.kind === 'reject') {
+    return pod.refuse(fd, { direction: 'inbound', src: peer, dst: destination, reason: verdict.reason, detail: verdict.detail })
+  }
+  const facts = inboundFacts({
+    snapshot,
+    local,
+    localId: podIdentity(pod.info, local),
+    peer,
+    peerId: undefined,
+    source: snapshot.workloadByAddress(settings.network, peer.ip),
+    dialled: destination,
+    authority: undefined,
+    forwarded: undefined,
+    port: destination.port,
+    decision: verdict.decision,
+  })
+  const connection = pod.track(facts, () => {
+    const again = ask()
+    return again.kind === 'reject' ? { kind: 'denied', detail: again.detail } : denialOf(again.decision)
+  })
+  const denial = denialOf(verdict.decision)
+  // An app that calls itself needs no foreign source, and binding to its own address would clash with it.
+  const sourceIp = peer.ip === destination.ip ? undefined : peer.ip
+  joinRelay(fd, { pod, connection, to: destination, sourceIp, denied: denial.kind === 'denied' ? denial : undefined })
 }

@@ -1,15 +1,18 @@
-import { buildBaggage, type H2Session, parseAuthority, type Tunnel, type TunnelRequest } from '@ambient/hbone'
+import { buildBaggage, fieldValues, type H2Session, parseAuthority, type Tunnel, type TunnelRequest } from '@ambient/hbone'
 import type { SocketAddress } from '@ambient/linux'
+import type { Workload } from '@ambient/model'
 import type { SpiffeId } from '@ambient/spiffe'
 import type { ReasonCode } from '@ambient/telemetry'
-import { baggageFacts } from '../outbound/connect-fields.ts'
+import { baggageFacts } from '../outbound/request-fields.ts'
+import type { Connection } from '../worker/connection.ts'
 import { dial } from '../worker/dial.ts'
 import type { PodContext } from '../worker/pod-context.ts'
+import { podIdentity } from '../worker/pod-identity.ts'
 import { tunnelOutcome } from '../worker/tunnel-outcome.ts'
 import { authorizeInbound } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
-import { hboneFacts } from './inbound-facts.ts'
-import { resolveInbound } from './resolve-inbound.ts'
+import { inboundFacts } from './inbound-facts.ts'
+import { type InboundRoute, resolveInbound } from './resolve-inbound.ts'
 
 export interface RequestContext {
   readonly pod: PodContext
@@ -19,33 +22,66 @@ export interface RequestContext {
   readonly localIp: string
 }
 
+type Target = Extract<InboundRoute, { readonly kind: 'connect' }>
+
+const HBONE_PORT = 15008
+
 /** One CONNECT: validate where it wants to go, decide whether it may, dial the app as its caller, then answer. */
 export function serveRequest(tunnel: Tunnel, request: TunnelRequest, context: RequestContext): void {
   const { pod, session, peerId, peer, localIp } = context
   const { shared, info } = pod
   const refuse = (status: number, reason: ReasonCode, detail: string): void => {
     session.answer(tunnel, status)
-    pod.refused({ direction: 'inbound', src: peer, dst: { ip: localIp, port: 15008 }, reason, detail })
+    pod.refused({ direction: 'inbound', src: peer, dst: { ip: localIp, port: HBONE_PORT }, reason, detail })
   }
   const local = shared.snapshot.localWorkload(info)
   if (local === undefined) return refuse(503, 'SOURCE_UNKNOWN', `failed to fetch information about local workload: ${info.namespace}/${info.name}`)
   const authority = parseAuthority(request.authority)
   if (authority === undefined) return refuse(400, 'AUTHORITY_INVALID', `no valid authority pseudo header: "${request.authority.slice(0, 200)}"`)
-  const target = resolveInbound(shared.snapshot, { local, localIp, authority, peer: peerId, peerIp: peer.ip })
+  const [forwardedNetwork] = fieldValues(request.fields, 'x-forwarded-network')
+  const target = resolveInbound(shared.snapshot, { local, localIp, authority, peer: peerId, peerIp: peer.ip, forwardedNetwork, network: shared.settings.network })
   if (target.kind === 'reject') return refuse(target.status, target.reason, target.detail)
+  admit(tunnel, { ...context, local, target, request })
+}
 
+interface Admission extends RequestContext {
+  readonly local: Workload
+  readonly target: Target
+  readonly request: TunnelRequest
+}
+
+function admit(tunnel: Tunnel, admission: Admission): void {
+  const { pod, session, peerId, peer, localIp, local, target, request } = admission
+  const { snapshot } = pod.shared
   const attempt = { sourceIdentity: peerId, sourceIp: peer.ip, destinationIp: target.ip, destinationPort: target.port }
-  const ask = () => authorizeInbound(shared.snapshot, shared.snapshot.localWorkload(info) ?? local, attempt)
+  const ask = () => authorizeInbound(snapshot, snapshot.localWorkload(pod.info) ?? local, attempt)
   const decision = ask()
-  // Tracked before it is decided, so that a policy change in between still finds it.
-  const connection = pod.track(hboneFacts(context, { local, request, target, decision }), () => denialOf(ask()))
+  const [forwarded] = fieldValues(request.fields, 'forwarded')
+  const facts = inboundFacts({
+    snapshot,
+    local,
+    localId: podIdentity(pod.info, local),
+    peer,
+    peerId,
+    source: target.sourceWorkload,
+    dialled: { ip: localIp, port: HBONE_PORT },
+    authority: request.authority,
+    forwarded,
+    port: target.port,
+    decision,
+  })
+  // Tracked before it is acted on, so that a policy change in between still finds it.
+  const connection = pod.track(facts, () => denialOf(ask()))
   const denial = denialOf(decision)
   if (denial.kind === 'denied') {
     connection.end({ kind: 'failed', reason: denial.reason, detail: denial.detail })
     return session.answer(tunnel, 401)
   }
-  const sourceIp = target.ip === peer.ip ? undefined : peer.ip
-  const app = dial(pod, target, { keepAlive: true, sourceIp })
+  joinApp(tunnel, admission, connection)
+}
+
+function joinApp(tunnel: Tunnel, { pod, session, peer, local, target }: Admission, connection: Connection): void {
+  const app = dial(pod, target, { keepAlive: true, sourceIp: target.ip === peer.ip ? undefined : peer.ip })
   if (app.kind === 'failed') {
     connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: app.detail })
     return session.answer(tunnel, 503)
@@ -55,13 +91,10 @@ export function serveRequest(tunnel: Tunnel, request: TunnelRequest, context: Re
     () => ({ up: tunnel.bytesDown, down: tunnel.bytesUp }),
     (outcome) => {
       connection.end(outcome)
-      tunnel.abort({ kind: 'cut' })
+      tunnel.abort(outcome.kind === 'failed' ? outcome.detail : 'cut')
     },
   )
   tunnel.onConnected = () => session.answer(tunnel, 200, [{ name: 'baggage', value: buildBaggage(baggageFacts(local)) }])
-  tunnel.onEnd = (end) => {
-    connection.end(tunnelOutcome(end, target))
-    if (end.kind === 'connect-failed') session.answer(tunnel, 503)
-  }
-  tunnel.attach(app.fd, 'connecting', shared.limits.connectMs)
+  tunnel.onEnd = (end) => connection.end(tunnelOutcome(end, target))
+  tunnel.attach(app.fd, { state: 'connecting' })
 }

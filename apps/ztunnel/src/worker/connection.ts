@@ -1,6 +1,5 @@
-import type { ReasonCode } from '@ambient/telemetry'
 import type { SpiffeId } from '@ambient/spiffe'
-import { reasons } from '@ambient/telemetry'
+import { type ReasonCode, type ResponseFlag, reasons } from '@ambient/telemetry'
 import type { LiveConnection, LogLine } from './messages.ts'
 import type { TrafficReport } from './traffic-report.ts'
 
@@ -21,7 +20,7 @@ export interface ConnectionFacts {
   readonly originalDst: string
   readonly admittedBy: string | undefined
   /** Label values in the metric table's order, made for a response flag. */
-  readonly labels: (flag: string) => readonly string[]
+  readonly labels: (flag: ResponseFlag) => readonly string[]
 }
 
 export interface ByteCounts {
@@ -38,6 +37,12 @@ export interface ConnectionDeps {
 }
 
 export type Outcome = { readonly kind: 'completed' } | { readonly kind: 'failed'; readonly reason: ReasonCode; readonly detail: string }
+
+interface EndFields {
+  readonly duration?: string
+  readonly error?: string
+  readonly reason?: ReasonCode
+}
 
 const NOTHING: ByteCounts = { up: 0, down: 0 }
 
@@ -124,7 +129,7 @@ export class Connection {
   }
 
   /** Fields in upstream's order. Bytes are the local pod's: what its app sent, what it received. */
-  #line(level: LogLine['level'], message: string, end: Pick<LogLine['fields'], 'duration' | 'error' | 'reason'>): LogLine {
+  #line(level: LogLine['level'], message: string, end: EndFields): LogLine {
     const { src, dst, direction } = this.facts
     const { up, down } = this.#counts()
     const [sent, received] = direction === 'outbound' ? [up, down] : [down, up]
@@ -148,9 +153,9 @@ export class Connection {
         direction,
         bytes_sent: sent,
         bytes_recv: received,
-        duration: end['duration'],
-        error: end['error'],
-        reason: end['reason'],
+        duration: end.duration,
+        error: end.error,
+        reason: end.reason,
       },
     }
   }

@@ -1,5 +1,5 @@
 import type { EventLoop } from '@ambient/event-loop'
-import { HBONE_LIMITS, LoopBuffers } from '@ambient/hbone'
+import { hboneLimits, LoopBuffers, PipeCache } from '@ambient/hbone'
 import { type Random } from '@ambient/lifecycle'
 import { resetSocket, SyscallError } from '@ambient/linux'
 import { TlsContext } from '@ambient/tls'
@@ -32,15 +32,16 @@ export class DataPlane {
     this.#options = options
     const { loop, settings, random, post } = options
     const snapshot = new MeshSnapshot()
+    const limits = hboneLimits()
     const after = (delayMs: number, fire: () => void) => loop.after(delayMs, fire)
     this.#shared = {
       loop,
       settings,
       random,
       snapshot,
-      limits: HBONE_LIMITS,
-      buffers: new LoopBuffers(HBONE_LIMITS),
-      idlePipes: [],
+      limits,
+      buffers: new LoopBuffers(limits),
+      pipes: new PipeCache(limits),
       identities: new IdentityStore({
         after,
         waitMs: IDENTITY_WAIT_MS,

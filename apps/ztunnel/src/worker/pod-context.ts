@@ -1,6 +1,6 @@
 import type { EventLoop } from '@ambient/event-loop'
-import type { HboneLimits, LoopBuffers, SessionPool } from '@ambient/hbone'
-import type { NetworkNamespace, Pipe, SocketAddress } from '@ambient/linux'
+import type { HboneLimits, LoopBuffers, PipeCache, SessionPool } from '@ambient/hbone'
+import type { NetworkNamespace, SocketAddress } from '@ambient/linux'
 import type { Random } from '@ambient/lifecycle'
 import type { ReasonCode } from '@ambient/telemetry'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
@@ -15,7 +15,7 @@ export interface WorkerShared {
   readonly loop: EventLoop
   readonly limits: HboneLimits
   readonly buffers: LoopBuffers
-  readonly idlePipes: Pipe[]
+  readonly pipes: PipeCache
   readonly settings: WorkerSettings
   readonly random: Random
   readonly snapshot: MeshSnapshot
@@ -36,7 +36,10 @@ export interface PodContext {
   /** False once the pod is gone: whatever comes back late from a wait is refused. */
   readonly isOpen: boolean
   readonly track: (facts: ConnectionFacts, reauthorize?: Reauthorize) => Connection
+  /** Resets `fd` and says why. */
   readonly refuse: (fd: number, refusal: Refusal) => void
+  /** Says why something was refused whose socket somebody else has closed. */
+  readonly refused: (refusal: Refusal) => void
   readonly adopt: (server: Closable) => () => void
 }
 

@@ -16,6 +16,8 @@ const SERVED: readonly { readonly port: number; readonly serve: Serve }[] = [
   { port: 15008, serve: serveHbone },
 ]
 
+const ACCEPT = { acceptsPerTurn: 64, acceptPauseMs: 100 } as const
+
 /** One pod on one byte thread: its listeners, its pool of HBONE sessions, and what is open. */
 export class PodProxy implements PodContext {
   readonly uid: string
@@ -69,6 +71,10 @@ export class PodProxy implements PodContext {
 
   refuse(fd: number, { direction, src, dst, reason, detail }: Refusal): void {
     resetSocket(fd)
+    this.refused({ direction, src, dst, reason, detail })
+  }
+
+  refused({ direction, src, dst, reason, detail }: Refusal): void {
     this.shared.report.log(refusedLine(direction, { src: formatAddress(src), dst: formatAddress(dst) }, { reason, detail }))
   }
 
@@ -108,7 +114,7 @@ export class PodProxy implements PodContext {
   }
 
   #listen(): void {
-    const { loop, limits, settings, contain } = this.shared
+    const { loop, settings, contain } = this.shared
     const options = { mark: settings.packetMark, reusePort: true, transparent: settings.originalSource !== 'never' }
     const ip = settings.ipv6 ? '::' : '0.0.0.0'
     // All three are bound before any accepts, so that a failure leaves no half of a proxy.
@@ -126,7 +132,7 @@ export class PodProxy implements PodContext {
       const fd = bound[index]
       if (fd === undefined) continue
       const onAccept = (accepted: number, peer: SocketAddress): void => contain(accepted, () => serve(accepted, peer, this))
-      this.#listeners.push(new Listener(fd, loop, limits, onAccept))
+      this.#listeners.push(new Listener(fd, loop, ACCEPT, onAccept))
     }
   }
 }

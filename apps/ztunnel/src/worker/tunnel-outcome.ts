@@ -1,6 +1,6 @@
-import type { RelayEnd, TunnelEnd } from '@ambient/hbone'
+import { describeSessionEnd, describeTunnelEnd, type RelayEnd, type SessionEnd, type TunnelEnd } from '@ambient/hbone'
 import { Errno, errnoName, formatAddress, type SocketAddress } from '@ambient/linux'
-import { type ReasonCode, reasons } from '@ambient/telemetry'
+import { isReasonCode, type ReasonCode } from '@ambient/telemetry'
 import type { Outcome } from './connection.ts'
 
 const COMPLETED: Outcome = { kind: 'completed' }
@@ -11,14 +11,15 @@ export function tunnelOutcome(end: TunnelEnd, to: SocketAddress): Outcome {
     case 'completed':
     case 'local-reset':
     case 'peer-reset':
-    case 'cut':
+    case 'aborted':
       return COMPLETED
     case 'refused':
-      return failed('HBONE_REFUSED', `http status: ${end.status}`)
+    case 'stream-error':
+      return failed('HBONE_REFUSED', describeTunnelEnd(end))
     case 'connect-failed':
       return connectFailed(end.errno, to)
     case 'session-lost':
-      return sessionLost(end.reason, to)
+      return sessionOutcome(end.session, to)
     case 'untouched':
       return failed('SESSION_LOST', `${formatAddress(to)}: ${end.reason}`)
   }
@@ -28,23 +29,24 @@ export function relayOutcome(end: RelayEnd, to: SocketAddress): Outcome {
   return end.kind === 'connect-failed' ? connectFailed(end.errno, to) : COMPLETED
 }
 
+function sessionOutcome(end: SessionEnd, to: SocketAddress): Outcome {
+  const detail = `${formatAddress(to)}: ${describeSessionEnd(end)}`
+  if (end.kind === 'connect-failed' && end.errno === Errno.ETIMEDOUT) {
+    return failed('HBONE_TIMEOUT', `connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ${detail}`)
+  }
+  if (end.kind === 'connect-failed') return failed('CONNECT_FAILED', detail)
+  if (end.kind === 'handshake-failed' && end.stage === 'tls') return failed('PEER_CERTIFICATE_INVALID', detail)
+  if (end.kind === 'peer-refused') {
+    // Our own check gave the reason, its code first.
+    const [code = '', ...rest] = end.reason.split(': ')
+    return isReasonCode(code) ? failed(code, rest.join(': ')) : failed('PEER_IDENTITY_MISMATCH', detail)
+  }
+  return failed('SESSION_LOST', detail)
+}
+
 function connectFailed(errno: number, to: SocketAddress): Outcome {
   if (errno === Errno.ETIMEDOUT) return failed('CONNECT_TIMEOUT', `connection timed out: ${formatAddress(to)}`)
   return failed('CONNECT_FAILED', `connect to ${formatAddress(to)}: ${errnoName(errno)}`)
-}
-
-/** A session's reason may begin with one of our codes: it then is the reason. */
-function sessionLost(reason: string, to: SocketAddress): Outcome {
-  const [code = '', ...rest] = reason.split(': ')
-  if (isReasonCode(code)) return failed(code, rest.join(': '))
-  if (reason.startsWith('handshake timed out') || reason.includes('ETIMEDOUT')) {
-    return failed('HBONE_TIMEOUT', `connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ${formatAddress(to)}`)
-  }
-  return failed('SESSION_LOST', `${formatAddress(to)}: ${reason}`)
-}
-
-function isReasonCode(text: string): text is ReasonCode {
-  return Object.hasOwn(reasons, text)
 }
 
 function failed(reason: ReasonCode, detail: string): Outcome {
