@@ -1,3 +1,4 @@
+import { addCaService, CertificateIssuer } from '@ambient/ca'
 import { FileResources } from '@ambient/kube'
 import { type Clock, Scope } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
@@ -8,7 +9,6 @@ import { monitoringRoutes } from './admin/monitoring.ts'
 import { synczEntry } from './admin/syncz.ts'
 import { authenticateStream } from './auth/authenticate-stream.ts'
 import { TokenVerifier } from './auth/token-verifier.ts'
-import type { CertificateAuthority } from './ca/certificate-authority.ts'
 import { decideCertificate } from './ca/decide-certificate.ts'
 import { servingNames } from './ca/serving-names.ts'
 import type { IstiodConfig } from './config.ts'
@@ -24,8 +24,6 @@ export interface IstiodDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly version: string
-  /** Opens the CA of `config.stateDirectory`. */
-  readonly openAuthority: (config: IstiodConfig) => Promise<CertificateAuthority>
 }
 
 export interface Istiod extends AsyncDisposable {
@@ -42,7 +40,7 @@ interface Parts extends IstiodDeps {
   readonly scope: Scope
   readonly resources: FileResources
   readonly verifier: TokenVerifier
-  readonly authority: CertificateAuthority
+  readonly issuer: CertificateIssuer
   readonly metrics: IstiodMetrics
   readonly state: MeshState
   readonly xds: DeltaXdsServer
@@ -107,9 +105,15 @@ async function openParts(config: IstiodConfig, deps: IstiodDeps & { scope: Scope
   const resources = scope.use(
     await FileResources.open({ directory: config.configDirectory, clock, report: (problem) => logProblem(logger, problem) }),
   )
-  const authority = await deps.openAuthority(config)
+  const issuer = await CertificateIssuer.open({
+    directory: config.stateDirectory,
+    trustDomain: config.trustDomain,
+    clock,
+    defaultTtlSeconds: config.defaultCertTtlSeconds,
+    maxTtlSeconds: config.maxCertTtlSeconds,
+  })
   const metrics = new IstiodMetrics(clock, version)
-  metrics.onRoot(authority.rootExpiresAtMs)
+  metrics.onRoot(issuer.rootExpiresAtMs)
   const { clusterId, trustDomain, domainSuffix, namespace } = config
   const state = meshState({ clusterId, trustDomain, domainSuffix, rootNamespace: namespace }, (fault) => logFault(logger, fault))
   state.converted.onChange((changes) => changes.forEach((change) => logConversion(logger, change)))
@@ -121,7 +125,7 @@ async function openParts(config: IstiodConfig, deps: IstiodDeps & { scope: Scope
     logger: logger.child('xds'),
     onEvent: (event) => metrics.onXdsEvent(event),
   })
-  return { ...deps, config, resources, verifier, authority, metrics, state, xds }
+  return { ...deps, config, resources, verifier, issuer, metrics, state, xds }
 }
 
 async function openHttp(
@@ -153,7 +157,7 @@ async function openHttp(
 
 /** Waits until there is something to serve, then opens the secure port. */
 async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureServer> {
-  const { config, clock, scope, authority, logger, state } = parts
+  const { config, clock, scope, issuer, logger, state } = parts
   for (let reason = hindrance(progress.isSynced, parts.resources.problems); reason !== undefined; ) {
     progress.state = { kind: 'starting', reason }
     await clock.sleep(LOOK_AGAIN_MS, scope.signal)
@@ -168,10 +172,10 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureS
   const server = await serveSecure({
     address: config.listenAddress,
     port: config.securePort,
-    ...(await authority.issueServing(servingNames(config))),
+    ...(await issuer.issueServing(servingNames(config))),
     register: (grpc) => {
       parts.xds.register(grpc)
-      authority.register(grpc, {
+      addCaService(grpc, issuer, {
         authorize: (call) => decideCertificate(call, { verifier: parts.verifier, nodes, logger: logger.child('ca') }),
         onResult: (result) => parts.metrics.onCertificate(result),
       })

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { systemClock } from '@ambient/lifecycle'
 import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
-import { openAuthority } from './ca/open-authority.ts'
 import { ConfigError, HELP, type IstiodConfig, parseCommand } from './config.ts'
 import { startIstiod } from './istiod.ts'
 
 const MAX_QUEUED_LINES = 10_000
 /** Arguments or paths that cannot be used. */
 const EXIT_USAGE = 2
+/** Something that worked before does so no more. */
+const EXIT_FAILED = 1
 
 process.exitCode = await main()
 
@@ -30,11 +31,18 @@ async function run(config: IstiodConfig, version: string): Promise<number> {
   const logger = makeLogger(config, writer)
   const stopped = signalReceived()
   try {
-    await using istiod = await startIstiod(config, { clock: systemClock, logger, version, openAuthority })
+    await using istiod = await startIstiod(config, { clock: systemClock, logger, version })
     logger.info('started', { version, http: istiod.httpPort, monitoring: istiod.monitoringPort })
-    const signal = await Promise.race([stopped, istiod.failed])
-    logger.info('stopping', { signal })
-    return 0
+    return await Promise.race([stopped, istiod.failed]).then(
+      (signal) => {
+        logger.info('stopping', { signal })
+        return 0
+      },
+      (cause: unknown) => {
+        logger.error('stopping', { error: cause instanceof Error ? cause.message : String(cause) })
+        return EXIT_FAILED
+      },
+    )
   } finally {
     writer.flush()
   }

@@ -1,23 +1,14 @@
-import { testCa, type TestCa, waitFor } from '@ambient/testkit'
+import { CaClient } from '@ambient/ca'
+import { parseSpiffeId, readCertificate } from '@ambient/spiffe'
+import { waitFor } from '@ambient/testkit'
 import { systemClock } from '@ambient/lifecycle'
-import { beforeAll, expect, test } from 'vitest'
-import type { CertificateAuthority } from '../src/ca/certificate-authority.ts'
+import { expect, test } from 'vitest'
 import { type Istiod, startIstiod } from '../src/istiod.ts'
-import { type MeshFixture, meshFixture, type Subscriber, subscribe } from './mesh-fixture.ts'
-
-let ca: TestCa
-beforeAll(async () => {
-  ca = await testCa()
-})
-
-/** Serving certificates are real; issuing has its own tests. */
-function authority(): CertificateAuthority {
-  return { rootPem: ca.rootPem, rootExpiresAtMs: 0, issueServing: ({ dnsNames, ips }) => ca.issue({ dnsNames, ips }), register: () => {} }
-}
+import { type MeshFixture, meshFixture, type Subscriber, subscribe, type TokenFacts } from './mesh-fixture.ts'
 
 function start(fixture: MeshFixture): Promise<Istiod> {
   const { config, logger } = fixture
-  return startIstiod(config, { clock: systemClock, logger, version: 'test', openAuthority: () => Promise.resolve(authority()) })
+  return startIstiod(config, { clock: systemClock, logger, version: 'test' })
 }
 
 function pod(name: string, ip: string, more: { labels?: string; annotations?: string } = {}): string {
@@ -37,7 +28,7 @@ spec: {selector: {matchLabels: {app: db}}, rules: [{from: [{source: {principals:
 
 async function connect(istiod: Istiod, fixture: MeshFixture): Promise<Subscriber> {
   const { securePort } = await istiod.serving
-  const subscriber = subscribe({ port: () => securePort, rootPem: ca.rootPem, token: () => fixture.token() }, fixture.logger)
+  const subscriber = subscribe({ port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() }, fixture.logger)
   await waitFor('both types to be synced', () => subscriber.log.includes('synced Address') && subscriber.log.includes('synced Authorization'))
   return subscriber
 }
@@ -79,7 +70,7 @@ test('startIstiod() resumes a client after a restart without sending again what 
   fixture.put('policy.yaml', POLICY)
   let istiod = await start(fixture)
   let { securePort } = await istiod.serving
-  await using client = subscribe({ port: () => securePort, rootPem: ca.rootPem, token: () => fixture.token() }, fixture.logger)
+  await using client = subscribe({ port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() }, fixture.logger)
   await waitFor('both types to be synced', () => client.log.filter((entry) => entry.startsWith('synced')).length === 2)
   await istiod[Symbol.asyncDispose]()
   await waitFor('the stream to end', () => client.log.some((entry) => entry.startsWith('ended')))
@@ -101,7 +92,7 @@ test.each([
   using fixture = await meshFixture()
   await using istiod = await start(fixture)
   const { securePort } = await istiod.serving
-  await using client = subscribe({ port: () => securePort, rootPem: ca.rootPem, token: () => fixture.token(token) }, fixture.logger)
+  await using client = subscribe({ port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token(token) }, fixture.logger)
   await waitFor('the refusal', () => client.log.includes('ended Error'))
   expect(client.log.some((entry) => entry.startsWith('synced'))).toBe(false)
   expect(fixture.lines.join('\n')).toContain('TOKEN_INVALID')
@@ -154,7 +145,55 @@ test('startIstiod() serves metrics, version and dumps', async () => {
 
 test('startIstiod() names a path that cannot be used', async () => {
   using fixture = await meshFixture(['--jwks', '/nowhere/jwks.json'])
-  await expect(start(fixture)).rejects.toThrow('/nowhere/jwks.json')
+  await expect(start(fixture)).rejects.toThrow('Cannot read key set /nowhere/jwks.json: ENOENT')
   using other = await meshFixture(['--config-dir', '/nowhere/config'])
   await expect(start(other)).rejects.toThrow('Cannot read /nowhere/config: it is not a directory')
+})
+
+const ZTUNNEL_PODS = `apiVersion: v1
+kind: Pod
+metadata: {name: ztunnel-a, namespace: istio-system, uid: uid-ztunnel-a}
+spec: {nodeName: node-a, serviceAccountName: ztunnel, containers: [{name: ztunnel}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: ztunnel-b, namespace: istio-system, uid: uid-ztunnel-b}
+spec: {nodeName: node-b, serviceAccountName: ztunnel, containers: [{name: ztunnel}]}
+`
+
+test('startIstiod() issues certificates for pods on the caller’s node and refuses all others', async () => {
+  using fixture = await meshFixture()
+  fixture.put('ztunnels.yaml', ZTUNNEL_PODS)
+  fixture.put('web.yaml', pod('web', '10.0.0.1'))
+  await using istiod = await start(fixture)
+  const { securePort } = await istiod.serving
+  const request = async (of: Partial<TokenFacts>, account = 'web'): Promise<string> => {
+    using client = new CaClient({
+      address: { host: 'localhost', port: securePort, plaintext: false },
+      roots: () => Promise.resolve(fixture.rootPem()),
+      altHostname: 'istiod.istio-system.svc',
+      token: () => fixture.token(of),
+      headers: {},
+      clusterId: 'Kubernetes',
+      ttlSeconds: 3_600,
+      clock: systemClock,
+    })
+    const id = parseSpiffeId(`spiffe://cluster.local/ns/shop/sa/${account}`)
+    return await client.requestCertificate(id, new AbortController().signal).then(
+      (svid) => readCertificate(svid.certificateChainPem).uris.join(),
+      (cause: unknown) => String(cause),
+    )
+  }
+  const nodeB = { pod: 'ztunnel-b', uid: 'uid-ztunnel-b', node: 'node-b' }
+  expect(await request({})).toBe('spiffe://cluster.local/ns/shop/sa/web')
+  const refused = expect.stringMatching(/^Error: 16 UNAUTHENTICATED: request authenticate failure$/)
+  expect(await request(nodeB)).toEqual(refused)
+  expect(await request({}, 'nobody')).toEqual(refused)
+  expect(await request({ namespace: 'shop', account: 'web', pod: 'web', uid: 'uid-web' }, 'other')).toEqual(refused)
+  expect(await request({ audience: 'kubernetes' })).toEqual(refused)
+  fixture.put('db.yaml', pod('db', '10.0.0.2')) // a pod that has just started: the next try gets it
+  await waitFor('the new pod’s certificate', async () => (await request({}, 'db')) === 'spiffe://cluster.local/ns/shop/sa/db')
+  const reasons = ['IDENTITY_NOT_ON_NODE', 'CALLER_NOT_TRUSTED', 'TOKEN_INVALID']
+  expect(reasons.filter((reason) => fixture.lines.some((line) => line.includes(reason)))).toEqual(reasons)
+  expect(await get(istiod.monitoringPort, '/metrics')).toContain('citadel_server_success_cert_issuance_count 2')
 })

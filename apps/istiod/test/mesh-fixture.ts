@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ROOT_CERT_FILE } from '@ambient/ca'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { createLogger, LevelFilter, type Logger } from '@ambient/telemetry'
 import { runXdsClient, type XdsEvent, type XdsSink } from '@ambient/xds'
@@ -14,6 +15,8 @@ export interface MeshFixture extends Disposable {
   readonly logger: Logger
   readonly config: IstiodConfig
   put(file: string, text: string): void
+  /** What clients are given to know istiod by. */
+  rootPem(): string
   /** A token of the ztunnel on `node`, or of another pod. */
   token(of?: Partial<TokenFacts>): Promise<string>
 }
@@ -46,10 +49,11 @@ export async function meshFixture(flags: readonly string[] = []): Promise<MeshFi
       writeFileSync(join(root, 'put'), text)
       renameSync(join(root, 'put'), join(directory, file))
     },
-    token: async (of = {}) => {
+    rootPem: () => readFileSync(join(root, 'state', ROOT_CERT_FILE), 'utf8'),
+    token: (of = {}) => {
       const { namespace, account, pod, uid, node, audience } = { ...ZTUNNEL_A, ...of }
       const claims = { namespace, serviceaccount: { name: account, uid: 'sa' }, pod: { name: pod, uid }, node: { name: node, uid: 'n' } }
-      return await new SignJWT({ 'kubernetes.io': claims })
+      return new SignJWT({ 'kubernetes.io': claims })
         .setProtectedHeader({ alg: 'ES256', kid: 'k' })
         .setSubject(`system:serviceaccount:${namespace}:${account}`)
         .setAudience(audience)

@@ -224,7 +224,7 @@ test('transaction() leaves exactly what a computation from scratch gives, after 
       expect(contents(m.workloads)).toEqual(contents(scratch.workloads))
       expect(contents(m.hosts)).toEqual(contents(scratch.hosts))
       expect(contents(m.everything)).toEqual(contents(scratch.everything))
-      expect(Object.fromEntries([...mirror].toSorted())).toEqual(contents(m.everything))
+      expect(Object.fromEntries([...mirror])).toEqual(contents(m.everything))
     }),
     { numRuns: 300 },
   )

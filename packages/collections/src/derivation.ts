@@ -113,10 +113,9 @@ export class Derivation<P, V> {
     return {
       get: <T>(collection: Collection<T>, key: string) => this.#storeOf(collection).readKey(key, by),
       find: <T>(index: CollectionIndex<T>, group: string, filter?: Filter<T>) => {
-        if (!(index instanceof StoreIndex)) throw foreign(this.#parts.to.name)
+        if (!isStoreIndex(index)) throw foreign(this.#parts.to.name)
         this.#storeOf(index.store)
-        const found: readonly T[] = index.read(group, by, filter)
-        return found
+        return index.read(group, by, filter)
       },
       all: <T>(collection: Collection<T>) => this.#storeOf(collection).readAll(by),
     }
@@ -132,8 +131,16 @@ export class Derivation<P, V> {
 
 /** What is behind a collection that a graph made. @throws {CollectionError} `ORDER_WRONG` */
 export function storeOf<T>(collection: Collection<T>, reader: string): Store<T> {
-  if (collection instanceof Store) return collection
+  if (isStore(collection)) return collection
   throw foreign(reader)
+}
+
+function isStore<T>(collection: Collection<T>): collection is Store<T> {
+  return collection instanceof Store
+}
+
+function isStoreIndex<T>(index: CollectionIndex<T>): index is StoreIndex<T> {
+  return index instanceof StoreIndex
 }
 
 function foreign(name: string): CollectionError {

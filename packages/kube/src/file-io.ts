@@ -27,7 +27,7 @@ export function writtenPaths(directory: string): WrittenPaths {
 
 /** @throws {KubeError} `DIRECTORY_UNUSABLE` */
 export function makeWrittenPaths(paths: WrittenPaths): void {
-  for (const path of Object.values(paths)) {
+  for (const path of [paths.layers, paths.identities, paths.leases, paths.scratch]) {
     try {
       mkdirSync(path, { recursive: true })
     } catch (cause) {

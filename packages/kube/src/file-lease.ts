@@ -13,12 +13,13 @@ export interface FileLease {
 }
 
 /** One file a lease. All holders must share a clock, which processes of one machine do. */
-export async function takeFileLease(lease: FileLease, request: LeaseRequest): Promise<LeaseAnswer> {
+export function takeFileLease(lease: FileLease, request: LeaseRequest): Promise<LeaseAnswer> {
   if (!/^[a-z0-9.-]{1,63}$/.test(lease.name)) {
-    throw new KubeError('OBJECT_INVALID', `Cannot take lease: its name must be 1 to 63 of a-z 0-9 . -: "${lease.name}"`)
+    const problem = `Cannot take lease: its name must be 1 to 63 of a-z 0-9 . -: "${lease.name}"`
+    return Promise.reject(new KubeError('OBJECT_INVALID', problem))
   }
   const path = join(lease.paths.leases, `${lease.name}.json`)
-  return await withFileLock({ paths: lease.paths, name: `lease~${lease.name}`, clock: lease.clock }, () => {
+  return withFileLock({ paths: lease.paths, name: `lease~${lease.name}`, clock: lease.clock }, () => {
     const nowMs = lease.clock.nowMs()
     const current = readHolder(path)
     const isOthers = current !== undefined && current.holder !== request.holder && current.expiresAtMs > nowMs

@@ -100,31 +100,39 @@ export function readRef(value: UnknownRecord): ObjectRef | undefined {
 export function readObject(value: UnknownRecord, identity?: ObjectIdentity): KubeObject {
   const ref = readRef(value)
   if (ref === undefined) {
-    throw new KubeError('OBJECT_INVALID', `Cannot read object: its kind is not in the table: "${value['kind']}"`)
+    throw new KubeError('OBJECT_INVALID', `Cannot read object: its kind is not in the table: ${JSON.stringify(value['kind'])}`)
   }
-  const metadata = new Field(describeRef(ref), value).get('metadata')
+  const top = new Field(describeRef(ref), value)
+  return {
+    ...value,
+    apiVersion: top.get('apiVersion').requiredText(),
+    kind: ref.kind,
+    metadata: { ...readNames(top.get('metadata'), ref), ...readIdentity(top.get('metadata'), identity) },
+  }
+}
+
+function readNames(metadata: Field, ref: ObjectRef): Omit<ObjectMeta, keyof ObjectIdentity> {
   const generateName = metadata.get('generateName').text()
   const deletionTimestamp = metadata.get('deletionTimestamp').text()
   return {
-    ...value,
-    apiVersion: new Field(describeRef(ref), value).get('apiVersion').requiredText(),
-    kind: ref.kind,
-    metadata: {
-      name: ref.name,
-      ...(ref.namespace === undefined ? {} : { namespace: ref.namespace }),
-      ...(generateName === undefined ? {} : { generateName }),
-      uid: metadata.get('uid').text() ?? identity?.uid ?? metadata.get('uid').requiredText(),
-      labels: metadata.get('labels').textMap(),
-      annotations: metadata.get('annotations').textMap(),
-      resourceVersion: identity?.resourceVersion ?? metadata.get('resourceVersion').requiredText(),
-      generation: identity?.generation ?? metadata.get('generation').integer() ?? 0,
-      creationTimestamp:
-        metadata.get('creationTimestamp').text() ??
-        identity?.creationTimestamp ??
-        metadata.get('creationTimestamp').requiredText(),
-      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-      ownerReferences: metadata.get('ownerReferences').list().map(readOwner),
-    },
+    name: ref.name,
+    ...(ref.namespace === undefined ? {} : { namespace: ref.namespace }),
+    ...(generateName === undefined ? {} : { generateName }),
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    labels: metadata.get('labels').textMap(),
+    annotations: metadata.get('annotations').textMap(),
+    ownerReferences: metadata.get('ownerReferences').list().map(readOwner),
+  }
+}
+
+function readIdentity(metadata: Field, known: ObjectIdentity | undefined): ObjectIdentity {
+  const uid = metadata.get('uid')
+  const creationTimestamp = metadata.get('creationTimestamp')
+  return {
+    uid: uid.text() ?? known?.uid ?? uid.requiredText(),
+    creationTimestamp: creationTimestamp.text() ?? known?.creationTimestamp ?? creationTimestamp.requiredText(),
+    resourceVersion: known?.resourceVersion ?? metadata.get('resourceVersion').requiredText(),
+    generation: known?.generation ?? metadata.get('generation').integer() ?? 0,
   }
 }
 

@@ -109,13 +109,19 @@ export function layerFileName(layer: Pick<Layer, 'part' | 'owner' | 'ref'>): str
 /** Files here are written by this package alone, and atomically: one that does not parse is no layer. */
 function parseLayer(text: string | undefined): StoredLayer | undefined {
   const value = parseJson(text)
-  if (!isRecord(value) || !isRecord(value['ref']) || !isRecord(value['value'])) return undefined
-  const { kind, namespace, name } = value['ref']
+  if (!isRecord(value) || !isRecord(value['value'])) return undefined
+  const ref = parseRef(value['ref'])
   const { part, owner, uid } = value
-  if (typeof kind !== 'string' || !isKindName(kind) || typeof name !== 'string' || typeof owner !== 'string') return undefined
+  if (ref === undefined || typeof owner !== 'string') return undefined
   if (part !== 'object' && part !== 'annotations' && part !== 'status') return undefined
-  const ref: ObjectRef = { kind, name, ...(typeof namespace === 'string' ? { namespace } : {}) }
   return { part, owner, ref, value: value['value'], uid: typeof uid === 'string' ? uid : undefined }
+}
+
+function parseRef(value: unknown): ObjectRef | undefined {
+  if (!isRecord(value)) return undefined
+  const { kind, namespace, name } = value
+  if (typeof kind !== 'string' || !isKindName(kind) || typeof name !== 'string') return undefined
+  return { kind, name, ...(typeof namespace === 'string' ? { namespace } : {}) }
 }
 
 function parseJson(text: string | undefined): unknown {

@@ -1,4 +1,4 @@
-import { isRecord } from './field.ts'
+import { isList, isRecord } from './field.ts'
 import type { UnknownRecord } from './field.ts'
 import type { ObjectRef } from './kube-object.ts'
 
@@ -49,7 +49,7 @@ function mergeValues(below: unknown, above: unknown): unknown {
 
 /** Conditions are a list keyed by `type`: each owner has its own. */
 function mergeConditions(below: unknown, above: unknown): unknown {
-  if (!Array.isArray(below) || !Array.isArray(above)) return above
+  if (!isList(below) || !isList(above)) return above
   const types = new Set(above.map(conditionType))
   return [...below.filter((condition) => !types.has(conditionType(condition))), ...above]
 }

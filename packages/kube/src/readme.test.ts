@@ -17,7 +17,7 @@ test('the README’s example runs', async () => {
   try {
     await using resources = await FileResources.open({ directory, clock: systemClock, report: (problem) => problems.push(problem) })
     const [pod] = await resources.list('Pod', { namespace: 'shop', fieldSelector: { 'spec.nodeName': 'node-a' } })
-    if (pod === undefined) return expect.fail('there is a pod')
+    if (pod === undefined) expect.fail('there is a pod')
 
     await resources.applyAnnotations(refOf(pod), { 'ambient.istio.io/redirection': 'enabled' }, { owner: 'istio-cni' })
 

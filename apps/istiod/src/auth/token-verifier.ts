@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { Field, isRecord } from '@ambient/kube'
 import type { Clock } from '@ambient/lifecycle'
 import { type SpiffeId, spiffeId } from '@ambient/spiffe'
-import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose'
+import { createLocalJWKSet, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import { AuthError, type Caller } from './caller.ts'
 
 export interface TokenVerifierOptions {
@@ -73,9 +73,18 @@ export class TokenVerifier {
 }
 
 function readKeySet(path: string): KeySet {
-  const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
-  if (!isRecord(value) || !Array.isArray(value['keys'])) throw new Error(`${path} holds no JSON Web Key Set`)
-  return createLocalJWKSet({ keys: value['keys'] })
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    if (!isRecord(value) || !isKeyList(value['keys'])) throw new Error('it holds no JSON Web Key Set')
+    return createLocalJWKSet({ keys: value['keys'] })
+  } catch (cause) {
+    throw new Error(`Cannot read key set ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+/** What is inside each key is for `jose` to judge. */
+function isKeyList(value: unknown): value is JWK[] {
+  return Array.isArray(value) && value.every(isRecord)
 }
 
 function stampOf(path: string): string {

@@ -25,12 +25,14 @@ const caller: Caller = {
   node: 'n',
 }
 
+function verify(given: string | undefined): Promise<Caller> {
+  return given === 'Bearer good' ? Promise.resolve(caller) : Promise.reject(new AuthError('TOKEN_INVALID', 'bad token'))
+}
+
 function decide(impersonated: string | undefined, header = 'Bearer good'): Promise<unknown> {
   const metadata = new Metadata()
   metadata.set('authorization', header)
   lines.length = 0
-  const verify = (given: string | undefined): Promise<Caller> =>
-    given === 'Bearer good' ? Promise.resolve(caller) : Promise.reject(new AuthError('TOKEN_INVALID', 'bad token'))
   return decideCertificate(
     { metadata, peer: 'ipv4:10.0.0.1:5', impersonated },
     {

@@ -1,11 +1,13 @@
 import type { Metadata } from '@grpc/grpc-js'
 import { CodedError } from '@ambient/lifecycle'
-import { parseSpiffeId } from '@ambient/spiffe'
+import { parseSpiffeId, type SpiffeId } from '@ambient/spiffe'
 import type { Logger } from '@ambient/telemetry'
 import { bearerOf } from '../auth/authenticate-stream.ts'
 import type { TokenVerifier } from '../auth/token-verifier.ts'
 import { authorizeOnNode, type NodeAuthorizerDeps } from './authorize-on-node.ts'
-import type { CertificateDecision } from './certificate-authority.ts'
+
+/** For whom to issue, or that nobody is to be told why not. */
+export type CertificateDecision = { readonly kind: 'issue'; readonly id: SpiffeId } | { readonly kind: 'refuse' }
 
 export interface CertificateRequestFacts {
   readonly metadata: Metadata

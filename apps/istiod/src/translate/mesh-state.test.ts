@@ -7,9 +7,9 @@ import { type MeshState, meshState } from './mesh-state.ts'
 
 const options = { clusterId: 'Kubernetes', trustDomain: 'cluster.local', rootNamespace: 'istio-system', domainSuffix: 'cluster.local' }
 
-function put(state: MeshState, objects: readonly KubeObject[]): void {
+function put(state: MeshState, changed: readonly KubeObject[]): void {
   state.graph.transaction(() => {
-    for (const object of objects) state.inputs.get(object.kind)?.set(objectKey(object.metadata), object)
+    for (const object of changed) state.inputs.get(object.kind)?.set(objectKey(object.metadata), object)
   })
 }
 

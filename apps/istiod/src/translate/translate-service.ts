@@ -59,7 +59,7 @@ function appProtocol({ appProtocol: given, name }: ServicePort): AppProtocol {
 }
 
 function protocolNamed(text: string | undefined): AppProtocol | undefined {
-  switch (text?.toLowerCase().replace(/^kubernetes\.io\//, '')) {
+  switch (text?.toLowerCase().replace(/^kubernetes\.io\//, '') ?? '') {
     case 'http':
       return 'http11'
     case 'http2':
@@ -80,7 +80,7 @@ function protocolNamed(text: string | undefined): AppProtocol | undefined {
 function loadBalancing(facts: KubeServiceFacts, annotated: string | undefined): LoadBalancing | undefined {
   const healthPolicy = facts.publishNotReadyAddresses ? 'allow-all' : 'only-healthy'
   if (facts.isLocalTrafficOnly) return { routingPreference: ['node'], mode: 'strict', healthPolicy }
-  switch (facts.trafficDistribution ?? annotated) {
+  switch (facts.trafficDistribution ?? annotated ?? '') {
     case 'PreferClose':
     case 'PreferSameZone':
       return { routingPreference: ZONE_FIRST, mode: 'failover', healthPolicy }

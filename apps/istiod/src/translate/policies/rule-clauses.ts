@@ -45,12 +45,12 @@ export function convertRule(rule: Field, action: PolicyAction, namespace: string
     givenList(rule.get('from')).map((item) => sourcePart(only(item, 'source'), namespace)),
     ...rule.get('when').list().map((item) => [conditionPart(item)]),
   ].filter((group) => group.length > 0)
-  const unsupported = groups.flat().flatMap((part) => part.unsupported)
+  const unsupported = groups.flat().flatMap((each) => each.unsupported)
   if (action === 'allow') {
-    const clauses = groups.map((group) => group.map((part) => part.match))
+    const clauses = groups.map((group) => group.map((each) => each.match))
     return { rule: unsupported.length > 0 ? undefined : clauses, unsupported }
   }
-  const clauses = groups.map((group) => group.map((part) => part.match).filter((match) => Object.keys(match).length > 0))
+  const clauses = groups.map((group) => group.map((each) => each.match).filter((match) => Object.keys(match).length > 0))
   const checkable = clauses.filter((clause) => clause.length > 0)
   const isWithoutEffect = groups.length > 0 && checkable.length === 0
   return { rule: isWithoutEffect ? NEVER : checkable, unsupported }
@@ -186,5 +186,6 @@ function refuse(field: Field, problem: string): never {
 }
 
 function withoutEmpty(match: Match): Match {
-  return Object.fromEntries(Object.entries(match).filter(([, list]) => list.length > 0))
+  const lists: Readonly<Record<string, readonly unknown[]>> = { ...match }
+  return Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0))
 }
