@@ -14,6 +14,8 @@ export interface MeshFixture extends Disposable {
   readonly lines: string[]
   readonly logger: Logger
   readonly config: IstiodConfig
+  /** The same as a command line. */
+  readonly args: readonly string[]
   put(file: string, text: string): void
   /** What clients are given to know istiod by. */
   rootPem(): string
@@ -37,14 +39,16 @@ export async function meshFixture(flags: readonly string[] = []): Promise<MeshFi
   const keys = await generateKeyPair('ES256')
   writeFileSync(join(root, 'jwks.json'), JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'ES256' }] }))
   const lines: string[] = []
-  const args = ['--config-dir', directory, '--jwks', join(root, 'jwks.json'), '--state-dir', join(root, 'state'), '--listen', '127.0.0.1']
-  const command = parseCommand([...args, '--secure-port', '0', '--monitoring-port', '0', '--http-port', '0', ...flags], {})
+  const paths = ['--config-dir', directory, '--jwks', join(root, 'jwks.json'), '--state-dir', join(root, 'state')]
+  const args = [...paths, '--listen', '127.0.0.1', '--secure-port', '0', '--monitoring-port', '0', '--http-port', '0', ...flags]
+  const command = parseCommand(args, {})
   if (command.kind !== 'run') throw new Error('flags must start istiod')
   return {
     directory,
     lines,
     logger: createLogger({ format: 'plain', level: LevelFilter.parse('info'), write: (line) => void lines.push(line), clock: systemClock, scope: 'istiod' }),
     config: command.config,
+    args,
     put: (file, text) => {
       writeFileSync(join(root, 'put'), text)
       renameSync(join(root, 'put'), join(directory, file))
