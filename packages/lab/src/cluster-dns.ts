@@ -1,0 +1,50 @@
+import { writeFileSync } from 'node:fs'
+import { CLUSTER_DNS_IP, CLUSTER_DOMAIN } from './lab-addresses.ts'
+import type { LabNode } from './lab-node.ts'
+import { LabProcess } from './lab-process.ts'
+import type { ServiceEndpoints } from './service-endpoints.ts'
+
+/** Names of services as lines of a hosts file; of a headless one, every ready pod. Pure. */
+export function dnsHosts(services: readonly ServiceEndpoints[]): string {
+  const lines = services.flatMap(({ namespace, name, clusterIps, podIps }) => {
+    const ips = clusterIps.length > 0 ? clusterIps : podIps
+    return ips.map((ip) => `${ip} ${name}.${namespace}.svc.${CLUSTER_DOMAIN}`)
+  })
+  return `${lines.join('\n')}\n`
+}
+
+export interface DnsOptions {
+  readonly node: LabNode
+  readonly hostsFile: string
+  readonly logFile: string
+}
+
+/** Cluster DNS: one dnsmasq a node, each at the same service address, so that no question crosses the wires between nodes. */
+export class ClusterDns {
+  readonly #hostsFile: string
+  readonly #process: LabProcess
+
+  private constructor(hostsFile: string, process: LabProcess) {
+    this.#hostsFile = hostsFile
+    this.#process = process
+  }
+
+  static async open({ node, hostsFile, logFile }: DnsOptions): Promise<ClusterDns> {
+    writeFileSync(hostsFile, '')
+    await node.mustRun(['ip', 'address', 'add', `${CLUSTER_DNS_IP}/32`, 'dev', 'lo'])
+    const argv = [
+      ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--log-facility=-'],
+      ...['--user=root', '--group=', '--pid-file=', '--bind-interfaces', `--listen-address=${CLUSTER_DNS_IP}`],
+      ...[`--local=/${CLUSTER_DOMAIN}/`, '--address=/#/', '--local-ttl=1', `--addn-hosts=${hostsFile}`],
+    ]
+    const process = await LabProcess.start({ name: `dns@${node.name}`, argv: node.commandLine(argv, 'dns'), logFile })
+    await process.waitForLog(/read \S*hosts/, 5_000)
+    return new ClusterDns(hostsFile, process)
+  }
+
+  /** From now on it answers from `hosts`. */
+  async replace(hosts: string): Promise<void> {
+    writeFileSync(this.#hostsFile, hosts)
+    await this.#process.kill('SIGHUP')
+  }
+}

@@ -1,0 +1,152 @@
+import { LabError } from './lab-error.ts'
+import { CNI_PLUGIN_DIR } from './requirements.ts'
+import type { CommandOptions, CommandResult } from './run-command.ts'
+
+/** One network: the plugins of a list, in order. */
+export interface CniNetwork {
+  readonly name: string
+  readonly plugins: readonly CniPlugin[]
+}
+
+export interface CniPlugin {
+  readonly type: string
+  readonly [key: string]: unknown
+}
+
+/** A pod's sandbox as a CNI plugin is told of it. */
+export interface CniAttachment {
+  readonly containerId: string
+  readonly netns: string
+  readonly interfaceName: string
+  readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string }
+}
+
+export interface CniResult {
+  readonly ips: readonly string[]
+  /** As the last plugin printed it: what DEL and CHECK are given as `prevResult`. */
+  readonly json: Readonly<Record<string, unknown>>
+}
+
+export interface CniDeps {
+  /** Runs a program in the node's namespaces. */
+  readonly run: (argv: readonly string[], options: CommandOptions) => Promise<CommandResult>
+  /** Where plugins are looked for, in order. */
+  readonly findPlugin: (type: string) => string
+  readonly pluginPath: string
+}
+
+type CniCommand = 'ADD' | 'DEL' | 'CHECK'
+
+const CNI_VERSION = '1.0.0'
+/** A kubelet gives a runtime two minutes; a lab wants to know sooner. */
+const PLUGIN_DEADLINE_MS = 20_000
+
+/** What a plugin answered instead of a result. Code 11 asks to try again later. */
+export class CniRefusal extends LabError {
+  readonly cniCode: number
+
+  constructor(cniCode: number, message: string) {
+    super('COMMAND_FAILED', message)
+    this.cniCode = cniCode
+  }
+}
+
+/** A container runtime's part of CNI: runs the plugins of a network. @see CNI specification 1.0.0, section 3 */
+export class CniRuntime {
+  readonly #network: CniNetwork
+  readonly #deps: CniDeps
+
+  constructor(network: CniNetwork, deps: CniDeps) {
+    this.#network = network
+    this.#deps = deps
+  }
+
+  /** Runs the chain; when a plugin refuses, undoes what the others did. @throws {CniRefusal} */
+  async add(attachment: CniAttachment): Promise<CniResult> {
+    let json: Readonly<Record<string, unknown>> | undefined
+    try {
+      for (const plugin of this.#network.plugins) json = await this.#call('ADD', plugin, attachment, json)
+    } catch (cause) {
+      await this.del(attachment, json)
+      throw cause
+    }
+    return { ips: readIps(json ?? {}), json: json ?? {} }
+  }
+
+  /** Runs the chain backwards. Every plugin gets its turn; the first refusal is thrown at the end. @throws {CniRefusal} */
+  async del(attachment: CniAttachment, result: Readonly<Record<string, unknown>> | undefined): Promise<void> {
+    const refusals: unknown[] = []
+    for (const plugin of this.#network.plugins.toReversed()) {
+      await this.#call('DEL', plugin, attachment, result).catch((cause: unknown) => refusals.push(cause))
+    }
+    if (refusals.length > 0) throw refusals[0]
+  }
+
+  async #call(
+    command: CniCommand,
+    plugin: CniPlugin,
+    attachment: CniAttachment,
+    prevResult: Readonly<Record<string, unknown>> | undefined,
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const request = { ...plugin, cniVersion: CNI_VERSION, name: this.#network.name, ...(prevResult === undefined ? {} : { prevResult }) }
+    const { code, stdout, stderr } = await this.#deps.run([this.#deps.findPlugin(plugin.type)], {
+      input: JSON.stringify(request),
+      env: environment(command, attachment, this.#deps.pluginPath),
+      deadlineMs: PLUGIN_DEADLINE_MS,
+    })
+    const answer = parseRecord(stdout)
+    if (code === 0) return command === 'ADD' ? (answer ?? {}) : undefined
+    const cniCode = typeof answer?.['code'] === 'number' ? answer['code'] : 999
+    const said = typeof answer?.['msg'] === 'string' ? `${answer['msg']} ${String(answer['details'] ?? '')}` : `${stdout}${stderr}`
+    throw new CniRefusal(cniCode, `CNI ${command} by ${plugin.type} refused with ${cniCode}: ${said.trim()}`)
+  }
+}
+
+function environment(command: CniCommand, attachment: CniAttachment, pluginPath: string): Record<string, string> {
+  const { namespace, name, uid } = attachment.pod
+  return {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: attachment.containerId,
+    CNI_NETNS: attachment.netns,
+    CNI_IFNAME: attachment.interfaceName,
+    CNI_PATH: pluginPath,
+    CNI_ARGS: [
+      'IgnoreUnknown=1',
+      `K8S_POD_NAMESPACE=${namespace}`,
+      `K8S_POD_NAME=${name}`,
+      `K8S_POD_INFRA_CONTAINER_ID=${attachment.containerId}`,
+      `K8S_POD_UID=${uid}`,
+    ].join(';'),
+  }
+}
+
+/** The network of pods: a cable to the node for each, so that all its packets cross the node's own routing and DNAT. */
+export function podNetwork(subnet: string, chained: readonly CniPlugin[]): CniNetwork {
+  const ipam = { type: 'host-local', dataDir: '/run/cni/networks', ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] }
+  return { name: 'lab', plugins: [{ type: 'ptp', ipMasq: false, mtu: 1500, ipam }, ...chained] }
+}
+
+export const loopbackNetwork: CniNetwork = { name: 'loopback', plugins: [{ type: 'loopback' }] }
+
+export const cniPluginPath: string = CNI_PLUGIN_DIR
+
+function readIps(result: Readonly<Record<string, unknown>>): readonly string[] {
+  const ips: readonly unknown[] = Array.isArray(result['ips']) ? result['ips'] : []
+  return ips.flatMap((ip) => {
+    const address = isRecord(ip) ? ip['address'] : undefined
+    return typeof address === 'string' ? [address.split('/')[0] ?? ''] : []
+  })
+}
+
+function parseRecord(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined // a plugin that crashed says something else, which the refusal quotes
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,149 @@
+import { fieldsOf, KubeError } from '@ambient/kube'
+import type { KubeObject, ObjectRef, ResourceSource, ResourceWriter } from '@ambient/kube'
+import type { Clock, Random } from '@ambient/lifecycle'
+import { LabError } from './lab-error.ts'
+import type { LabNode } from './lab-node.ts'
+import { PodRun } from './pod-run.ts'
+import type { Sandbox } from './pod-run.ts'
+import { podCgroup } from './pod-sandbox.ts'
+import { readPodSpec } from './pod-spec.ts'
+import type { PodSpec } from './pod-spec.ts'
+import { podStatus } from './pod-status.ts'
+import type { PodObservation } from './pod-status.ts'
+import type { TokenIssuer } from './token-issuer.ts'
+
+export interface KubeletDeps {
+  readonly resources: ResourceSource & ResourceWriter
+  readonly nodes: ReadonlyMap<string, LabNode>
+  readonly openSandbox: (spec: PodSpec, node: LabNode) => Promise<Sandbox>
+  readonly tokens: TokenIssuer
+  readonly logFile: (spec: PodSpec, container: string) => string
+  /** Takes the object of a pod that was asked to end, and has, out of the directory. */
+  readonly forget: (ref: ObjectRef) => Promise<void>
+  /** Told of everything that nobody waits for. */
+  readonly report: (message: string) => void
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** The kubelets of all nodes: makes pods as the objects say, and says in the objects how they are. */
+export class Kubelet implements AsyncDisposable {
+  readonly #deps: KubeletDeps
+  readonly #runs = new Map<string, PodRun>()
+  readonly #stopping = new Map<string, Promise<void>>()
+  readonly #ended = new AbortController()
+  readonly #watching: Promise<void>
+
+  constructor(deps: KubeletDeps) {
+    this.#deps = deps
+    this.#watching = this.#watch()
+  }
+
+  /** The pod of that name that runs now, or undefined. */
+  find(namespace: string, name: string): PodRun | undefined {
+    return this.pods().find(({ spec }) => spec.namespace === namespace && spec.name === name)
+  }
+
+  pods(): readonly PodRun[] {
+    return [...this.#runs.values()]
+  }
+
+  /** Ends the watching; pods go with their node. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort()
+    await this.#watching
+    await Promise.allSettled(this.#stopping.values())
+  }
+
+  /** Ends every pod in its proper way, CNI DEL included. */
+  async stopPods(): Promise<void> {
+    await Promise.all([...this.#runs.keys()].map((uid) => this.#stop(uid)))
+  }
+
+  async #watch(): Promise<void> {
+    for await (const event of this.#deps.resources.watch('Pod', this.#ended.signal)) {
+      if (event.type === 'synced') continue
+      try {
+        this.#follow(event.type === 'deleted', event.object)
+      } catch (cause) {
+        this.#deps.report(`Cannot run Pod ${event.object.metadata.name}: ${cause instanceof Error ? cause.message : String(cause)}`)
+      }
+    }
+  }
+
+  #follow(isGone: boolean, pod: KubeObject): void {
+    const { uid } = pod.metadata
+    if (isGone || pod.metadata.deletionTimestamp !== undefined) {
+      void this.#stop(uid).then(() => (isGone ? undefined : this.#forget(pod)))
+      return
+    }
+    if (this.#runs.has(uid) || this.#stopping.has(uid)) return
+    const spec = readPodSpec(pod)
+    const node = this.#deps.nodes.get(spec.nodeName)
+    if (node !== undefined) this.#runs.set(uid, this.#start(spec, node))
+  }
+
+  #start(spec: PodSpec, node: LabNode): PodRun {
+    const { clock, random, logFile, openSandbox, tokens } = this.#deps
+    return new PodRun(spec, {
+      hostIp: node.ip,
+      openSandbox: (pod) => (pod.hostNetwork ? Promise.resolve(hostSandbox(pod, node)) : openSandbox(pod, node)),
+      volumes: {
+        configMap: (namespace, name) => this.#configMap(namespace, name),
+        token: (pod, volume) => tokens.issue({ ...pod, pod }, volume),
+      },
+      logFile,
+      writeStatus: (pod, seen) => this.#writeStatus(pod, seen),
+      clock,
+      random,
+    })
+  }
+
+  #stop(uid: string): Promise<void> {
+    const run = this.#runs.get(uid)
+    const stopping = this.#stopping.get(uid)
+    if (stopping !== undefined || run === undefined) return stopping ?? Promise.resolve()
+    const stopped = run.stop().then(
+      () => undefined,
+      (cause: unknown) => this.#deps.report(`Cannot end Pod ${run.spec.name}: ${cause instanceof Error ? cause.message : String(cause)}`),
+    )
+    const done = stopped.then(() => {
+      this.#runs.delete(uid)
+      this.#stopping.delete(uid)
+    })
+    this.#stopping.set(uid, done)
+    return done
+  }
+
+  async #forget(pod: KubeObject): Promise<void> {
+    const { namespace, name } = pod.metadata
+    await this.#deps.forget({ kind: 'Pod', name, ...(namespace === undefined ? {} : { namespace }) })
+  }
+
+  async #configMap(namespace: string, name: string): Promise<Readonly<Record<string, string>>> {
+    const found = await this.#deps.resources.list('ConfigMap', { namespace })
+    const map = found.find(({ metadata }) => metadata.name === name)
+    if (map === undefined) throw new LabError('NOT_FOUND', `There is no ConfigMap ${namespace}/${name}`)
+    return fieldsOf(map).get('data').textMap()
+  }
+
+  /** A pod that was deleted or replaced meanwhile needs no status. */
+  async #writeStatus(spec: PodSpec, seen: PodObservation): Promise<void> {
+    const { namespace, name, uid } = spec
+    try {
+      await this.#deps.resources.applyStatus({ kind: 'Pod', namespace, name, uid }, podStatus(seen), { owner: 'kubelet' })
+    } catch (cause) {
+      if (!(cause instanceof KubeError) || !['OBJECT_NOT_FOUND', 'OBJECT_REPLACED'].includes(cause.code)) throw cause
+    }
+  }
+}
+
+/** A pod with `hostNetwork`: the node's own namespaces, in a cgroup of its own. */
+function hostSandbox(spec: PodSpec, node: LabNode): Sandbox {
+  return {
+    ips: [node.ip],
+    pid: node.holder.pid,
+    commandLine: (argv, container) => node.commandLine(argv, `${podCgroup(spec.uid)}/${container}`),
+    remove: () => node.removeCgroup(podCgroup(spec.uid)),
+  }
+}
