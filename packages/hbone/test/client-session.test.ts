@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { closeDescriptor, listenOn, localAddress, startConnect, tcpSocket } from '@ambient/linux'
 import { waitFor } from '@ambient/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { encodeFrame, goawayFrame, rstStreamFrame, settingsFrame } from '../src/encode-frame.ts'
 import { encodeHeaders } from '../src/encode-headers.ts'
 import { FLAG, FRAME, H2_CODE } from '../src/h2-constants.ts'
@@ -24,13 +24,13 @@ interface NextHop {
 let hops: TwoHops
 const open: NextHop[] = []
 
-beforeEach(async () => {
+beforeAll(async () => {
   hops = await twoHops()
 })
+afterAll(() => hops[Symbol.asyncDispose]())
 afterEach(async () => {
   for (const hop of open.splice(0)) await hop.close()
   await hops.expectQuiet()
-  await hops[Symbol.asyncDispose]()
 })
 
 async function nextHop(options: OutboundOptions = {}, limits: Partial<HboneLimits> = {}): Promise<NextHop> {

@@ -27,7 +27,7 @@ afterEach(async () => {
   proxy.pipes.close()
   await waitFor('descriptors to be closed', () => leakedDescriptors(base).length === 0)
   expect(pump.faults).toEqual([])
-  expect(pump.idleTurns()).toBeLessThanOrEqual(3)
+  expect(pump.idleTurns(100)).toBeLessThanOrEqual(3)
   proxy.close()
   await app.close()
   pump[Symbol.dispose]()

@@ -55,7 +55,7 @@ export async function twoHops(options: TwoHopsOptions = {}): Promise<TwoHops> {
       await waitFor(`descriptors to be back at ${base}`, () => openDescriptors().size <= base + kept || describeOpen(a, b))
       expect(pump.faults).toEqual([])
       expect(creditOutstanding(a) + creditOutstanding(b)).toBe(0)
-      expect(pump.idleTurns(150)).toBeLessThanOrEqual(3)
+      expect(pump.idleTurns(100)).toBeLessThanOrEqual(3)
     },
     [Symbol.asyncDispose]: async () => {
       a.close()
