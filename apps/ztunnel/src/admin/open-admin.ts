@@ -1,0 +1,82 @@
+import { Scope } from '@ambient/lifecycle'
+import { type LevelFilter, type Logger, TelemetryError } from '@ambient/telemetry'
+import type { ZtunnelConfig } from '../config.ts'
+import type { NodeProxy } from '../control/node-proxy.ts'
+import { dumpCertificates } from '../svid/dump-certificates.ts'
+import { configDump } from './config-dump.ts'
+import { type Answer, HttpServer, type Route } from './http-server.ts'
+
+export interface AdminDeps {
+  readonly proxy: NodeProxy
+  readonly config: ZtunnelConfig
+  readonly filter: LevelFilter
+  readonly logger: Logger
+  /** Begins the graceful end of the process. */
+  readonly stop: () => void
+}
+
+const ADMIN_PORT = 15000
+const STATS_PORT = 15020
+const READINESS_PORT = 15021
+
+/** Opens the three operator ports: admin on loopback, statistics and readiness on every address. */
+export async function openAdmin(deps: AdminDeps): Promise<Scope> {
+  const { proxy, config, logger } = deps
+  const scope = new Scope()
+  const onError = (path: string, cause: unknown): void => logger.error('admin request failed', { path, error: String(cause) })
+  const anywhere = config.ipv6 ? '::' : '0.0.0.0'
+  const metrics: Route = {
+    method: 'GET',
+    answer: async () => ({ status: 200, contentType: proxy.metrics.registry.contentType, body: await proxy.metrics.scrape(proxy.registry) }),
+  }
+  const readiness: Route = { method: 'GET', answer: () => proxy.readiness.answer() }
+  try {
+    scope.use(await HttpServer.open({ host: anywhere, port: READINESS_PORT, onError, routes: { '/healthz/ready': readiness } }))
+    scope.use(await HttpServer.open({ host: anywhere, port: STATS_PORT, onError, routes: { '/metrics': metrics, '/stats/prometheus': metrics } }))
+    scope.use(await HttpServer.open({ host: '127.0.0.1', port: ADMIN_PORT, onError, routes: adminRoutes(deps) }))
+    return scope
+  } catch (cause) {
+    await scope[Symbol.asyncDispose]()
+    throw cause
+  }
+}
+
+function adminRoutes({ proxy, config, filter, stop }: AdminDeps): Readonly<Record<string, Route>> {
+  return {
+    '/config_dump': {
+      method: 'GET',
+      answer: async () => {
+        const { token: _token, ...shown } = config
+        const dump = configDump({
+          snapshot: proxy.snapshot,
+          registry: proxy.registry,
+          certificates: dumpCertificates(proxy.svids.entries()),
+          workers: await proxy.workers.describe(),
+          config: shown,
+          version: { version: config.version },
+        })
+        return { status: 200, contentType: 'application/json', body: `${JSON.stringify(dump, null, 2)}\n` }
+      },
+    },
+    '/logging': { method: 'POST', answer: (query) => changeLogging(filter, query) },
+    '/quitquitquit': {
+      method: 'POST',
+      answer: () => {
+        stop()
+        return { status: 200, body: 'shutdown now\n' }
+      },
+    },
+  }
+}
+
+function changeLogging(filter: LevelFilter, query: URLSearchParams): Answer {
+  try {
+    if (query.has('reset')) filter.reset()
+    const level = query.get('level')
+    if (level !== null) filter.change(level)
+    return { status: 200, body: `current log level is ${filter.toString()}\n` }
+  } catch (cause) {
+    if (!(cause instanceof TelemetryError)) throw cause
+    return { status: 400, body: `${cause.message}\nusage: POST /logging?level=LEVEL or ?level=SCOPE=LEVEL,SCOPE=LEVEL or ?reset\n` }
+  }
+}

@@ -1,0 +1,69 @@
+import type { Workload } from '@ambient/model'
+import { type SpiffeId, spiffeId } from '@ambient/spiffe'
+import type { MeshChange } from '../state/mesh-snapshot.ts'
+import type { SvidCache } from '../svid/svid-cache.ts'
+import type { WorkerPool } from './worker-pool.ts'
+
+/**
+ * Joins the certificates of this node to the byte threads: what they ask for is fetched first, what runs here is
+ * fetched before anybody asks, what no longer runs here is forgotten.
+ */
+export class IdentityControl {
+  readonly #cache: SvidCache
+  readonly #workers: WorkerPool
+  readonly #nodeName: string
+  /** Identity of each local workload, by UID. */
+  readonly #local = new Map<string, SpiffeId>()
+  readonly #uses = new Map<SpiffeId, number>()
+
+  constructor(cache: SvidCache, workers: WorkerPool, nodeName: string) {
+    this.#cache = cache
+    this.#workers = workers
+    this.#nodeName = nodeName
+    cache.onChange(({ id, state }) => {
+      switch (state.kind) {
+        case 'available': {
+          const { certificateChainPem, privateKeyPem, trustBundlePem } = state.svid
+          return workers.broadcast({ kind: 'identity', id, material: { certificateChainPem, privateKeyPem, trustBundlePem } })
+        }
+        case 'unavailable':
+        case 'forgotten':
+          // An expired certificate is of no use: the next connection asks, and waits for a new one.
+          return workers.broadcast({ kind: 'forget-identity', id })
+        case 'initializing':
+      }
+    })
+  }
+
+  /** A connection waits in some byte thread. */
+  needed(id: SpiffeId): void {
+    this.#cache.demand(id, 'real-time').catch((cause: unknown) => {
+      const detail = cause instanceof Error ? cause.message : String(cause)
+      this.#workers.broadcast({ kind: 'identity-unavailable', id, detail })
+    })
+  }
+
+  changed({ workloads }: MeshChange): void {
+    for (const [uid, { after }] of workloads) this.#follow(uid, after)
+  }
+
+  #follow(uid: string, workload: Workload | undefined): void {
+    const before = this.#local.get(uid)
+    const isOurs = workload?.node === this.#nodeName && (workload.tunnelProtocol === 'hbone' || workload.nativeTunnel)
+    const now = isOurs ? spiffeId(workload) : undefined
+    if (before === now) return
+    if (now !== undefined) {
+      this.#local.set(uid, now)
+      this.#count(now, 1)
+      this.#cache.prefetch(now)
+    } else this.#local.delete(uid)
+    if (before !== undefined && this.#count(before, -1) === 0) this.#cache.forget(before)
+  }
+
+  #count(id: SpiffeId, by: 1 | -1): number {
+    const uses = (this.#uses.get(id) ?? 0) + by
+    if (uses === 0) this.#uses.delete(id)
+    else this.#uses.set(id, uses)
+    return uses
+  }
+}

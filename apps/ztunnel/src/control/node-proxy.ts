@@ -1,0 +1,186 @@
+import { CaClient } from '@ambient/ca'
+import { Scope, systemClock, systemRandom } from '@ambient/lifecycle'
+import { closeDescriptor, duplicateDescriptor, NetworkNamespace } from '@ambient/linux'
+import type { Logger } from '@ambient/telemetry'
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, runXdsClient, type XdsSink } from '@ambient/xds'
+import type { ControlPlanePeer, ZtunnelConfig } from '../config.ts'
+import { Readiness } from '../admin/readiness.ts'
+import { PodRegistry } from '../pods/pod-registry.ts'
+import { serveAgent } from '../pods/serve-agent.ts'
+import { type MeshDelta, MeshSnapshot } from '../state/mesh-snapshot.ts'
+import { SvidCache } from '../svid/svid-cache.ts'
+import type { WorkerReport } from '../worker/messages.ts'
+import { readRoots, readToken } from './control-plane-source.ts'
+import { IdentityControl } from './identity-control.ts'
+import { ProxyMetrics } from './proxy-metrics.ts'
+import { WorkerPool } from './worker-pool.ts'
+import { ZdsLink } from './zds-link.ts'
+
+export interface NodeProxyDeps {
+  readonly logger: Logger
+  /** Nothing more can be done here: the process ends, and the pods' rules keep their traffic closed meanwhile. */
+  readonly onFatal: (cause: unknown) => void
+}
+
+const RETRY_PENDING_MS = 5000
+const NOTHING = { upserts: [], removed: [] }
+
+/** The control side of one node's proxy: it joins the control plane, the CNI agent and the byte threads. */
+export class NodeProxy implements AsyncDisposable {
+  readonly snapshot: MeshSnapshot = new MeshSnapshot()
+  readonly readiness: Readiness = new Readiness(['state manager', 'workload proxy manager'])
+  readonly metrics: ProxyMetrics
+  readonly registry: PodRegistry
+  readonly svids: SvidCache
+  readonly workers: WorkerPool
+  readonly #config: ZtunnelConfig
+  readonly #deps: NodeProxyDeps
+  readonly #identities: IdentityControl
+  readonly #scope = new Scope()
+
+  private constructor(config: ZtunnelConfig, deps: NodeProxyDeps, parts: { readonly workers: WorkerPool; readonly metrics: ProxyMetrics; readonly needed: { handle: NodeProxy['onReport'] } }) {
+    this.#config = config
+    this.#deps = deps
+    this.workers = parts.workers
+    this.metrics = parts.metrics
+    this.svids = this.#scope.use(openSvids(config, deps.logger))
+    this.#identities = new IdentityControl(this.svids, this.workers, config.nodeName)
+    this.registry = this.#openRegistry()
+    parts.needed.handle = (report) => this.onReport(report)
+  }
+
+  static async open(config: ZtunnelConfig, deps: NodeProxyDeps): Promise<NodeProxy> {
+    const needed: { handle: NodeProxy['onReport'] } = { handle: () => {} }
+    const metrics = new ProxyMetrics(config.version)
+    const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
+    const workers = await WorkerPool.open({
+      count: config.workerThreads,
+      entry: new URL(import.meta.url.endsWith('.ts') ? '../worker.ts' : '../worker.js', import.meta.url),
+      settings: { network, packetMark, ipv6, originalSource, drainMs, clusterId },
+      onReport: (report) => needed.handle(report),
+      onLost: deps.onFatal,
+    })
+    return new NodeProxy(config, deps, { workers, metrics, needed })
+  }
+
+  /** Joins the control plane; once its first answers are in force, the agent. */
+  start(): void {
+    const { xds } = this.#config
+    if (xds === undefined) return this.#joinAgent()
+    const missing = new Set([ADDRESS_TYPE, AUTHORIZATION_TYPE])
+    const { logger } = this.#deps
+    const { podName, podNamespace, instanceIp, nodeName, metadata, clusterId } = this.#config
+    const options = {
+      ...peerOptions(xds, this.#config),
+      clusterId,
+      clock: systemClock,
+      random: systemRandom,
+      logger: logger.child('xds::client'),
+      node: {
+        id: `ztunnel~${instanceIp}~${podName}.${podNamespace}~${podNamespace}.svc.${this.#config.clusterDomain}`,
+        metadata: { NAME: podName, NAMESPACE: podNamespace, INSTANCE_IPS: instanceIp, NODE_NAME: nodeName, ...metadata },
+      },
+      onEvent: (event: Parameters<ProxyMetrics['onXds']>[0]) => {
+        this.metrics.onXds(event)
+        if (event.kind !== 'synced' || !missing.delete(event.typeUrl) || missing.size > 0) return
+        this.readiness.open('state manager')
+        this.#joinAgent()
+      },
+    }
+    runXdsClient(options, this.#sink(), this.#scope.signal).catch(this.#deps.onFatal)
+  }
+
+  onReport(report: WorkerReport): void {
+    switch (report.kind) {
+      case 'need-identity':
+        return this.#identities.needed(report.id)
+      case 'traffic':
+        return this.metrics.onTraffic(report)
+      case 'log':
+        for (const line of report.lines) {
+          this.#deps.logger.line(line)
+          if (line.message === 'connection failed') this.metrics.onRefused(String(line.fields['direction']), String(line.fields['reason']))
+        }
+        return this.metrics.onDroppedLines(report.dropped)
+      default:
+    }
+  }
+
+  async drain(): Promise<void> {
+    await this.workers.drain()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#scope[Symbol.asyncDispose]()
+    await this.workers.close()
+  }
+
+  #sink(): XdsSink {
+    return {
+      onAddresses: (addresses) => this.#apply({ addresses, policies: NOTHING }),
+      onAuthorizations: (policies) => this.#apply({ addresses: NOTHING, policies }),
+    }
+  }
+
+  #apply(delta: MeshDelta): void {
+    const change = this.snapshot.apply(delta)
+    this.workers.replicate(delta)
+    this.#identities.changed(change)
+  }
+
+  #openRegistry(): PodRegistry {
+    return new PodRegistry({
+      start: (uid, info, netns) => this.workers.addPod(uid, info, netns),
+      stop: (uid) => this.workers.removePod(uid),
+      netnsId: (netns) => {
+        using namespace = NetworkNamespace.fromDescriptor(duplicateDescriptor(netns))
+        return namespace.id()
+      },
+      closeDescriptor,
+      onChange: () => {
+        if (this.registry.isReady) this.readiness.open('workload proxy manager')
+        else this.readiness.close('workload proxy manager')
+      },
+    })
+  }
+
+  #joinAgent(): void {
+    const { registry } = this
+    const { logger, onFatal } = this.#deps
+    const serve = serveAgent({ registry, logger: logger.child('inpod'), onProtocolError: onFatal, answer: (answer) => link.answer(answer) })
+    const link = this.#scope.use(
+      new ZdsLink({
+        socketPath: this.#config.inpodSocket,
+        entry: new URL(import.meta.url.endsWith('.ts') ? '../pods/zds-thread.ts' : '../pods/zds-thread.js', import.meta.url),
+        onReport: serve,
+        onLost: onFatal,
+      }),
+    )
+    const timer = setInterval(() => void registry.retryPending().catch(onFatal), RETRY_PENDING_MS)
+    this.#scope.defer(() => clearInterval(timer))
+  }
+}
+
+function openSvids(config: ZtunnelConfig, logger: Logger): SvidCache {
+  const { ca } = config
+  const client = ca === undefined ? undefined : new CaClient({ ...peerOptions(ca, config), clusterId: config.clusterId, ttlSeconds: config.secretTtlSeconds, clock: systemClock })
+  return new SvidCache({
+    clock: systemClock,
+    random: systemRandom,
+    log: logger.child('identity'),
+    fetch: async (id, signal) => {
+      if (client === undefined) throw new Error('Cannot fetch a certificate: CA_ADDRESS is empty')
+      return await client.requestCertificate(id, signal)
+    },
+  })
+}
+
+function peerOptions(peer: ControlPlanePeer, config: ZtunnelConfig) {
+  return {
+    address: peer.address,
+    altHostname: peer.altHostname,
+    headers: peer.headers,
+    roots: () => readRoots(peer.roots),
+    token: () => readToken(config.token),
+  }
+}

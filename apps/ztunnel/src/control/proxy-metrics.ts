@@ -1,0 +1,57 @@
+import { createMetrics, type Metrics } from '@ambient/telemetry'
+import type { XdsEvent } from '@ambient/xds'
+import { Registry } from 'prom-client'
+import { fileLimit } from '@ambient/linux'
+import { readdirSync } from 'node:fs'
+import type { PodRegistry } from '../pods/pod-registry.ts'
+import type { WorkerReport } from '../worker/messages.ts'
+
+/** The proxy's metrics under upstream's names. */
+export class ProxyMetrics {
+  readonly registry: Registry = new Registry()
+  readonly #metrics: Metrics
+  readonly #sockets = { source: 0, destination: 0 }
+
+  constructor(version: string) {
+    this.#metrics = createMetrics(this.registry, 'ztunnel')
+    this.#metrics.set('istio_build', 1, ['ztunnel', version])
+  }
+
+  onTraffic({ samples, socketsOpened: [source, destination] }: Extract<WorkerReport, { kind: 'traffic' }>): void {
+    for (const { labels, opened, closed, failed, sentBytes, receivedBytes } of samples) {
+      if (opened > 0) this.#metrics.add('istio_tcp_connections_opened_total', opened, labels)
+      if (closed > 0) this.#metrics.add('istio_tcp_connections_closed_total', closed, labels)
+      if (failed > 0) this.#metrics.add('istio_tcp_connections_failed_total', failed, labels)
+      if (sentBytes > 0) this.#metrics.add('istio_tcp_sent_bytes_total', sentBytes, labels)
+      if (receivedBytes > 0) this.#metrics.add('istio_tcp_received_bytes_total', receivedBytes, labels)
+    }
+    this.#sockets.source += source
+    this.#sockets.destination += destination
+    this.#metrics.set('istio_tcp_sockets_open', this.#sockets.source, ['source'])
+    this.#metrics.set('istio_tcp_sockets_open', this.#sockets.destination, ['destination'])
+  }
+
+  onXds(event: XdsEvent): void {
+    if (event.kind === 'terminated') this.#metrics.add('istio_xds_connection_terminations_total', 1, [event.reason])
+    if (event.kind !== 'response') return
+    this.#metrics.add('istio_xds_message_total', 1, [event.typeUrl])
+    this.#metrics.add('istio_xds_message_bytes_total', event.bytes, [event.typeUrl])
+  }
+
+  onRefused(direction: string, reason: string): void {
+    this.#metrics.add('ambient_connections_refused_total', 1, [direction, reason])
+  }
+
+  onDroppedLines(count: number): void {
+    if (count > 0) this.#metrics.add('ambient_log_lines_dropped_total', count)
+  }
+
+  /** Text for a scrape; what is a state and not an event is read now. */
+  async scrape(registry: PodRegistry): Promise<string> {
+    this.#metrics.set('workload_manager_active_proxy_count', registry.pods.size - registry.pending.length)
+    this.#metrics.set('workload_manager_pending_proxy_count', registry.pending.length)
+    this.#metrics.set('process_open_fds', readdirSync('/proc/self/fd').length)
+    this.#metrics.set('process_max_fds', fileLimit().soft)
+    return await this.registry.metrics()
+  }
+}

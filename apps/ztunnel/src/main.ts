@@ -1,0 +1,75 @@
+/** The node proxy's process: reads the environment, builds everything, waits for a signal. */
+import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { systemClock } from '@ambient/lifecycle'
+import { raiseFileLimit } from '@ambient/linux'
+import { createLogger, LevelFilter, LineWriter } from '@ambient/telemetry'
+import { checkOpenSsl } from '@ambient/tls'
+import { openAdmin } from './admin/open-admin.ts'
+import { ConfigError, readConfig, type ZtunnelConfig } from './config.ts'
+import { NodeProxy } from './control/node-proxy.ts'
+
+const USAGE = `Usage: ztunnel [proxy [ztunnel] | version | help]
+
+The node proxy of the mesh. It is configured by environment variables, as upstream's ztunnel is:
+NODE_NAME, XDS_ADDRESS, CA_ADDRESS, XDS_ROOT_CA, CA_ROOT_CA, AUTH_TOKEN, CLUSTER_ID, INPOD_UDS, RUST_LOG and more;
+see apps/ztunnel/README.md.
+`
+
+const [command = 'proxy'] = process.argv.slice(2)
+switch (command) {
+  case 'proxy':
+    await serve(configuration())
+    break
+  case 'version':
+  case '--version':
+    process.stdout.write(`ambient ztunnel 0.0.0 (node ${process.version}, OpenSSL ${process.versions.openssl})\n`)
+    break
+  case 'help':
+  case '--help':
+    process.stdout.write(USAGE)
+    break
+  default:
+    process.stderr.write(`ztunnel: unknown command "${command}"\n${USAGE}`)
+    process.exitCode = 1
+}
+
+function configuration(): ZtunnelConfig {
+  try {
+    return readConfig(process.env, { cpus: availableParallelism(), fileExists: existsSync })
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause
+    process.stderr.write(`ztunnel: ${cause.message}\n`)
+    process.exit(1)
+  }
+}
+
+async function serve(config: ZtunnelConfig): Promise<void> {
+  checkOpenSsl()
+  raiseFileLimit()
+  const filter = LevelFilter.parse(config.logFilter)
+  const writer = new LineWriter(process.stdout)
+  const logger = createLogger({ format: config.logFormat, level: filter, write: writer.write, clock: systemClock, scope: 'ztunnel' })
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<number>()
+  const onFatal = (cause: unknown): void => {
+    logger.error('cannot go on', { error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) })
+    stop(1)
+  }
+  let signals = 0
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (++signals > 1) process.exit(1)
+      stop(0)
+    })
+  }
+  const proxy = await NodeProxy.open(config, { logger, onFatal })
+  const admin = await openAdmin({ proxy, config, filter, logger, stop: () => stop(0) })
+  proxy.start()
+  logger.info('started', { node: config.nodeName, workers: config.workerThreads })
+  const code = await stopped
+  proxy.readiness.close('draining')
+  if (code === 0) await proxy.drain()
+  await admin[Symbol.asyncDispose]()
+  writer.flush()
+  process.exit(code)
+}
