@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { markdownTable } from './markdown-table.ts'
+import { makePages, stalePages, writePages } from './pages.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ambient-docs-'))
+  writePages(folder)
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+test('stalePages() finds nothing right after writePages()', () => {
+  expect(stalePages(folder)).toEqual([])
+})
+
+test('stalePages() names each page that was changed or removed', () => {
+  appendFileSync(join(folder, 'ports.md'), 'by hand\n')
+  rmSync(join(folder, 'limits.md'))
+  expect(stalePages(folder)).toEqual(['ports.md', 'limits.md'])
+})
+
+test('main.ts --check fails and leaves the file alone when a page was changed', () => {
+  const path = join(folder, 'reasons.md')
+  appendFileSync(path, 'by hand\n')
+  const changed = readFileSync(path, 'utf8')
+  const { status, stderr } = check()
+  expect(status).toBe(1)
+  expect(stderr).toContain('docs/reasons.md is not what the source says')
+  expect(readFileSync(path, 'utf8')).toBe(changed)
+})
+
+test('main.ts --check passes when every page is current', () => {
+  expect(check()).toMatchObject({ status: 0, stderr: '' })
+})
+
+test('makePages() shows a port, a metric with its labels, a reason and a limit of several packages', () => {
+  const pages = makePages()
+  expect(pages.get('ports.md')).toContain('| ztunnel | 15008 | TCP | every enrolled pod |')
+  expect(pages.get('metrics.md')).toMatch(/`istio_tcp_connections_opened_total` \| counter \| .* \| traffic \|/)
+  expect(pages.get('reasons.md')).toMatch(/`SELF_CALL` \| `CONNECT` \|/)
+  expect(pages.get('limits.md')).toMatch(/`maxFrameBytes` \| [\d,]+ \| bytes \|/)
+  expect(pages.get('limits.md')).toMatch(/`queuedLogLines` \| 10,000 \| lines \|/)
+})
+
+test('markdownTable() keeps a bar and a line end inside their cell', () => {
+  expect(markdownTable(['a'], [['x | y\n  z']])).toBe('| a |\n| --- |\n| x \\| y z |\n')
+})
+
+function check(): { readonly status: number | null; readonly stderr: string } {
+  const main = join(import.meta.dirname, 'main.ts')
+  const args = ['--disable-warning=ExperimentalWarning', '--conditions=@ambient/source', main, '--check', '--into', folder]
+  return spawnSync(process.execPath, args, { encoding: 'utf8' })
+}

@@ -1,0 +1,32 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { limitsPage } from './limits-page.ts'
+import { metricsPage } from './metrics-page.ts'
+import { portsPage } from './ports-page.ts'
+import { reasonsPage } from './reasons-page.ts'
+
+const NOTE = '<!-- Made by tools/docs/main.ts from the tables in the source: change those, then run it again. -->\n'
+
+/** Every generated page by file name, as the tables of the source say it now. */
+export function makePages(): ReadonlyMap<string, string> {
+  const pages = { 'ports.md': portsPage(), 'metrics.md': metricsPage(), 'reasons.md': reasonsPage(), 'limits.md': limitsPage() }
+  return new Map(Object.entries(pages).map(([name, text]) => [name, NOTE + text]))
+}
+
+export function writePages(folder: string): void {
+  mkdirSync(folder, { recursive: true })
+  for (const [name, text] of makePages()) writeFileSync(join(folder, name), text)
+}
+
+/** @returns The names of pages that are missing or say something else than the source. */
+export function stalePages(folder: string): readonly string[] {
+  return [...makePages()].filter(([name, text]) => readPage(join(folder, name)) !== text).map(([name]) => name)
+}
+
+function readPage(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
