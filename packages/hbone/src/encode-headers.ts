@@ -1,15 +1,18 @@
 import { putFrameHead } from './frame-head.ts'
 import { DEFAULT_FRAME_BYTES, FLAG, FRAME, HEADER_BYTES } from './h2-constants.ts'
 import type { HeaderField } from './header-field.ts'
-import { STATIC_INDEX } from './hpack-static-table.ts'
+import { STATIC_NAMES } from './hpack-static-table.ts'
 
 /** A prefix and four more bytes for each of two strings, and the kind of the field. */
 const FIELD_OVERHEAD = 12
 const LITERAL_WITHOUT_INDEXING_BITS = 4
+// oxlint-disable-next-line no-control-regex -- line ends, NUL, and what is not Latin-1
+const UNSAFE = /[\r\n\0\u0100-\uffff]/
+const UNSAFE_CHARACTERS = new RegExp(UNSAFE, 'g')
 
 /** Encodes fields as static entries and plain literals, so that no state is shared with the peer. */
 export function encodeHeaders(fields: readonly HeaderField[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(roomFor(fields))
+  const bytes = Buffer.allocUnsafe(roomFor(fields))
   return bytes.subarray(0, putFields(bytes, 0, fields))
 }
 
@@ -19,7 +22,7 @@ export function encodeHeaders(fields: readonly HeaderField[]): Uint8Array<ArrayB
  * @param flags END_STREAM or nothing; END_HEADERS is set here.
  */
 export function headersFrames(streamId: number, flags: number, fields: readonly HeaderField[]): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + roomFor(fields))
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + roomFor(fields))
   const end = putFields(bytes, HEADER_BYTES, fields)
   if (end - HEADER_BYTES > DEFAULT_FRAME_BYTES) return splitBlock(streamId, flags, bytes.subarray(HEADER_BYTES, end))
   putFrameHead(bytes, 0, { length: end - HEADER_BYTES, type: FRAME.headers, flags: flags | FLAG.endHeaders, streamId })
@@ -44,16 +47,16 @@ function roomFor(fields: readonly HeaderField[]): number {
   return fields.reduce((bytes, field) => bytes + field.name.length + field.value.length + FIELD_OVERHEAD, 0)
 }
 
-function putFields(bytes: Uint8Array, from: number, fields: readonly HeaderField[]): number {
+function putFields(bytes: Buffer, from: number, fields: readonly HeaderField[]): number {
   let at = from
   for (const { name, value } of fields) {
-    const entry = STATIC_INDEX.get(`${name}=${value}`)
+    const known = STATIC_NAMES.get(name)
+    const entry = known?.byValue.get(value)
     if (entry !== undefined) {
       bytes[at++] = 0x80 | entry
       continue
     }
-    const nameIndex = STATIC_INDEX.get(name)
-    if (nameIndex !== undefined) at = putInteger(bytes, at, nameIndex, LITERAL_WITHOUT_INDEXING_BITS)
+    if (known !== undefined) at = putInteger(bytes, at, known.first, LITERAL_WITHOUT_INDEXING_BITS)
     else {
       bytes[at++] = 0
       at = putString(bytes, at, name)
@@ -63,14 +66,10 @@ function putFields(bytes: Uint8Array, from: number, fields: readonly HeaderField
   return at
 }
 
-function putString(bytes: Uint8Array, from: number, text: string): number {
-  let at = putInteger(bytes, from, text.length, 7)
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    // Nothing that could end the line for a peer that forwards the field as HTTP/1.
-    bytes[at++] = code > 0xff || code === 0x0d || code === 0x0a || code === 0 ? 0x3f : code
-  }
-  return at
+function putString(bytes: Buffer, from: number, text: string): number {
+  const at = putInteger(bytes, from, text.length, 7)
+  // Nothing that could end the line for a peer that forwards the field as HTTP/1.
+  return at + bytes.write(UNSAFE.test(text) ? text.replaceAll(UNSAFE_CHARACTERS, '?') : text, at, 'latin1')
 }
 
 function putInteger(bytes: Uint8Array, from: number, value: number, prefixBits: number): number {

@@ -16,14 +16,20 @@ export const STATIC_TABLE: readonly HeaderField[] = (
     return at < 0 ? { name: entry, value: '' } : { name: entry.slice(0, at), value: entry.slice(at + 1) }
   })
 
-/** Indexes of whole entries (`name=value`) and of the first entry with a name. */
-export const STATIC_INDEX: ReadonlyMap<string, number> = indexStaticTable()
+/** Where a name is first, and where with a value of its own. */
+export interface StaticName {
+  readonly first: number
+  readonly byValue: ReadonlyMap<string, number>
+}
 
-function indexStaticTable(): Map<string, number> {
-  const index = new Map<string, number>()
+export const STATIC_NAMES: ReadonlyMap<string, StaticName> = indexStaticTable()
+
+function indexStaticTable(): Map<string, StaticName> {
+  const names = new Map<string, { first: number; byValue: Map<string, number> }>()
   STATIC_TABLE.forEach(({ name, value }, i) => {
-    if (!index.has(name)) index.set(name, i + 1)
-    if (value !== '') index.set(`${name}=${value}`, i + 1)
+    const known = names.get(name) ?? { first: i + 1, byValue: new Map() }
+    names.set(name, known)
+    if (value !== '') known.byValue.set(value, i + 1)
   })
-  return index
+  return names
 }

@@ -247,6 +247,8 @@ export class SessionInput implements FrameSink {
       return this.#owner.resetStream(streamId, H2_CODE.refusedStream)
     }
     const tunnel = this.#owner.acceptTunnel(streamId)
+    // Some peers open every stream with a WINDOW_UPDATE of its own.
+    this.#budget.earnUpdates(0)
     if (endStream) tunnel.endReceive()
     const parsed = parseRequest(decoded.fields)
     if (parsed.kind === 'malformed') this.#streamError(tunnel, H2_CODE.protocolError)
@@ -269,6 +271,7 @@ export class SessionInput implements FrameSink {
       else this.#owner.resetStream(streamId, H2_CODE.cancel)
       return tunnel.refused(status)
     }
+    this.#budget.earnUpdates(0)
     if (endStream) tunnel.endReceive()
     tunnel.openSend()
   }

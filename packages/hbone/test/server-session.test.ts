@@ -1,10 +1,11 @@
 /** A server session against a peer that sends what no library would. HTTP/2 without TLS: the frames are the point. */
+import { tcpSocket } from '@ambient/linux'
 import { waitFor } from '@ambient/testkit'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { encodeFrame, pingFrame, rstStreamFrame, settingsFrame, windowUpdateFrame } from '../src/encode-frame.ts'
 import { encodeHeaders } from '../src/encode-headers.ts'
 import { FLAG, FRAME, H2_CODE, MAX_WINDOW, SETTING } from '../src/h2-constants.ts'
-import type { HboneLimits } from '../src/index.ts'
+import type { HboneLimits, Tunnel } from '../src/index.ts'
 import { CONNECT, RawPeer } from './raw-peer.ts'
 import { dial, echo, readAll } from './sockets.ts'
 import { TestProxy } from './test-proxy.ts'
@@ -182,6 +183,69 @@ describe('streams', () => {
     await answered(peer, 3)
     expect(hops.pump.faults.splice(0)).toHaveLength(1)
     expect(proxy.ends).toEqual([{ kind: 'aborted', reason: 'internal fault: Error: a bug' }])
+  })
+})
+
+describe('an owner', () => {
+  test('may close the session from a request, and no later frame of the same read is served', async () => {
+    const { peer, proxy } = await connect()
+    proxy.onRequest = () => {
+      for (const session of proxy.servers) session.close('enough')
+    }
+    peer.send(connectFrame(1), encodeFrame(FRAME.data, 0, 1, Buffer.from('x')), connectFrame(3), connectFrame(5))
+    await waitFor('the session to end', () => proxy.sessionEnds.length === 1)
+    expect(proxy.sessionEnds).toEqual([{ kind: 'closed', reason: 'enough' }])
+    expect(proxy.requests).toHaveLength(1)
+    expect(proxy.ends).toMatchObject([{ kind: 'session-lost', reason: 'enough' }])
+  })
+
+  test('may abort a tunnel from its request, with DATA of it in the same read', async () => {
+    const { peer, proxy } = await connect()
+    proxy.onRequest = (tunnel) => tunnel.abort('policy')
+    peer.send(connectFrame(1), encodeFrame(FRAME.data, 0, 1, zeros(1000)))
+    await expectReset(peer, 1, H2_CODE.connectError)
+    proxy.onRequest = () => {}
+    peer.request(3)
+    await answered(peer, 3)
+  })
+
+  test('that answers twice, or late, or attaches late, harms nobody', async () => {
+    const { peer, proxy } = await connect()
+    const [session] = proxy.servers
+    proxy.status = 0
+    let late: Tunnel | undefined
+    proxy.onRequest = (tunnel) => void (late = tunnel)
+    peer.request(1)
+    await waitFor('the request', () => late !== undefined)
+    peer.send(rstStreamFrame(1, H2_CODE.cancel))
+    await waitFor('the tunnel to end', () => proxy.ends.length === 1)
+    if (late === undefined || session === undefined) throw new Error('Cannot find the tunnel')
+    session.answer(late, 200)
+    session.answer(late, 503)
+    late.attach(tcpSocket(), 'connected')
+    late.abort('again')
+    expect(proxy.ends).toEqual([{ kind: 'peer-reset', code: H2_CODE.cancel }])
+    expect(peer.of('headers', 1)).toEqual([])
+  })
+
+  test('whose onEnd throws ends its tunnel all the same, and the session goes on', async () => {
+    const { peer, proxy } = await connect()
+    proxy.status = 0
+    proxy.onRequest = (tunnel) => {
+      proxy.tunnels.delete(tunnel)
+      tunnel.onEnd = () => {
+        throw new Error('a bug')
+      }
+    }
+    peer.request(1)
+    await waitFor('the request', () => proxy.requests.length === 1)
+    peer.send(rstStreamFrame(1, H2_CODE.cancel))
+    await waitFor('the fault', () => hops.pump.faults.length === 1)
+    hops.pump.faults.length = 0
+    proxy.onRequest = () => {}
+    proxy.status = 200
+    peer.request(3)
+    await answered(peer, 3)
   })
 })
 
