@@ -110,7 +110,8 @@ export class EventLoop implements Disposable {
     const count = this.#epoll.wait(this.#waitMs(maxWaitMs))
     this.#nowMs = performance.now()
     const ready = this.#ready
-    if (ready.length > 0) this.#ready = []
+    // A fresh list: what is asked `again` from here on waits for the next turn, so that others come first.
+    this.#ready = []
     const hadWork = count > 0 || ready.length > 0 || this.#deferred.length > 0
     const ranTimers = this.#runTimers()
     this.counters.turns++

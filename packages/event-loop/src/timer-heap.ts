@@ -51,6 +51,11 @@ export class TimerHeap {
     return this.#heap.length - this.#cancelled
   }
 
+  /** What is held, cancelled entries not yet swept included. */
+  get entries(): number {
+    return this.#heap.length
+  }
+
   add(atMs: number, fire: () => void): Timer {
     const timer = new Timer(atMs, fire, this.#onCancel)
     this.#heap.push(timer)
