@@ -2,15 +2,11 @@ import { HBONE_LIMITS } from '@ambient/hbone'
 import { KUBE_LIMITS } from '@ambient/kube'
 import { LOG_LIMITS, type LimitTable, METRICS_LIMITS } from '@ambient/telemetry'
 import { ZDS_LIMITS } from '@ambient/zds'
-import { SNAPSHOT_LIMITS } from '../../apps/ztunnel/src/state/snapshot-limits.ts'
-import { SVID_LIMITS } from '../../apps/ztunnel/src/svid/svid-limits.ts'
 import { markdownTable } from './markdown-table.ts'
 
 const tables: Readonly<Record<string, LimitTable>> = {
   'HBONE sessions and tunnels': HBONE_LIMITS,
   'Hand-over of pods (ZDS)': ZDS_LIMITS,
-  'Mesh snapshot of ztunnel': SNAPSHOT_LIMITS,
-  'SVIDs of ztunnel': SVID_LIMITS,
   Logs: LOG_LIMITS,
   Metrics: METRICS_LIMITS,
   'Resources in files': KUBE_LIMITS,
