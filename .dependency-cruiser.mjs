@@ -61,7 +61,10 @@ export default {
       from: { path: `^${name}/`, pathNot: TESTS },
       to: {
         path: OURS,
-        pathNot: projects([name, ...['generated', 'base', 'domain', 'system', 'io'].flatMap((tag) => LAYERS[tag])]),
+        pathNot: projects([
+          name,
+          ...['generated', 'base', 'domain', 'system', 'io'].flatMap((tag) => LAYERS[tag]),
+        ]),
       },
     })),
     {
