@@ -1,5 +1,4 @@
 import 'reflect-metadata'
-import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js'
 import { PemConverter, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
 import type { Clock } from '@ambient/lifecycle'
@@ -7,6 +6,7 @@ import { readCertificate, type SpiffeId, type Svid } from '@ambient/spiffe'
 import { type CertificateRequest, type CertificateResponse, CREATE_CERTIFICATE_PATH, decodeCertificateResponse, encodeCertificateRequest } from '@ambient/xds-proto'
 import { CaError } from './ca-error.ts'
 import { CURVE, SIGNATURE } from './key-algorithm.ts'
+import { serverIdentity } from './server-identity.ts'
 
 export interface CaClientOptions {
   readonly address: { readonly host: string; readonly port: number; readonly plaintext: boolean }
@@ -21,6 +21,7 @@ export interface CaClientOptions {
 }
 
 const CALL_MS = 10_000
+const CHANNEL_OPTIONS = { 'grpc.enable_retries': 0, 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 5000 }
 
 /** Asks the CA for certificates on behalf of pods. Keys are made here and never leave. */
 export class CaClient implements Disposable {
@@ -78,12 +79,9 @@ export class CaClient implements Disposable {
     if (this.#channel?.roots === roots) return this.#channel.client
     this.#channel?.client.close()
     const target = `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
-    const verify = (name: string, certificate: PeerCertificate): Error | undefined => {
-      const problem = checkServerIdentity(name, certificate)
-      return problem !== undefined && altHostname !== undefined ? checkServerIdentity(altHostname, certificate) : problem
-    }
-    const credentials = address.plaintext ? ChannelCredentials.createInsecure() : ChannelCredentials.createSsl(Buffer.from(roots), null, null, { checkServerIdentity: verify })
-    const client = new Client(target, credentials, { 'grpc.enable_retries': 0, 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 5000 })
+    const identity = serverIdentity(address.host, altHostname)
+    const credentials = address.plaintext ? ChannelCredentials.createInsecure() : ChannelCredentials.createSsl(Buffer.from(roots), null, null, { checkServerIdentity: identity.check })
+    const client = new Client(target, credentials, { ...CHANNEL_OPTIONS, ...identity.channelOptions })
     this.#channel = { client, roots }
     return client
   }
@@ -96,6 +94,11 @@ export class CaClient implements Disposable {
     metadata.set('clusterid', this.#options.clusterId)
     return metadata
   }
+}
+
+/** TLS has no name for an address: one is made up for SNI, and the address itself is checked against the certificate. */
+function sniOptions(host: string, altHostname: string | undefined): Readonly<Record<string, string>> {
+  return isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': altHostname ?? 'istiod' }
 }
 
 /** Leaf first, intermediates, and in the last element all roots. */

@@ -24,7 +24,15 @@ function open(): Promise<CertificateIssuer> {
   return CertificateIssuer.open({ directory, trustDomain: 'cluster.local', clock: systemClock, defaultTtlSeconds: 86_400, maxTtlSeconds: 172_800 })
 }
 
-async function serve(issuer: CertificateIssuer, decision: { kind: 'issue'; id: typeof id } | { kind: 'refuse' }, ttlSeconds = 3600) {
+interface Serving {
+  readonly ttlSeconds?: number
+  readonly host?: string
+  readonly altHostname?: string | undefined
+  readonly ips?: readonly string[]
+  readonly dnsNames?: readonly string[]
+}
+
+async function serve(issuer: CertificateIssuer, decision: { kind: 'issue'; id: typeof id } | { kind: 'refuse' }, serving: Serving = {}) {
   const results: string[] = []
   const seen: (string | undefined)[] = []
   const server = new Server()
@@ -35,19 +43,19 @@ async function serve(issuer: CertificateIssuer, decision: { kind: 'issue'; id: t
     },
     onResult: (result) => void results.push(result),
   })
-  const { certificateChainPem, privateKeyPem } = await issuer.issueServing({ dnsNames: ['istiod.istio-system.svc'], ips: [] })
+  const { certificateChainPem, privateKeyPem } = await issuer.issueServing({ dnsNames: serving.dnsNames ?? ['istiod.istio-system.svc'], ips: serving.ips ?? [] })
   const port = await new Promise<number>((resolve, reject) => {
     const keys = [{ private_key: Buffer.from(privateKeyPem), cert_chain: Buffer.from(certificateChainPem) }]
     server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, keys), (error, bound) => (error === null ? resolve(bound) : reject(error)))
   })
   const client = new CaClient({
-    address: { host: 'localhost', port, plaintext: false },
+    address: { host: serving.host ?? 'localhost', port, plaintext: false },
     roots: () => Promise.resolve(issuer.rootPem),
-    altHostname: 'istiod.istio-system.svc',
+    altHostname: 'altHostname' in serving ? serving.altHostname : 'istiod.istio-system.svc',
     token: () => Promise.resolve('jwt'),
     headers: {},
     clusterId: 'Kubernetes',
-    ttlSeconds,
+    ttlSeconds: serving.ttlSeconds ?? 3600,
     clock: systemClock,
   })
   closing.push(() => {
@@ -86,9 +94,26 @@ test('requestCertificate() does not take a certificate of somebody else', async 
 })
 
 test('requestCertificate() for longer than allowed is an invalid argument', async () => {
-  const { client, results } = await serve(await open(), { kind: 'issue', id }, 999_999)
+  const { client, results } = await serve(await open(), { kind: 'issue', id }, { ttlSeconds: 999_999 })
   await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({ code: 3 })
   expect(results).toEqual(['invalid'])
+})
+
+test.each<{ name: string; serving: Serving }>([
+  { name: 'the alternative name', serving: { host: '127.0.0.1' } },
+  { name: 'the address itself', serving: { host: '127.0.0.1', altHostname: undefined, ips: ['127.0.0.1'] } },
+])('requestCertificate() reaches a CA by IP address when its certificate has $name', async ({ serving }) => {
+  const { client } = await serve(await open(), { kind: 'issue', id }, serving)
+  expect((await client.requestCertificate(id, AbortSignal.timeout(5000))).id).toBe(id)
+})
+
+test.each<{ name: string; serving: Serving }>([
+  { name: 'has neither the address nor the alternative name', serving: { host: '127.0.0.1', altHostname: 'other.example' } },
+  { name: 'is for the name that is sent for want of a better one only', serving: { host: '127.0.0.1', altHostname: undefined, dnsNames: ['istiod'] } },
+])('requestCertificate() does not trust a CA by IP address whose certificate $name', async ({ serving }) => {
+  const { client, results } = await serve(await open(), { kind: 'issue', id }, serving)
+  await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({ code: 14 })
+  expect(results).toEqual([])
 })
 
 test('sign() refuses what is no request, and what is too large', async () => {

@@ -1,6 +1,6 @@
 import { type Address, addressName, defineService, type NetworkMode, type PortMapping, type Service, type TunnelProtocol, type Workload, type WorkloadStatus, type WorkloadType } from '@ambient/model'
 import { decodeWireAddress, encodeWireAddress, encodeWireWorkload, type WireService, type WireWorkload } from '@ambient/xds-proto'
-import { contentVersion, type EncodedResource } from './encoded-resource.ts'
+import { type EncodedResource, encodedResource } from './encoded-resource.ts'
 import { ADDRESS_TYPE, WORKLOAD_TYPE } from './type-urls.ts'
 import { ipFamiliesEnum, readGateway, readIp, readLoadBalancing, readNetworkAddress, readPort, writeGateway, writeIp, writeLoadBalancing, writeNetworkAddress, writePort } from './wire-address.ts'
 import { wireEnum } from './wire-enum.ts'
@@ -20,6 +20,7 @@ const tunnelKinds = wireEnum<'none' | 'proxy'>('application tunnel', ['none', 'p
  */
 export function decodeAddress(bytes: Uint8Array): Address {
   const { workload, service } = decodeWireAddress(bytes)
+  if (workload && service) throw invalid('an address that is both workload and service')
   if (workload) return { kind: 'workload', workload: readWorkload(workload) }
   if (service) return { kind: 'service', service: readService(service) }
   throw invalid('an address that is neither workload nor service')
@@ -28,22 +29,21 @@ export function decodeAddress(bytes: Uint8Array): Address {
 /** One Address resource as it is sent. Equal addresses give equal bytes, so the version says whether anything changed. */
 export function encodeAddressResource(address: Address): EncodedResource {
   const bytes = encodeWireAddress(address.kind === 'workload' ? { workload: writeWorkload(address.workload) } : { service: writeService(address.service) })
-  return { name: addressName(address), typeUrl: ADDRESS_TYPE, bytes, version: contentVersion(bytes) }
+  return encodedResource(addressName(address), ADDRESS_TYPE, bytes)
 }
 
 /** The same workload under the older Workload type, with the version of its Address. */
 export function encodeWorkloadResource(workload: Workload): EncodedResource {
   const { version } = encodeAddressResource({ kind: 'workload', workload })
-  return { name: workload.uid, typeUrl: WORKLOAD_TYPE, bytes: encodeWireWorkload(writeWorkload(workload)), version }
+  return encodedResource(workload.uid, WORKLOAD_TYPE, encodeWireWorkload(writeWorkload(workload)), version)
 }
 
 function readWorkload(wire: WireWorkload): Workload {
   if (!wire.uid) throw invalid('a workload without uid')
-  const { applicationTunnel: tunnel, locality } = wire
   return {
     ...readNames(wire),
+    ...readPlace(wire),
     uid: wire.uid,
-    addresses: (wire.addresses ?? []).map(readIp),
     tunnelProtocol: tunnelProtocols.read(wire.tunnelProtocol),
     waypoint: readGateway(wire.waypoint),
     networkGateway: readGateway(wire.networkGateway),
@@ -52,10 +52,18 @@ function readWorkload(wire: WireWorkload): Workload {
     authorizationPolicies: wire.authorizationPolicies ?? [],
     status: statuses.read(wire.status),
     services: readMembership(wire.services),
+    capacity: wire.capacity ? (wire.capacity.value ?? 0) : 1,
+  }
+}
+
+/** Where it is and how it is reached there. */
+function readPlace(wire: WireWorkload): Pick<Workload, 'addresses' | 'applicationTunnel' | 'locality' | 'networkMode'> {
+  const { applicationTunnel: tunnel, locality } = wire
+  return {
+    addresses: (wire.addresses ?? []).map(readIp),
     applicationTunnel: tunnel ? { protocol: tunnelKinds.read(tunnel.protocol), port: tunnel.port ?? 0 } : undefined,
     locality: { region: locality?.region ?? '', zone: locality?.zone ?? '', subzone: locality?.subzone ?? '' },
     networkMode: networkModes.read(wire.networkMode),
-    capacity: wire.capacity ? (wire.capacity.value ?? 0) : 1,
   }
 }
 
@@ -114,7 +122,7 @@ function readService(wire: WireService): Service {
 function writeWorkload(workload: Workload): WireWorkload {
   const { waypoint, networkGateway, applicationTunnel, locality, trustDomain } = workload
   const services: { [name: string]: { ports: ReturnType<typeof writePort>[] } } = {}
-  for (const name of Object.keys(workload.services).sort()) services[name] = { ports: (workload.services[name] ?? []).map(writePort) }
+  for (const name of Object.keys(workload.services).toSorted()) services[name] = { ports: (workload.services[name] ?? []).map(writePort) }
   const isSomewhere = locality.region !== '' || locality.zone !== '' || locality.subzone !== ''
   return {
     uid: workload.uid,

@@ -1,8 +1,8 @@
 import { type AuthorizationPolicy, type IpPrefix, type Match, type PolicyAction, policyKey, type PolicyScope, type ServiceAccountMatch, type StringMatch } from '@ambient/policy'
 import { decodeWireAuthorization, encodeWireAuthorization, type WireCidr, type WireMatch, type WireServiceAccount, type WireStringMatch } from '@ambient/xds-proto'
-import { contentVersion, type EncodedResource } from './encoded-resource.ts'
+import { type EncodedResource, encodedResource } from './encoded-resource.ts'
 import { AUTHORIZATION_TYPE } from './type-urls.ts'
-import { readIp, writeIp } from './wire-address.ts'
+import { readIp, readPrefixLength, writeIp } from './wire-address.ts'
 import { wireEnum } from './wire-enum.ts'
 import { invalid } from './xds-error.ts'
 
@@ -38,7 +38,7 @@ export function encodeAuthorizationResource(policy: AuthorizationPolicy): Encode
     dryRun,
     rules: rules.map((rule) => ({ clauses: rule.map((clause) => ({ matches: clause.map(writeMatch) })) })),
   })
-  return { name: policyKey(policy), typeUrl: AUTHORIZATION_TYPE, bytes, version: contentVersion(bytes) }
+  return encodedResource(policyKey(policy), AUTHORIZATION_TYPE, bytes)
 }
 
 function readMatch(wire: WireMatch): Match {
@@ -83,6 +83,7 @@ function list<Name extends string, From, To>(name: Name, values: readonly From[]
 }
 
 function readString({ exact, prefix, suffix, presence }: WireStringMatch): StringMatch {
+  if ([exact, prefix, suffix, presence].filter((kind) => kind !== null && kind !== undefined).length > 1) throw invalid('a string match of two kinds')
   if (presence) return { kind: 'presence' }
   if (typeof prefix === 'string') return { kind: 'prefix', value: prefix }
   if (typeof suffix === 'string') return { kind: 'suffix', value: suffix }
@@ -105,11 +106,7 @@ function writeString(match: StringMatch): WireStringMatch {
 
 function readCidr({ address, length }: WireCidr): IpPrefix {
   const ip = readIp(address)
-  // IPv4-mapped IPv6 is folded to IPv4, and its prefix with it.
-  const folded = (address?.length ?? 0) === 16 && !ip.includes(':') ? 96 : 0
-  const bits = (length ?? 0) - folded
-  if (bits < 0 || bits > (ip.includes(':') ? 128 : 32)) throw invalid(`a prefix of ${length} bits for ${ip}`)
-  return { ip, length: bits }
+  return { ip, length: readPrefixLength(ip, address, length ?? 0) }
 }
 
 function writeCidr({ ip, length }: IpPrefix): WireCidr {

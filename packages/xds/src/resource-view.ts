@@ -5,7 +5,7 @@ export interface ResourceView {
   readonly typeUrl: string
   list(): Iterable<EncodedResource>
   get(name: string): EncodedResource | undefined
-  /** Names to answer an on-demand demand with; a name may be an address or stand for several resources. */
+  /** Names of the resources that answer a demand, which may be for an address, or stand for several; none if there are none. */
   resolve?(demand: string): readonly string[]
   /** `notify` gets the names that were added, changed or removed; returns how to leave. */
   onChange(notify: (names: ReadonlySet<string>) => void): () => void

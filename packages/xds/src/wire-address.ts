@@ -5,6 +5,7 @@ import {
   type HealthPolicy,
   ipFromBytes,
   ipToBytes,
+  isIpv6,
   type LoadBalancing,
   type LoadBalancingMode,
   type LoadBalancingScope,
@@ -36,12 +37,19 @@ export function writeIp(ip: string): Uint8Array {
   return bytes
 }
 
+/** IPv4-mapped IPv6 is folded to IPv4, and its prefix with it. @throws {XdsError} `RESOURCE_INVALID` for one that does not fit the address. */
+export function readPrefixLength(ip: string, address: Uint8Array | null | undefined, length: number): number {
+  const whole = isIpv6(ip) ? 128 : 32
+  const bits = length - ((address?.length ?? 0) * 8 - whole)
+  if (bits < 0 || bits > whole) throw invalid(`a prefix of ${length} bits for ${ip}`)
+  return bits
+}
+
 export function readNetworkAddress({ network, address, length }: WireNetworkAddress): NetworkAddress {
   const ip = readIp(address)
-  const whole = (address?.length ?? 0) * 8
-  if (length === null || length === undefined || length === whole) return { network: network ?? '', ip }
-  if (length > whole) throw invalid(`a prefix of ${length} bits for ${ip}`)
-  return { network: network ?? '', ip, prefixLength: length }
+  if (length === null || length === undefined) return { network: network ?? '', ip }
+  const prefixLength = readPrefixLength(ip, address, length)
+  return prefixLength === (isIpv6(ip) ? 128 : 32) ? { network: network ?? '', ip } : { network: network ?? '', ip, prefixLength }
 }
 
 export function writeNetworkAddress({ network, ip, prefixLength }: NetworkAddress): WireNetworkAddress {
@@ -52,6 +60,7 @@ export function readGateway(wire: WireGatewayAddress | null | undefined): Gatewa
   if (!wire) return undefined
   const { hostname, address, hboneMtlsPort } = wire
   const port = hboneMtlsPort ?? 0
+  if (hostname && address) throw invalid('a gateway address with two destinations')
   if (hostname) return { destination: { kind: 'hostname', namespace: hostname.namespace ?? '', hostname: hostname.hostname ?? '' }, hboneMtlsPort: port }
   if (address) return { destination: { kind: 'address', network: address.network ?? '', ip: readIp(address.address) }, hboneMtlsPort: port }
   throw invalid('a gateway address without a destination')

@@ -1,6 +1,6 @@
 import { CodedError } from '@ambient/lifecycle'
 
-export const xdsErrorCodes = ['RESOURCE_INVALID', 'STREAM_FAILED'] as const
+export const xdsErrorCodes = ['RESOURCE_INVALID', 'CONNECT_TIMEOUT'] as const
 export type XdsErrorCode = (typeof xdsErrorCodes)[number]
 
 export class XdsError extends CodedError<XdsErrorCode> {}

@@ -1,0 +1,50 @@
+import { isIP } from 'node:net'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js'
+
+/** Where the control plane is and how it is told who calls. */
+export interface ControlPlaneOptions {
+  readonly address: { readonly host: string; readonly port: number; readonly plaintext: boolean }
+  /** PEM; read anew at each connect. */
+  readonly roots: () => Promise<string>
+  /** A second server name that is accepted. */
+  readonly altHostname: string | undefined
+  /** Read anew for each stream. */
+  readonly token: () => Promise<string | undefined>
+  readonly headers: Readonly<Record<string, string>>
+  readonly clusterId: string
+}
+
+/** A gRPC client of its own connection; nothing is dialled before the first call. */
+export async function openChannel({ address, roots, altHostname }: ControlPlaneOptions, maxMessageBytes: number): Promise<Client> {
+  const { host, port, plaintext } = address
+  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const options = {
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.enable_retries': 0,
+    'grpc.use_local_subchannel_pool': 1,
+    // What the environment or the DNS says of proxies and service configuration concerns other programs.
+    'grpc.enable_http_proxy': 0,
+    'grpc.service_config_disable_resolution': 1,
+    // TLS has no name for an address: one is made up for SNI, and the address itself is checked below.
+    ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': altHostname ?? 'istiod' }),
+  }
+  if (plaintext) return new Client(target, ChannelCredentials.createInsecure(), options)
+  const verify = (_name: string, certificate: PeerCertificate): Error | undefined => {
+    const problem = checkServerIdentity(host, certificate)
+    return problem !== undefined && altHostname !== undefined ? checkServerIdentity(altHostname, certificate) : problem
+  }
+  return new Client(target, ChannelCredentials.createSsl(Buffer.from(await roots()), null, null, { checkServerIdentity: verify }), options)
+}
+
+/** @throws What reading the token throws. */
+export async function callMetadata({ token, headers, clusterId }: ControlPlaneOptions): Promise<Metadata> {
+  const metadata = new Metadata()
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
+  const bearer = await token()
+  if (bearer !== undefined) metadata.set('authorization', `Bearer ${bearer}`)
+  metadata.set('clusterid', clusterId)
+  return metadata
+}
