@@ -18,6 +18,10 @@ export interface KubeletDeps {
   readonly openSandbox: (spec: PodSpec, node: LabNode) => Promise<Sandbox>
   readonly tokens: TokenIssuer
   readonly logFile: (spec: PodSpec, container: string) => string
+  /** Where the volumes of a pod in the node's own namespaces lie. */
+  readonly volumeDirectory: (spec: PodSpec) => string
+  /** Called after each change of a pod's status. */
+  readonly onChange: () => void
   /** Takes the object of a pod that was asked to end, and has, out of the directory. */
   readonly forget: (ref: ObjectRef) => Promise<void>
   /** Told of everything that nobody waits for. */
@@ -53,6 +57,7 @@ export class Kubelet implements AsyncDisposable {
     this.#ended.abort()
     await this.#watching
     await Promise.allSettled(this.#stopping.values())
+    await Promise.allSettled(this.pods().map((run) => run.abandon()))
   }
 
   /** Ends every pod in its proper way, CNI DEL included. */
@@ -87,13 +92,14 @@ export class Kubelet implements AsyncDisposable {
     const { clock, random, logFile, openSandbox, tokens } = this.#deps
     return new PodRun(spec, {
       hostIp: node.ip,
-      openSandbox: (pod) => (pod.hostNetwork ? Promise.resolve(hostSandbox(pod, node)) : openSandbox(pod, node)),
+      openSandbox: (pod) => (pod.hostNetwork ? Promise.resolve(hostSandbox(pod, node, this.#deps.volumeDirectory(pod))) : openSandbox(pod, node)),
       volumes: {
         configMap: (namespace, name) => this.#configMap(namespace, name),
         token: (pod, volume) => tokens.issue({ ...pod, pod }, volume),
       },
       logFile,
       writeStatus: (pod, seen) => this.#writeStatus(pod, seen),
+      probe: async (url) => (await node.run(['curl', '--silent', '--fail', '--max-time', '1', '--output', '/dev/null', url])).code === 0,
       clock,
       random,
     })
@@ -135,14 +141,16 @@ export class Kubelet implements AsyncDisposable {
     } catch (cause) {
       if (!(cause instanceof KubeError) || !['OBJECT_NOT_FOUND', 'OBJECT_REPLACED'].includes(cause.code)) throw cause
     }
+    this.#deps.onChange()
   }
 }
 
 /** A pod with `hostNetwork`: the node's own namespaces, in a cgroup of its own. */
-function hostSandbox(spec: PodSpec, node: LabNode): Sandbox {
+function hostSandbox(spec: PodSpec, node: LabNode, volumeDirectory: string): Sandbox {
   return {
     ips: [node.ip],
     pid: node.holder.pid,
+    volumeDirectory,
     commandLine: (argv, container) => node.commandLine(argv, `${podCgroup(spec.uid)}/${container}`),
     remove: () => node.removeCgroup(podCgroup(spec.uid)),
   }

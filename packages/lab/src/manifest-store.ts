@@ -1,7 +1,9 @@
-import { readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeRef, isRecord, kindOf, resourceKinds } from '@ambient/kube'
 import type { ObjectRef, UnknownRecord } from '@ambient/kube'
+import type { Clock } from '@ambient/lifecycle'
 import { parseAllDocuments, stringify } from 'yaml'
 import { clusterIp, MAX_NODES } from './lab-addresses.ts'
 import { LabError } from './lab-error.ts'
@@ -9,20 +11,18 @@ import { LabError } from './lab-error.ts'
 export interface StoreOptions {
   readonly directory: string
   readonly nodes: readonly string[]
+  readonly clock: Clock
 }
 
-/** Makes the kernel's times of a file old enough that no reader waits for more to be written to it. */
+/** Makes the time of a file old enough that no reader waits for more to be written to it. */
 const SETTLED_SECONDS = 1
 
 /**
  * The API server's part for a directory of YAML: takes manifests, gives pods a node and services an address where they
- * have none, and keeps one file an object, written in one step.
+ * have none, and keeps one file an object, written in one step. Holds nothing itself: two processes may use one directory.
  */
 export class ManifestStore {
   readonly #options: StoreOptions
-  readonly #objects = new Map<string, UnknownRecord>()
-  readonly #addresses = new Map<string, string>()
-  #scheduled = 0
 
   constructor(options: StoreOptions) {
     if (options.nodes.length > MAX_NODES) throw new LabError('MANIFEST_INVALID', `A lab has at most ${MAX_NODES} nodes`)
@@ -38,66 +38,80 @@ export class ManifestStore {
 
   /** Sets labels of an object that was applied; null takes one away. @throws {LabError} `NOT_FOUND` */
   label(ref: ObjectRef, labels: Readonly<Record<string, string | null>>): void {
-    this.#edit(ref, { labels })
+    const metadata = recordAt(this.#must(ref), 'metadata')
+    const merged = Object.entries({ ...recordAt(metadata, 'labels'), ...labels }).filter(([, value]) => value !== null)
+    this.#write(ref, { ...this.#must(ref), metadata: { ...metadata, labels: Object.fromEntries(merged) } })
   }
 
   /** Asks a pod to end, as a deletion in a cluster does first. @throws {LabError} `NOT_FOUND` */
   terminate(ref: ObjectRef, at: string): void {
-    this.#edit(ref, { deletionTimestamp: at })
+    const object = this.#must(ref)
+    this.#write(ref, { ...object, metadata: { ...recordAt(object, 'metadata'), deletionTimestamp: at } })
   }
 
-  /** @returns whether there was such an object */
-  remove(ref: ObjectRef): boolean {
+  /** One that is not there is no error. */
+  remove(ref: ObjectRef): void {
     rmSync(this.#path(ref), { force: true })
-    return this.#objects.delete(describeRef(ref))
   }
 
-  has(ref: ObjectRef): boolean {
-    return this.#objects.has(describeRef(ref))
-  }
-
-  #edit(ref: ObjectRef, change: { labels?: Readonly<Record<string, string | null>>; deletionTimestamp?: string }): void {
-    const object = this.#objects.get(describeRef(ref))
-    if (object === undefined) throw new LabError('NOT_FOUND', `There is no ${describeRef(ref)} in this lab`)
-    const metadata = recordAt(object, 'metadata')
-    const labels = Object.entries({ ...recordAt(metadata, 'labels'), ...change.labels }).filter(([, value]) => value !== null)
-    const { deletionTimestamp } = change
-    this.#write(ref, {
-      ...object,
-      metadata: { ...metadata, labels: Object.fromEntries(labels), ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) },
+  /** `namespace/name` of every pod that was applied and not removed. */
+  pods(): readonly string[] {
+    return this.#objects('pod').map((object) => {
+      const { namespace = '', name } = refOfManifest(object)
+      return `${namespace}/${name}`
     })
+  }
+
+  #must(ref: ObjectRef): UnknownRecord {
+    const object = this.#object(ref)
+    if (object === undefined) throw new LabError('NOT_FOUND', `There is no ${describeRef(ref)} in this lab`)
+    return object
+  }
+
+  #object(ref: ObjectRef): UnknownRecord | undefined {
+    return parseManifests(textIfThere(this.#path(ref)) ?? '')[0]
   }
 
   #admit(ref: ObjectRef, value: UnknownRecord): UnknownRecord {
     const spec = recordAt(value, 'spec')
-    const before = recordAt(this.#objects.get(describeRef(ref)) ?? {}, 'spec')
+    const before = recordAt(this.#object(ref) ?? {}, 'spec')
     if (ref.kind === 'Pod') {
       return { ...value, spec: { ...spec, nodeName: spec['nodeName'] ?? before['nodeName'] ?? this.#nextNode() } }
     }
     if (ref.kind !== 'Service' || spec['clusterIP'] !== undefined || spec['type'] === 'ExternalName') return value
-    const address = this.#addressOf(describeRef(ref))
+    const address = typeof before['clusterIP'] === 'string' ? before['clusterIP'] : this.#freeAddress()
     return { ...value, spec: { ...spec, clusterIP: address, clusterIPs: [address] } }
   }
 
+  /** The one with the fewest pods of its own network; the first of equals. */
   #nextNode(): string {
-    const { nodes } = this.#options
-    return nodes[this.#scheduled++ % nodes.length] ?? ''
+    const taken = this.#specs('pod').filter((spec) => spec['hostNetwork'] !== true).map((spec) => spec['nodeName'])
+    const load = (node: string): number => taken.filter((name) => name === node).length
+    return this.#options.nodes.toSorted((a, b) => load(a) - load(b))[0] ?? ''
   }
 
-  #addressOf(key: string): string {
-    const address = this.#addresses.get(key) ?? clusterIp(this.#addresses.size)
-    this.#addresses.set(key, address)
-    return address
+  #freeAddress(): string {
+    const taken = new Set(this.#specs('service').map((spec) => spec['clusterIP']))
+    return Array.from({ length: taken.size + 1 }, (_, n) => clusterIp(n)).find((ip) => !taken.has(ip)) ?? ''
+  }
+
+  #specs(kind: string): readonly UnknownRecord[] {
+    return this.#objects(kind).map((object) => recordAt(object, 'spec'))
+  }
+
+  #objects(kind: string): readonly UnknownRecord[] {
+    const { directory } = this.#options
+    const names = readdirSync(directory).filter((name) => name.startsWith(`${kind}.`) && name.endsWith('.yaml'))
+    return names.flatMap((name) => parseManifests(textIfThere(join(directory, name)) ?? ''))
   }
 
   #write(ref: ObjectRef, object: UnknownRecord): void {
-    this.#objects.set(describeRef(ref), object)
     const path = this.#path(ref)
     const text = stringify(object)
     if (textIfThere(path) === text) return
-    const scratch = join(this.#options.directory, '.scratch')
+    const scratch = join(this.#options.directory, `.${randomUUID()}`)
     writeFileSync(scratch, text)
-    const then = Math.floor(Date.now() / 1000) - SETTLED_SECONDS
+    const then = Math.floor(this.#options.clock.nowMs() / 1000) - SETTLED_SECONDS
     utimesSync(scratch, then, then)
     renameSync(scratch, path)
   }

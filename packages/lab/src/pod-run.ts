@@ -13,6 +13,8 @@ export interface Sandbox {
   readonly ips: readonly string[]
   /** A process in its network namespace, as the host numbers it. */
   readonly pid: number
+  /** Where volumes lie, as its programs see it. */
+  readonly volumeDirectory: string
   commandLine(argv: readonly string[], container: string): readonly string[]
   remove(): Promise<void>
 }
@@ -20,7 +22,9 @@ export interface Sandbox {
 export interface PodRunDeps {
   readonly hostIp: string
   readonly openSandbox: (spec: PodSpec) => Promise<Sandbox>
-  readonly volumes: Omit<VolumeDeps, 'run'>
+  readonly volumes: Omit<VolumeDeps, 'run' | 'directory'>
+  /** Whether an HTTP probe of a kubelet gets an answer below 400. */
+  readonly probe: (url: string) => Promise<boolean>
   readonly logFile: (spec: PodSpec, container: string) => string
   readonly writeStatus: (spec: PodSpec, seen: PodObservation) => Promise<void>
   readonly clock: Clock
@@ -29,6 +33,7 @@ export interface PodRunDeps {
 
 const STARTING_STEP_MS = 20
 const STEADY_STEP_MS = 200
+const PROBE_MS = 1_000
 const MAX_EVENTS = 100
 
 /** One pod from its first sandbox to its last process, as a kubelet keeps it. Containers that end are not restarted. */
@@ -41,6 +46,7 @@ export class PodRun {
   readonly #life: Promise<void>
   #sandbox: Sandbox | undefined
   #seen: PodObservation
+  #probedAtMs = 0
 
   constructor(spec: PodSpec, deps: PodRunDeps) {
     this.spec = spec
@@ -82,10 +88,15 @@ export class PodRun {
     await this.#observe()
   }
 
-  /** Ends its programs, takes its network away and forgets it. */
-  async stop(): Promise<void> {
+  /** Stops looking after it; what runs, runs. */
+  async abandon(): Promise<void> {
     this.#ended.abort()
     await this.#life
+  }
+
+  /** Ends its programs, takes its network away and forgets it. */
+  async stop(): Promise<void> {
+    await this.abandon()
     for (const container of this.#containers.values()) await container[Symbol.asyncDispose]()
     await this.#sandbox?.remove().catch((cause: unknown) => this.#note(cause))
   }
@@ -142,7 +153,8 @@ export class PodRun {
       return { name, isRunning: process?.isRunning === true, exitCode: process?.status }
     })
     const areRunning = containers.every(({ isRunning }) => isRunning)
-    await this.#change({ phase: 'Running', isReady: areRunning && this.#isListening(), containers })
+    const isReady = areRunning && this.#isListening() && (await this.#isAnswering())
+    await this.#change({ phase: 'Running', isReady, containers })
   }
 
   #isListening(): boolean {
@@ -150,6 +162,17 @@ export class PodRun {
     if (wanted.length === 0) return true
     const open = listeningPorts(this.#sandbox?.pid ?? 0)
     return wanted.every((port) => open.has(port))
+  }
+
+  /** A pod is asked often until it is ready, and then once a second. */
+  async #isAnswering(): Promise<boolean> {
+    const ip = this.#sandbox?.ips[0] ?? ''
+    const nowMs = this.#deps.clock.monotonicMs()
+    if (this.#seen.isReady && nowMs < this.#probedAtMs + PROBE_MS) return true
+    this.#probedAtMs = nowMs
+    const probes = this.spec.containers.flatMap(({ probe }) => (probe === undefined ? [] : [probe]))
+    const answers = await Promise.all(probes.map(({ port, path }) => this.#deps.probe(`http://${ip}:${port}${path}`)))
+    return answers.every((isGood) => isGood)
   }
 
   async #change(change: Partial<PodObservation>): Promise<void> {
@@ -171,6 +194,7 @@ export class PodRun {
   #volumeDeps(sandbox: Sandbox): VolumeDeps {
     return {
       ...this.#deps.volumes,
+      directory: sandbox.volumeDirectory,
       run: (argv, options) => runCommand(sandbox.commandLine(argv, 'volumes'), options),
     }
   }

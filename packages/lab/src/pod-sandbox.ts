@@ -42,6 +42,7 @@ done`
 export class PodSandbox {
   readonly ips: readonly string[]
   readonly holder: NamespaceHolder
+  readonly volumeDirectory: string = '/run/pod/volumes'
   readonly netns: string
   readonly #deps: SandboxDeps
   readonly #attachment: CniAttachment

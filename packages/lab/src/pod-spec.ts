@@ -9,6 +9,8 @@ export interface ContainerSpec {
   readonly mounts: readonly { readonly volume: string; readonly path: string }[]
   /** TCP ports it says it listens on: it is ready once it listens on all of them. */
   readonly tcpPorts: readonly number[]
+  /** Its `readinessProbe.httpGet`. */
+  readonly probe: { readonly port: number; readonly path: string } | undefined
 }
 
 export type VolumeSpec =
@@ -67,7 +69,16 @@ function readContainer(container: Field): ContainerSpec {
       .list()
       .filter((port) => (port.get('protocol').text() ?? 'TCP') === 'TCP')
       .flatMap((port) => port.get('containerPort').integer() ?? []),
+    probe: readProbe(container.get('readinessProbe')),
   }
+}
+
+function readProbe(probe: Field): ContainerSpec['probe'] {
+  if (probe.isAbsent) return undefined
+  const get = probe.get('httpGet')
+  const port = get.get('port').integer()
+  if (port === undefined) throw probe.invalid('must be an httpGet of a numbered port')
+  return { port, path: get.get('path').text() ?? '/' }
 }
 
 function readVolume(volume: Field): VolumeSpec {

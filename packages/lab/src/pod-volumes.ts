@@ -3,6 +3,8 @@ import type { PodSpec, VolumeSpec } from './pod-spec.ts'
 import type { CommandOptions, CommandResult } from './run-command.ts'
 
 export interface VolumeDeps {
+  /** Where the files of volumes lie, as the pod's programs see it. */
+  readonly directory: string
   /** Runs a program in the pod. */
   readonly run: (argv: readonly string[], options?: CommandOptions) => Promise<CommandResult>
   /** Keys and texts of a ConfigMap of the pod's namespace. */
@@ -25,20 +27,21 @@ const WRITE = 'mkdir -p "$(dirname "$1")" && cat >"$1.new" && mv "$1.new" "$1"'
 export async function mountVolumes(spec: PodSpec, deps: VolumeDeps): Promise<void> {
   for (const [name, volume] of spec.volumes) {
     for (const [file, text] of Object.entries(await filesOf(spec, volume, deps))) {
-      await must(deps.run(['sh', '-c', WRITE, 'sh', `${directoryOf(name)}/${file}`], { input: text }), `volume ${name}`)
+      await must(deps.run(['sh', '-c', WRITE, 'sh', `${deps.directory}/${name}/${file}`], { input: text }), `volume ${name}`)
     }
   }
+  if (spec.hostNetwork) return // its programs see the node's files: they are told the volume's own path
   for (const mount of spec.containers.flatMap((container) => container.mounts)) {
     if (!spec.volumes.has(mount.volume)) throw new LabError('MANIFEST_INVALID', `There is no volume "${mount.volume}" to mount`)
-    await must(deps.run(['sh', '-c', MOUNT, 'sh', directoryOf(mount.volume), mount.path]), `volume ${mount.volume}`)
+    await must(deps.run(['sh', '-c', MOUNT, 'sh', `${deps.directory}/${mount.volume}`, mount.path]), `volume ${mount.volume}`)
   }
 }
 
-/** Writes new tokens over the old, in one step each. @returns seconds until the next time, or undefined without tokens */
+/** Writes new tokens over the old, in one step each. @throws {LabError} `COMMAND_FAILED` */
 export async function refreshTokens(spec: PodSpec, deps: VolumeDeps): Promise<void> {
   for (const [name, volume] of tokenVolumes(spec)) {
     const text = await deps.token(spec, volume)
-    await must(deps.run(['sh', '-c', WRITE, 'sh', `${directoryOf(name)}/${volume.path}`], { input: text }), `volume ${name}`)
+    await must(deps.run(['sh', '-c', WRITE, 'sh', `${deps.directory}/${name}/${volume.path}`], { input: text }), `volume ${name}`)
   }
 }
 
@@ -61,10 +64,6 @@ async function filesOf(spec: PodSpec, volume: VolumeSpec, deps: VolumeDeps): Pro
     case 'token':
       return { [volume.path]: await deps.token(spec, volume) }
   }
-}
-
-function directoryOf(volume: string): string {
-  return `/run/pod/volumes/${volume}`
 }
 
 async function must(running: Promise<CommandResult>, what: string): Promise<void> {

@@ -27,7 +27,7 @@ function endpointsOf(service: KubeObject, pods: readonly KubeObject[]): ServiceE
   const { namespace = 'default', name } = service.metadata
   const { clusterIps, ports, selector, publishNotReadyAddresses } = readService(service)
   const members = pods
-    .filter((pod) => selector !== undefined && pod.metadata.namespace === namespace && includesLabels(selector, pod.metadata.labels))
+    .filter((pod) => selector !== undefined && pod.metadata.namespace === namespace && includesLabels(pod.metadata.labels, selector))
     .filter((pod) => pod.metadata.deletionTimestamp === undefined)
     .map((pod) => ({ facts: readPod(pod), ip: readPod(pod).podIps[0] }))
     .filter(({ facts }) => facts.isReady || publishNotReadyAddresses)

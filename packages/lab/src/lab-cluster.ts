@@ -1,0 +1,123 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { FileResources } from '@ambient/kube'
+import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { CgroupTree } from './cgroup-tree.ts'
+import { ClusterDns } from './cluster-dns.ts'
+import { ClusterNetwork } from './cluster-network.ts'
+import { CniRuntime, loopbackNetwork, podNetwork } from './cni-runtime.ts'
+import type { CniPlugin } from './cni-runtime.ts'
+import { newContainerId } from './container-id.ts'
+import { Kubelet } from './kubelet.ts'
+import { podPrefix } from './lab-addresses.ts'
+import { LabError } from './lab-error.ts'
+import type { LabLife } from './lab-life.ts'
+import { LabNode, openFabric } from './lab-node.ts'
+import { cgroupName, makeLabDirectory } from './lab-state.ts'
+import type { LabId } from './lab-state.ts'
+import { ManifestStore } from './manifest-store.ts'
+import type { NamespaceHolder } from './namespace-holder.ts'
+import { PodSandbox } from './pod-sandbox.ts'
+import { CNI_PLUGIN_DIR } from './requirements.ts'
+import { TokenIssuer } from './token-issuer.ts'
+
+export interface ClusterOptions {
+  readonly id: LabId
+  readonly nodes: number
+  /** What comes after the network plugin in the CNI chain. */
+  readonly chained: readonly CniPlugin[]
+  /** Directories of plugins besides the machine's own. */
+  readonly pluginDirectories: readonly string[]
+  readonly report: (message: string) => void
+  readonly onChange: () => void
+}
+
+/** The parts of a running lab. */
+export interface LabCluster {
+  readonly directory: string
+  readonly configDirectory: string
+  readonly jwksFile: string
+  readonly fabric: NamespaceHolder
+  readonly cgroups: CgroupTree
+  readonly nodes: readonly LabNode[]
+  readonly store: ManifestStore
+  readonly resources: FileResources
+  readonly kubelet: Kubelet
+}
+
+/** Starts everything a cluster has before any pod; `life` owns all of it. */
+export async function openCluster(options: ClusterOptions, life: LabLife): Promise<LabCluster> {
+  const directory = makeLabDirectory(options.id)
+  const configDirectory = join(directory, 'config')
+  const jwksFile = join(directory, 'jwks.json')
+  const cgroups = CgroupTree.create(cgroupName(options.id))
+  const [resources, tokens, wires] = await Promise.all([
+    FileResources.open({ directory: configDirectory, clock: systemClock, report: ({ message }) => options.report(message) }),
+    TokenIssuer.create(systemClock),
+    openNodes(options.nodes, cgroups, life),
+  ])
+  life.scope.use(resources)
+  writeFileSync(jwksFile, JSON.stringify(tokens.jwks))
+  const { fabric, nodes } = wires
+  const store = new ManifestStore({ directory: configDirectory, nodes: nodes.map(({ name }) => name), clock: systemClock })
+  const withDns = await Promise.all(nodes.map(async (node) => ({ node, dns: await openDns(node, directory) })))
+  life.scope.use(await ClusterNetwork.open({ resources, nodes: withDns, report: options.report }))
+  const kubelet = life.scope.use(
+    new Kubelet({
+      resources,
+      nodes: new Map(nodes.map((node) => [node.name, node])),
+      openSandbox: sandboxes(options),
+      tokens,
+      logFile: (pod, container) => join(directory, 'logs', `${pod.namespace}.${pod.name}.${container}.log`),
+      volumeDirectory: (pod) => join(directory, 'pods', `${pod.namespace}.${pod.name}`),
+      onChange: options.onChange,
+      forget: (ref) => Promise.resolve(store.remove(ref)),
+      report: options.report,
+      clock: systemClock,
+      random: systemRandom,
+    }),
+  )
+  life.pods = () => kubelet.pods()
+  return { directory, configDirectory, jwksFile, fabric, cgroups, nodes, store, resources, kubelet }
+}
+
+async function openNodes(
+  count: number,
+  cgroups: CgroupTree,
+  life: LabLife,
+): Promise<{ readonly fabric: NamespaceHolder; readonly nodes: readonly LabNode[] }> {
+  const fabric = await openFabric(cgroups)
+  life.fabric = fabric
+  const opening = Array.from({ length: count }, (_, n) => LabNode.open(n + 1, { fabric, cgroups, nodes: count }))
+  life.nodes = await Promise.all(opening)
+  return { fabric, nodes: life.nodes }
+}
+
+function openDns(node: LabNode, directory: string): Promise<ClusterDns> {
+  return ClusterDns.open({
+    node,
+    hostsFile: join(directory, 'dns', `${node.name}.hosts`),
+    logFile: join(directory, 'logs', `dns.${node.name}.log`),
+  })
+}
+
+function sandboxes(options: ClusterOptions): (pod: { namespace: string; name: string; uid: string }, node: LabNode) => Promise<PodSandbox> {
+  const directories = [CNI_PLUGIN_DIR, ...options.pluginDirectories]
+  const findPlugin = (type: string): string => {
+    const found = directories.map((directory) => join(directory, type)).find((path) => existsSync(path))
+    if (found === undefined) throw new LabError('NOT_FOUND', `There is no CNI plugin ${type} in ${directories.join(' or ')}`)
+    return found
+  }
+  return ({ namespace, name, uid }, node) => {
+    const deps = { run: node.run.bind(node), findPlugin, pluginPath: directories.join(':') }
+    return PodSandbox.create(
+      { namespace, name, uid },
+      {
+        node,
+        loopback: new CniRuntime(loopbackNetwork, deps),
+        network: new CniRuntime(podNetwork(podPrefix(node.index), options.chained), deps),
+        newContainerId,
+      },
+    )
+  }
+}

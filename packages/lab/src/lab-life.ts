@@ -1,0 +1,49 @@
+import { Scope } from '@ambient/lifecycle'
+import { LabError } from './lab-error.ts'
+import type { LabNode } from './lab-node.ts'
+import { newLabId, removeTraces, tracesOf, writeRecord } from './lab-state.ts'
+import type { LabId } from './lab-state.ts'
+import type { NamespaceHolder } from './namespace-holder.ts'
+import type { PodRun } from './pod-run.ts'
+
+/** From the first directory of a lab to its last trace. */
+export class LabLife {
+  readonly id: LabId = newLabId()
+  /** Everything of this process that serves the lab. */
+  readonly scope: Scope = new Scope()
+  /** With it, all other processes of the lab end. */
+  fabric: NamespaceHolder | undefined
+  nodes: readonly LabNode[] = []
+  pods: () => readonly PodRun[] = () => []
+  isReady = false
+  #ending: Promise<void> | undefined
+
+  get isEnding(): boolean {
+    return this.#ending !== undefined
+  }
+
+  /** Tells other processes how the lab is. */
+  record(): void {
+    if (this.isEnding) return
+    const ofPods = this.pods().flatMap(({ spec, sandbox }) => {
+      return sandbox === undefined || spec.hostNetwork ? [] : [[`${spec.namespace}/${spec.name}`, sandbox.pid] as const]
+    })
+    const ofNodes = this.nodes.map((node) => [node.name, node.holder.pid] as const)
+    writeRecord({ id: this.id, isReady: this.isReady, namespaces: Object.fromEntries([...ofNodes, ...ofPods]) })
+  }
+
+  /** Ends everything, once. @throws {LabError} `LEFT_BEHIND` when something of the lab is still there */
+  end(): Promise<void> {
+    this.#ending ??= this.#end()
+    return this.#ending
+  }
+
+  /** The processes first: nothing that waits for one of them then waits long. */
+  async #end(): Promise<void> {
+    await this.fabric?.[Symbol.asyncDispose]()
+    await this.scope[Symbol.asyncDispose]()
+    await removeTraces(this.id)
+    const traces = tracesOf(this.id)
+    if (traces.length > 0) throw new LabError('LEFT_BEHIND', `The lab left ${traces.join(', ')}`)
+  }
+}

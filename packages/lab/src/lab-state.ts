@@ -1,0 +1,96 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { isRecord } from '@ambient/kube'
+import { CgroupTree, cgroupRoots } from './cgroup-tree.ts'
+import { isRunning, processFacts } from './process-table.ts'
+
+/** `PID-START-N`: which process holds the lab. A crashed lab is known by its name alone, wherever the name is found. */
+export type LabId = string
+
+/** What other processes may know of a running lab; they do their part through files and `nsenter`. */
+export interface LabRecord {
+  readonly id: LabId
+  readonly isReady: boolean
+  /** Process numbers of namespaces, as the host has them: `node1`, `shop/web`. */
+  readonly namespaces: Readonly<Record<string, number>>
+}
+
+const PREFIX = 'ambient-lab-'
+const RECORD = 'lab.json'
+let labs = 0
+
+/** A new name for a lab of this process. */
+export function newLabId(): LabId {
+  labs += 1
+  return `${process.pid}-${processFacts(process.pid)?.startTicks ?? '0'}-${labs}`
+}
+
+export function cgroupName(id: LabId): string {
+  return `${PREFIX}${id}`
+}
+
+/** The directory of all that a lab writes. */
+export function labDirectory(id: LabId): string {
+  return join(tmpdir(), `${PREFIX}${id}`)
+}
+
+export function makeLabDirectory(id: LabId): string {
+  const directory = labDirectory(id)
+  for (const part of ['config', 'logs', 'pods', 'dns', 'captures', 'istiod']) mkdirSync(join(directory, part), { recursive: true, mode: 0o755 })
+  return directory
+}
+
+export function writeRecord(record: LabRecord): void {
+  const path = join(labDirectory(record.id), RECORD)
+  writeFileSync(`${path}.new`, JSON.stringify(record))
+  renameSync(`${path}.new`, path)
+}
+
+/** The process that holds a lab, when it still runs. */
+export function holderOf(id: LabId): number | undefined {
+  const [pid = '', startTicks = ''] = id.split('-')
+  return isRunning({ pid: Number(pid), startTicks }) ? Number(pid) : undefined
+}
+
+/** Labs whose holder runs, newest first. */
+export function liveLabs(): readonly LabRecord[] {
+  return labIds()
+    .filter((id) => holderOf(id) !== undefined)
+    .flatMap((id) => readRecord(id) ?? [])
+    .toSorted((a, b) => Number(b.id.split('-')[1]) - Number(a.id.split('-')[1]))
+}
+
+export function readRecord(id: LabId): LabRecord | undefined {
+  const path = join(labDirectory(id), RECORD)
+  if (!existsSync(path)) return undefined
+  const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+  if (!isRecord(value) || !isRecord(value['namespaces'])) return undefined
+  const namespaces = Object.entries(value['namespaces']).map(([name, pid]) => [name, Number(pid)] as const)
+  return { id, isReady: value['isReady'] === true, namespaces: Object.fromEntries(namespaces) }
+}
+
+/** Takes away all that labs left whose process was killed. @returns their names */
+export async function removeLeftovers(): Promise<readonly LabId[]> {
+  const dead = labIds().filter((id) => holderOf(id) === undefined)
+  for (const id of dead) await removeTraces(id)
+  return dead
+}
+
+/** Ends what runs in the lab's cgroup and removes cgroup and directory. Namespaces and mounts went with the processes. */
+export async function removeTraces(id: LabId): Promise<void> {
+  await CgroupTree.existing(cgroupName(id)).remove()
+  rmSync(labDirectory(id), { recursive: true, force: true })
+}
+
+/** Everything of a lab that is still there, in words. */
+export function tracesOf(id: LabId): readonly string[] {
+  const places = [labDirectory(id), ...cgroupRoots().map((root) => join(root, cgroupName(id)))]
+  return places.filter((path) => existsSync(path))
+}
+
+function labIds(): readonly LabId[] {
+  const found = [tmpdir(), ...cgroupRoots()].flatMap((directory) => readdirSync(directory))
+  const ids = found.map((path) => basename(path)).filter((name) => /^ambient-lab-\d+-\d+-\d+$/.test(name))
+  return [...new Set(ids.map((name) => name.slice(PREFIX.length)))]
+}

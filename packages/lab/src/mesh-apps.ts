@@ -1,0 +1,155 @@
+import { join } from 'node:path'
+import { nodeIp } from './lab-addresses.ts'
+import type { CniPlugin } from './cni-runtime.ts'
+import { nodeName } from './lab-node.ts'
+
+/** Where this checkout's programs and a lab's files lie. */
+export interface MeshPaths {
+  readonly repository: string
+  readonly configDirectory: string
+  readonly jwksFile: string
+  readonly istiodDirectory: string
+  /** Where the volumes of a pod of `istio-system` lie. */
+  readonly volumesOf: (pod: string) => string
+}
+
+/** Environment variables added to those every app of a kind has. */
+export interface MeshEnvironment {
+  readonly istiod?: Readonly<Record<string, string>>
+  readonly ztunnel?: Readonly<Record<string, string>>
+  readonly agent?: Readonly<Record<string, string>>
+}
+
+export type AppKind = 'istiod' | 'agent' | 'ztunnel'
+
+const NAMESPACE = 'istio-system'
+const TOKEN_SECONDS = 43_200
+
+/** The pod of `istiod`, `ztunnel@node1`, `agent@node2` and so on, or undefined for a name that is none of them. */
+export function podOfApp(app: string): string | undefined {
+  const [kind, node] = app.split('@')
+  if (kind === 'istiod' && node === undefined) return 'istiod'
+  if (node === undefined) return undefined
+  return kind === 'ztunnel' ? `ztunnel-${node}` : kind === 'agent' ? `istio-cni-node-${node}` : undefined
+}
+
+/** How scenarios name every app of a lab. */
+export function appNames(nodes: number): readonly string[] {
+  const ofNode = Array.from({ length: nodes }, (_, n) => nodeName(n + 1)).flatMap((node) => [`agent@${node}`, `ztunnel@${node}`])
+  return ['istiod', ...ofNode]
+}
+
+/** The namespace and the accounts of the mesh's own pods. */
+export const meshNamespace: readonly object[] = [
+  { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
+  ...['istiod', 'istio-cni', 'ztunnel'].map((name) => ({
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name, namespace: NAMESPACE },
+  })),
+]
+
+/** The plugin's own part of the CNI chain, as an installation writes it. */
+export const meshPlugin: CniPlugin = {
+  type: 'istio-cni',
+  plugin_log_level: 'info',
+  cni_agent_run_dir: '/var/run/istio-cni',
+  ambient_enabled: true,
+  exclude_namespaces: ['kube-system'],
+  pod_namespace: NAMESPACE,
+}
+
+export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
+  return appPod(paths, {
+    kind: 'istiod',
+    name: 'istiod',
+    serviceAccount: 'istiod',
+    node: 1,
+    args: ['--config-dir', paths.configDirectory, '--jwks', paths.jwksFile, '--state-dir', paths.istiodDirectory],
+    env: { POD_NAMESPACE: NAMESPACE, CLUSTER_ID: 'Kubernetes', ...extra.istiod },
+    probe: { port: 8080, path: '/ready' },
+  })
+}
+
+export function agentPod(node: number, paths: MeshPaths, extra: MeshEnvironment): object {
+  return appPod(paths, {
+    kind: 'agent',
+    name: `istio-cni-node-${nodeName(node)}`,
+    serviceAccount: 'istio-cni',
+    node,
+    args: ['--config-dir', paths.configDirectory],
+    env: { NODE_NAME: nodeName(node), AMBIENT_ENABLED: 'true', POD_NAMESPACE: NAMESPACE, ...extra.agent },
+    probe: { port: 8000, path: '/readyz' },
+  })
+}
+
+export function ztunnelPod(node: number, paths: MeshPaths, extra: MeshEnvironment): object {
+  const name = `ztunnel-${nodeName(node)}`
+  const controlPlane = `https://${nodeIp(1)}:15012`
+  const root = join(paths.istiodDirectory, 'root-cert.pem')
+  return appPod(paths, {
+    kind: 'ztunnel',
+    name,
+    serviceAccount: 'ztunnel',
+    node,
+    args: [],
+    env: {
+      NODE_NAME: nodeName(node),
+      POD_NAME: name,
+      POD_NAMESPACE: NAMESPACE,
+      INSTANCE_IP: nodeIp(node),
+      XDS_ADDRESS: controlPlane,
+      CA_ADDRESS: controlPlane,
+      ALT_XDS_HOSTNAME: `istiod.${NAMESPACE}.svc`,
+      ALT_CA_HOSTNAME: `istiod.${NAMESPACE}.svc`,
+      XDS_ROOT_CA: root,
+      CA_ROOT_CA: root,
+      AUTH_TOKEN: join(paths.volumesOf(name), 'tokens', 'istio-token'),
+      CLUSTER_ID: 'Kubernetes',
+      RUST_LOG: 'info',
+      ZTUNNEL_WORKER_THREADS: '2',
+      ...extra.ztunnel,
+    },
+    probe: { port: 15021, path: '/healthz/ready' },
+  })
+}
+
+interface AppPod {
+  readonly kind: AppKind
+  readonly name: string
+  readonly serviceAccount: string
+  readonly node: number
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly probe: { readonly port: number; readonly path: string }
+}
+
+const PROGRAMS: Readonly<Record<AppKind, string>> = {
+  istiod: 'apps/istiod/bin/istiod',
+  agent: 'apps/cni/bin/istio-cni-agent',
+  ztunnel: 'apps/ztunnel/bin/ztunnel',
+}
+const APP_LABELS: Readonly<Record<AppKind, string>> = { istiod: 'istiod', agent: 'istio-cni-node', ztunnel: 'ztunnel' }
+
+function appPod(paths: MeshPaths, app: AppPod): object {
+  const token = { serviceAccountToken: { path: 'istio-token', audience: 'istio-ca', expirationSeconds: TOKEN_SECONDS } }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: app.name, namespace: NAMESPACE, labels: { app: APP_LABELS[app.kind] } },
+    spec: {
+      nodeName: nodeName(app.node),
+      hostNetwork: true,
+      serviceAccountName: app.serviceAccount,
+      containers: [
+        {
+          name: app.kind,
+          command: [join(paths.repository, PROGRAMS[app.kind]), ...app.args],
+          env: Object.entries(app.env).map(([name, value]) => ({ name, value })),
+          readinessProbe: { httpGet: app.probe },
+        },
+      ],
+      volumes: [{ name: 'tokens', projected: { sources: [token] } }],
+    },
+  }
+}
