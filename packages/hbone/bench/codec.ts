@@ -14,7 +14,11 @@ interface Case {
 
 const limits = hboneLimits()
 const fields = connectFields('10.244.1.7:8080', [
-  { name: 'baggage', value: 'k8s.cluster.name=Kubernetes,k8s.namespace.name=shop,k8s.deployment.name=web,service.name=web,service.version=v1' },
+  {
+    name: 'baggage',
+    value:
+      'k8s.cluster.name=Kubernetes,k8s.namespace.name=shop,k8s.deployment.name=web,service.name=web,service.version=v1',
+  },
   { name: 'forwarded', value: 'for="10.244.2.9:41322";host=web.shop.svc.cluster.local' },
   { name: 'traceparent', value: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00' },
 ])
@@ -40,7 +44,11 @@ function parsing(frameBytes: number): Case {
   const parser = new FrameParser('client', sink, limits)
   const settings = encodeFrame(FRAME.settings, 0, 0)
   parser.feed(settings, 0, settings.length)
-  return { name: `parse a DATA frame of ${frameBytes}`, count, run: () => parser.feed(input, 0, input.length) }
+  return {
+    name: `parse a DATA frame of ${frameBytes}`,
+    count,
+    run: () => parser.feed(input, 0, input.length),
+  }
 }
 
 const cases: readonly Case[] = [
@@ -50,7 +58,11 @@ const cases: readonly Case[] = [
   parsing(262_135),
   { name: 'encode a CONNECT', count: 1, run: () => void encodeHeaders(fields) },
   { name: 'decode a CONNECT', count: 1, run: () => void new HpackDecoder(limits).decode(block) },
-  { name: 'decode Huffman (RFC 7541 C.4.1)', count: 1, run: () => void new HpackDecoder(limits).decode(huffman) },
+  {
+    name: 'decode Huffman (RFC 7541 C.4.1)',
+    count: 1,
+    run: () => void new HpackDecoder(limits).decode(huffman),
+  },
   { name: 'check a CONNECT', count: 1, run: () => void parseRequest(fields) },
   { name: 'parse a HEADERS frame', count: 1, run: headers() },
 ]

@@ -26,7 +26,9 @@ describe('buildBaggage()', () => {
   })
 
   test('leaves a value out that would read as another member', () => {
-    expect(buildBaggage({ namespace: 'a,service.name=b', serviceName: 'c=d', region: 'ok', zone: 'a b' })).toBe('cloud.region=ok')
+    expect(
+      buildBaggage({ namespace: 'a,service.name=b', serviceName: 'c=d', region: 'ok', zone: 'a b' }),
+    ).toBe('cloud.region=ok')
   })
 })
 
@@ -36,11 +38,27 @@ describe('parseBaggage()', () => {
   })
 
   test.each([
-    { name: 'unknown keys are ignored', lines: ['x=y,service.name=a,__proto__=z,constructor=q'], expected: { serviceName: 'a' } },
-    { name: 'several lines are merged, the later wins', lines: ['service.name=a,cloud.region=r', 'service.name=b'], expected: { serviceName: 'b', region: 'r' } },
+    {
+      name: 'unknown keys are ignored',
+      lines: ['x=y,service.name=a,__proto__=z,constructor=q'],
+      expected: { serviceName: 'a' },
+    },
+    {
+      name: 'several lines are merged, the later wins',
+      lines: ['service.name=a,cloud.region=r', 'service.name=b'],
+      expected: { serviceName: 'b', region: 'r' },
+    },
     { name: 'a second = cuts the value', lines: ['service.name=a=b'], expected: { serviceName: 'a' } },
-    { name: 'members without value say nothing', lines: ['service.name,service.version=,=x,,'], expected: {} },
-    { name: 'spaces around are dropped', lines: [' service.name = a , cloud.region=r'], expected: { serviceName: 'a', region: 'r' } },
+    {
+      name: 'members without value say nothing',
+      lines: ['service.name,service.version=,=x,,'],
+      expected: {},
+    },
+    {
+      name: 'spaces around are dropped',
+      lines: [' service.name = a , cloud.region=r'],
+      expected: { serviceName: 'a', region: 'r' },
+    },
     { name: 'no lines say nothing', lines: [], expected: {} },
   ])('$name', ({ lines, expected }) => {
     expect(parseBaggage(lines)).toEqual(expected)

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { connectFields, parseRequest, parseStatus } from './connect-message.ts'
 import type { HeaderField } from './header-field.ts'
 
-const fields = (...pairs: [string, string][]): HeaderField[] => pairs.map(([name, value]) => ({ name, value }))
+const fields = (...pairs: [string, string][]): HeaderField[] =>
+  pairs.map(([name, value]) => ({ name, value }))
 const connect = connectFields('10.0.0.1:80')
 
 describe('parseRequest()', () => {
@@ -10,7 +11,11 @@ describe('parseRequest()', () => {
     const all = connectFields('10.0.0.1:80', fields(['baggage', 'a=b'], ['te', 'trailers']))
     expect(parseRequest(all)).toEqual({
       kind: 'connect',
-      request: { authority: '10.0.0.1:80', destination: { kind: 'address', ip: '10.0.0.1', port: 80 }, fields: all },
+      request: {
+        authority: '10.0.0.1:80',
+        destination: { kind: 'address', ip: '10.0.0.1', port: 80 },
+        fields: all,
+      },
     })
   })
 

@@ -24,9 +24,8 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 const PSEUDO_FIELDS: ReadonlySet<string> = new Set([':method', ':authority', ':scheme', ':path'])
-// oxlint-disable-next-line no-control-regex -- these are what RFC 9113, section 8.2.1, forbids
+// oxlint-disable-next-line no-control-regex -- what RFC 9113, section 8.2.1, forbids
 const BAD_NAME = /[A-Z\x00-\x20\x7f-\xff]/
-// oxlint-disable-next-line no-control-regex -- as above
 const BAD_VALUE = /[\r\n\0]|^[\t ]|[\t ]$/
 const MALFORMED: ParsedRequest = { kind: 'malformed' }
 

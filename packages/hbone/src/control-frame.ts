@@ -29,11 +29,8 @@ const EXACT_BYTES: Readonly<Record<number, number>> = {
  * @throws {H2ConnectionError} when its length or its stream is wrong.
  */
 export function checkControlHead(head: FrameHead): void {
-  const { length, type, flags, streamId } = head
-  const exact = EXACT_BYTES[type]
-  if (exact !== undefined && length !== exact) throw sizeError(head)
-  if (type === FRAME.settings && (flags & FLAG.ack ? length !== 0 : length % 6 !== 0)) throw sizeError(head)
-  if (type === FRAME.goaway && length < 8) throw sizeError(head)
+  const { length, type, streamId } = head
+  if (!hasRightLength(head)) throw sizeError(head)
   if (type !== FRAME.headers && type !== FRAME.continuation && length > MAX_CONTROL_BYTES) {
     throw new H2ConnectionError(H2_CODE.enhanceYourCalm, `Frame type ${type} of ${length} bytes`)
   }
@@ -88,6 +85,13 @@ export function blockOfHeaders(head: FrameHead, payload: Uint8Array<ArrayBuffer>
   return payload.subarray(start, end)
 }
 
+function hasRightLength({ type, flags, length }: FrameHead): boolean {
+  if (type === FRAME.settings) return flags & FLAG.ack ? length === 0 : length % 6 === 0
+  if (type === FRAME.goaway) return length >= 8
+  const exact = EXACT_BYTES[type]
+  return exact === undefined || length === exact
+}
+
 function readSettings(view: DataView): (readonly [number, number])[] {
   const values: (readonly [number, number])[] = []
   for (let at = 0; at < view.byteLength; at += 6) values.push([view.getUint16(at), view.getUint32(at + 2)])
@@ -95,7 +99,8 @@ function readSettings(view: DataView): (readonly [number, number])[] {
 }
 
 function checkDependency(streamId: number, dependency: number): void {
-  if ((dependency & MAX_WINDOW) === streamId) throw new H2ConnectionError(H2_CODE.protocolError, 'Stream depends on itself')
+  if ((dependency & MAX_WINDOW) === streamId)
+    throw new H2ConnectionError(H2_CODE.protocolError, 'Stream depends on itself')
 }
 
 function sizeError(head: FrameHead): H2ConnectionError {

@@ -15,7 +15,8 @@ export class ControlQueue {
   }
 
   push(frame: Uint8Array): void {
-    for (let at = 0; at < frame.length; at += PIECE_BYTES) this.#frames.push(frame.subarray(at, at + PIECE_BYTES))
+    for (let at = 0; at < frame.length; at += PIECE_BYTES)
+      this.#frames.push(frame.subarray(at, at + PIECE_BYTES))
     this.#bytes += frame.length
   }
 

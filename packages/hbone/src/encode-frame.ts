@@ -4,7 +4,12 @@ import { FLAG, FRAME, HEADER_BYTES } from './h2-constants.ts'
 const NOTHING = new Uint8Array(0)
 
 /** A whole frame as its own bytes. */
-export function encodeFrame(type: number, flags: number, streamId: number, payload: Uint8Array = NOTHING): Uint8Array {
+export function encodeFrame(
+  type: number,
+  flags: number,
+  streamId: number,
+  payload: Uint8Array = NOTHING,
+): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + payload.length)
   putFrameHead(bytes, 0, { length: payload.length, type, flags, streamId })
   bytes.set(payload, HEADER_BYTES)

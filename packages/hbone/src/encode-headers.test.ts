@@ -23,7 +23,10 @@ describe('encodeHeaders()', () => {
   })
 
   test('encodes any Latin-1 fields so that decoding gives them back', () => {
-    const text = fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)), maxLength: 200 })
+    const text = fc.string({
+      unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)),
+      maxLength: 200,
+    })
     fc.assert(
       fc.property(fc.array(fc.record({ name: text, value: text }), { maxLength: 8 }), (fields) => {
         expect(decode(encodeHeaders(fields))).toEqual(fields)
@@ -32,7 +35,9 @@ describe('encodeHeaders()', () => {
   })
 
   test('lets no character through that ends a line or is not Latin-1', () => {
-    expect(decode(encodeHeaders([{ name: 'x', value: 'a\r\nb\0\u010a' }]))).toEqual([{ name: 'x', value: 'a??b??' }])
+    expect(decode(encodeHeaders([{ name: 'x', value: 'a\r\nb\0\u010a' }]))).toEqual([
+      { name: 'x', value: 'a??b??' },
+    ])
   })
 })
 
@@ -46,7 +51,10 @@ describe('headersFrames()', () => {
   test('cuts a block of 40,000 bytes into CONTINUATION frames', () => {
     const fields = [{ name: 'x', value: 'y'.repeat(40_000) }]
     const frames = headersFrames(1, FLAG.endStream, fields)
-    const { log, blocks } = recordFrames(afterSettings(frames), [], 'client', { ...parserLimits, maxFrameBytes: 16384 })
+    const { log, blocks } = recordFrames(afterSettings(frames), [], 'client', {
+      ...parserLimits,
+      maxFrameBytes: 16384,
+    })
     expect(log).toEqual(['settings ', expect.stringMatching(/^headers 1 .* true$/)])
     expect(decode(new Uint8Array(blocks[0] ?? new Uint8Array(0)))).toEqual(fields)
   })

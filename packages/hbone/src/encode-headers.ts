@@ -6,7 +6,7 @@ import { STATIC_NAMES } from './hpack-static-table.ts'
 /** A prefix and four more bytes for each of two strings, and the kind of the field. */
 const FIELD_OVERHEAD = 12
 const LITERAL_WITHOUT_INDEXING_BITS = 4
-// oxlint-disable-next-line no-control-regex -- line ends, NUL, and what is not Latin-1
+// Line ends, NUL, and what is not Latin-1.
 const UNSAFE = /[\r\n\0\u0100-\uffff]/
 const UNSAFE_CHARACTERS = new RegExp(UNSAFE, 'g')
 
@@ -24,8 +24,14 @@ export function encodeHeaders(fields: readonly HeaderField[]): Uint8Array<ArrayB
 export function headersFrames(streamId: number, flags: number, fields: readonly HeaderField[]): Uint8Array {
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + roomFor(fields))
   const end = putFields(bytes, HEADER_BYTES, fields)
-  if (end - HEADER_BYTES > DEFAULT_FRAME_BYTES) return splitBlock(streamId, flags, bytes.subarray(HEADER_BYTES, end))
-  putFrameHead(bytes, 0, { length: end - HEADER_BYTES, type: FRAME.headers, flags: flags | FLAG.endHeaders, streamId })
+  if (end - HEADER_BYTES > DEFAULT_FRAME_BYTES)
+    return splitBlock(streamId, flags, bytes.subarray(HEADER_BYTES, end))
+  putFrameHead(bytes, 0, {
+    length: end - HEADER_BYTES,
+    type: FRAME.headers,
+    flags: flags | FLAG.endHeaders,
+    streamId,
+  })
   return bytes.subarray(0, end)
 }
 

@@ -15,7 +15,10 @@ export interface Forwarded {
 const ASCII = /^[\x00-\x7f]*$/
 
 /** @param host The service that the client dialled, if it was one. */
-export function buildForwarded(client: { readonly ip: string; readonly port: number }, host?: string): string {
+export function buildForwarded(
+  client: { readonly ip: string; readonly port: number },
+  host?: string,
+): string {
   const forPart = `for="${formatHostPort(client.ip, client.port)}"`
   return host === undefined ? forPart : `${forPart};host=${host}`
 }

@@ -19,7 +19,11 @@ export function putFrameHead(bytes: Uint8Array, at: number, head: FrameHead): vo
 }
 
 /** Reads into `head`, so that a frame costs no object. */
-export function readFrameHead(bytes: Uint8Array, at: number, head: { -readonly [K in keyof FrameHead]: number }): void {
+export function readFrameHead(
+  bytes: Uint8Array,
+  at: number,
+  head: { -readonly [K in keyof FrameHead]: number },
+): void {
   head.length = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
   head.type = bytes[at + 3] ?? 0
   head.flags = bytes[at + 4] ?? 0

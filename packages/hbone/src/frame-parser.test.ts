@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { afterSettings, recordFrames } from '../test/record-frames.ts'
 import { seededRandom } from '../test/seeded-random.ts'
-import { encodeFrame, goawayFrame, pingFrame, rstStreamFrame, settingsAckFrame, settingsFrame, windowUpdateFrame } from './encode-frame.ts'
+import {
+  encodeFrame,
+  goawayFrame,
+  pingFrame,
+  rstStreamFrame,
+  settingsAckFrame,
+  settingsFrame,
+  windowUpdateFrame,
+} from './encode-frame.ts'
 import { FLAG, FRAME, H2_CODE, PREFACE } from './h2-constants.ts'
 import { H2ConnectionError } from './hbone-error.ts'
 
@@ -18,7 +26,12 @@ const conversation = new Uint8Array(
     settingsAckFrame(),
     encodeFrame(FRAME.headers, 0, 1, bytes(1, 2)),
     encodeFrame(FRAME.continuation, FLAG.endHeaders, 1, bytes(3, 4)),
-    encodeFrame(FRAME.headers, FLAG.padded | FLAG.priority | FLAG.endHeaders | FLAG.endStream, 3, bytes(2, 0, 0, 0, 0, 9, 7, 8, 0, 0)),
+    encodeFrame(
+      FRAME.headers,
+      FLAG.padded | FLAG.priority | FLAG.endHeaders | FLAG.endStream,
+      3,
+      bytes(2, 0, 0, 0, 0, 9, 7, 8, 0, 0),
+    ),
     encodeFrame(FRAME.data, 0, 1, Buffer.from('hello')),
     encodeFrame(FRAME.data, FLAG.padded | FLAG.endStream, 1, Buffer.from('\x03world\0\0\0')),
     encodeFrame(FRAME.data, FLAG.padded, 1, bytes(0)),
@@ -57,7 +70,8 @@ describe('FrameParser', () => {
   })
 
   test('feed() says the same wherever the bytes are cut', () => {
-    for (let cut = 1; cut < conversation.length; cut++) expect(recordFrames(conversation, [cut]).log).toEqual(said)
+    for (let cut = 1; cut < conversation.length; cut++)
+      expect(recordFrames(conversation, [cut]).log).toEqual(said)
   })
 
   test('feed() says the same for single bytes', () => {
@@ -67,6 +81,7 @@ describe('FrameParser', () => {
 
   test('feed() answers 100,000 mutations with the same events however cut, or with H2ConnectionError', () => {
     const random = seededRandom(20_261_124)
+    const changed: string[] = []
     let refused = 0
     for (let i = 0; i < 100_000; i++) {
       const input = new Uint8Array(conversation)
@@ -76,22 +91,28 @@ describe('FrameParser', () => {
       const whole = outcome(input, [])
       if (whole.refused !== undefined) refused++
       const cut = outcome(input, [random.below(input.length)])
-      if (cut.refused !== whole.refused || cut.events !== whole.events) {
-        expect.fail(`cut changes the outcome of ${Buffer.from(input).toString('hex')}`)
-      }
+      if (cut.refused !== whole.refused || cut.events !== whole.events)
+        changed.push(Buffer.from(input).toString('hex'))
     }
+    expect(changed).toEqual([])
     expect(refused).toBeGreaterThan(10_000)
   })
 
   test.each([
     {
       name: 'a block of 17 CONTINUATION frames',
-      frames: [encodeFrame(FRAME.headers, 0, 1, zeros(1)), ...Array.from({ length: 17 }, () => encodeFrame(FRAME.continuation, 0, 1))],
+      frames: [
+        encodeFrame(FRAME.headers, 0, 1, zeros(1)),
+        ...Array.from({ length: 17 }, () => encodeFrame(FRAME.continuation, 0, 1)),
+      ],
       code: H2_CODE.enhanceYourCalm,
     },
     {
       name: 'a header block of 80,000 bytes',
-      frames: [encodeFrame(FRAME.headers, 0, 1, zeros(40_000)), encodeFrame(FRAME.continuation, 0, 1, zeros(40_000))],
+      frames: [
+        encodeFrame(FRAME.headers, 0, 1, zeros(40_000)),
+        encodeFrame(FRAME.continuation, 0, 1, zeros(40_000)),
+      ],
       code: H2_CODE.enhanceYourCalm,
     },
     {
@@ -104,31 +125,97 @@ describe('FrameParser', () => {
       frames: [encodeFrame(FRAME.headers, 0, 1, zeros(1)), encodeFrame(0x20, 0, 1)],
       code: H2_CODE.protocolError,
     },
-    { name: 'CONTINUATION without HEADERS', frames: [encodeFrame(FRAME.continuation, 0, 1)], code: H2_CODE.protocolError },
-    { name: 'a frame over the size limit', frames: [encodeFrame(FRAME.data, 0, 1, zeros((1 << 20) + 1))], code: H2_CODE.frameSizeError },
+    {
+      name: 'CONTINUATION without HEADERS',
+      frames: [encodeFrame(FRAME.continuation, 0, 1)],
+      code: H2_CODE.protocolError,
+    },
+    {
+      name: 'a frame over the size limit',
+      frames: [encodeFrame(FRAME.data, 0, 1, zeros((1 << 20) + 1))],
+      code: H2_CODE.frameSizeError,
+    },
     { name: 'DATA on stream 0', frames: [encodeFrame(FRAME.data, 0, 0)], code: H2_CODE.protocolError },
     { name: 'HEADERS on stream 0', frames: [encodeFrame(FRAME.headers, 4, 0)], code: H2_CODE.protocolError },
-    { name: 'PING on a stream', frames: [encodeFrame(FRAME.ping, 0, 1, zeros(8))], code: H2_CODE.protocolError },
+    {
+      name: 'PING on a stream',
+      frames: [encodeFrame(FRAME.ping, 0, 1, zeros(8))],
+      code: H2_CODE.protocolError,
+    },
     { name: 'RST_STREAM on stream 0', frames: [rstStreamFrame(0, 8)], code: H2_CODE.protocolError },
-    { name: 'padding longer than its DATA frame', frames: [encodeFrame(FRAME.data, FLAG.padded, 1, bytes(9, 1))], code: H2_CODE.protocolError },
-    { name: 'a padded DATA frame of no bytes', frames: [encodeFrame(FRAME.data, FLAG.padded, 1)], code: H2_CODE.frameSizeError },
-    { name: 'padding longer than its HEADERS frame', frames: [encodeFrame(FRAME.headers, FLAG.padded, 1, bytes(9, 1))], code: H2_CODE.protocolError },
-    { name: 'HEADERS too short for its priority', frames: [encodeFrame(FRAME.headers, FLAG.priority, 1, zeros(4))], code: H2_CODE.frameSizeError },
-    { name: 'a stream that depends on itself', frames: [encodeFrame(FRAME.priority, 0, 1, bytes(0, 0, 0, 1, 0))], code: H2_CODE.protocolError },
-    { name: 'a PING of 7 bytes', frames: [encodeFrame(FRAME.ping, 0, 0, zeros(7))], code: H2_CODE.frameSizeError },
-    { name: 'a WINDOW_UPDATE of 3 bytes', frames: [encodeFrame(FRAME.windowUpdate, 0, 0, zeros(3))], code: H2_CODE.frameSizeError },
-    { name: 'a GOAWAY of 7 bytes', frames: [encodeFrame(FRAME.goaway, 0, 0, zeros(7))], code: H2_CODE.frameSizeError },
-    { name: 'SETTINGS of 7 bytes', frames: [encodeFrame(FRAME.settings, 0, 0, zeros(7))], code: H2_CODE.frameSizeError },
-    { name: 'SETTINGS of 16,386 bytes', frames: [encodeFrame(FRAME.settings, 0, 0, zeros(16_386))], code: H2_CODE.enhanceYourCalm },
-    { name: 'an acknowledgement with settings', frames: [encodeFrame(FRAME.settings, FLAG.ack, 0, zeros(6))], code: H2_CODE.frameSizeError },
-    { name: 'PUSH_PROMISE', frames: [encodeFrame(FRAME.pushPromise, 0, 1, zeros(4))], code: H2_CODE.protocolError },
+    {
+      name: 'padding longer than its DATA frame',
+      frames: [encodeFrame(FRAME.data, FLAG.padded, 1, bytes(9, 1))],
+      code: H2_CODE.protocolError,
+    },
+    {
+      name: 'a padded DATA frame of no bytes',
+      frames: [encodeFrame(FRAME.data, FLAG.padded, 1)],
+      code: H2_CODE.frameSizeError,
+    },
+    {
+      name: 'padding longer than its HEADERS frame',
+      frames: [encodeFrame(FRAME.headers, FLAG.padded, 1, bytes(9, 1))],
+      code: H2_CODE.protocolError,
+    },
+    {
+      name: 'HEADERS too short for its priority',
+      frames: [encodeFrame(FRAME.headers, FLAG.priority, 1, zeros(4))],
+      code: H2_CODE.frameSizeError,
+    },
+    {
+      name: 'a stream that depends on itself',
+      frames: [encodeFrame(FRAME.priority, 0, 1, bytes(0, 0, 0, 1, 0))],
+      code: H2_CODE.protocolError,
+    },
+    {
+      name: 'a PING of 7 bytes',
+      frames: [encodeFrame(FRAME.ping, 0, 0, zeros(7))],
+      code: H2_CODE.frameSizeError,
+    },
+    {
+      name: 'a WINDOW_UPDATE of 3 bytes',
+      frames: [encodeFrame(FRAME.windowUpdate, 0, 0, zeros(3))],
+      code: H2_CODE.frameSizeError,
+    },
+    {
+      name: 'a GOAWAY of 7 bytes',
+      frames: [encodeFrame(FRAME.goaway, 0, 0, zeros(7))],
+      code: H2_CODE.frameSizeError,
+    },
+    {
+      name: 'SETTINGS of 7 bytes',
+      frames: [encodeFrame(FRAME.settings, 0, 0, zeros(7))],
+      code: H2_CODE.frameSizeError,
+    },
+    {
+      name: 'SETTINGS of 16,386 bytes',
+      frames: [encodeFrame(FRAME.settings, 0, 0, zeros(16_386))],
+      code: H2_CODE.enhanceYourCalm,
+    },
+    {
+      name: 'an acknowledgement with settings',
+      frames: [encodeFrame(FRAME.settings, FLAG.ack, 0, zeros(6))],
+      code: H2_CODE.frameSizeError,
+    },
+    {
+      name: 'PUSH_PROMISE',
+      frames: [encodeFrame(FRAME.pushPromise, 0, 1, zeros(4))],
+      code: H2_CODE.protocolError,
+    },
   ])('feed() refuses $name', ({ frames, code }) => {
     expect(refusalOf(afterSettings(...frames))).toBe(code)
   })
 
   test('feed() takes a block of 16 CONTINUATION frames', () => {
-    const frames = Array.from({ length: 16 }, (_, i) => encodeFrame(FRAME.continuation, i === 15 ? FLAG.endHeaders : 0, 1, bytes(i)))
-    const { log } = recordFrames(afterSettings(encodeFrame(FRAME.headers, 0, 1, bytes(0xff)), ...frames), [], 'client')
+    const frames = Array.from({ length: 16 }, (_, i) =>
+      encodeFrame(FRAME.continuation, i === 15 ? FLAG.endHeaders : 0, 1, bytes(i)),
+    )
+    const { log } = recordFrames(
+      afterSettings(encodeFrame(FRAME.headers, 0, 1, bytes(0xff)), ...frames),
+      [],
+      'client',
+    )
     expect(log[1]).toBe('headers 1 ff000102030405060708090a0b0c0d0e0f false')
   })
 
@@ -142,7 +229,10 @@ describe('FrameParser', () => {
   })
 })
 
-function outcome(input: Uint8Array, cuts: readonly number[]): { events: string; refused: number | undefined } {
+function outcome(
+  input: Uint8Array,
+  cuts: readonly number[],
+): { events: string; refused: number | undefined } {
   try {
     return { events: recordFrames(input, cuts).log.join('\n'), refused: undefined }
   } catch (cause) {

@@ -48,7 +48,7 @@ export class FrameParser {
 
   /** @throws {H2ConnectionError} on any violation that ends the connection; the parser is of no use afterwards. */
   feed(bytes: Uint8Array, start: number, end: number): void {
-    for (let at = start; at < end; ) at = this.#step(bytes, at, end)
+    for (let at = start; at < end;) at = this.#step(bytes, at, end)
   }
 
   /** Consumes at least one byte and returns where it stopped. */

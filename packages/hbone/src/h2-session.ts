@@ -17,19 +17,10 @@ import { SendScheduler, type SendSchedulerOwner } from './send-scheduler.ts'
 import type { SessionEnd } from './session-end.ts'
 import { SessionInput, type SessionInputOwner } from './session-input.ts'
 import { SessionOpening } from './session-opening.ts'
+import type { SessionState } from './session-state.ts'
 import { SessionTimers, type SessionTimersOwner } from './session-timers.ts'
 import { StreamTable } from './stream-table.ts'
 import { Tunnel, type TunnelCarrier } from './tunnel.ts'
-
-export type SessionState =
-  /** A client's TCP handshake. */
-  | { readonly kind: 'connecting' }
-  /** TLS, then `checkPeer`; streams may already queue. */
-  | { readonly kind: 'handshaking' }
-  | { readonly kind: 'open' }
-  /** `lastStreamId` is `undefined` until the peer has answered our PING. */
-  | { readonly kind: 'draining'; readonly lastStreamId: number | undefined }
-  | { readonly kind: 'closed'; readonly end: SessionEnd }
 
 export interface SessionDeps {
   readonly loop: EventLoop
@@ -49,15 +40,19 @@ export interface OpenOptions {
   readonly isWaypoint?: boolean
 }
 
-type Owner = Source & TunnelCarrier & SendSchedulerOwner & ConnectionReaderOwner & SessionInputOwner & SessionTimersOwner
+type Owner = Source &
+  TunnelCarrier &
+  SendSchedulerOwner &
+  ConnectionReaderOwner &
+  SessionInputOwner &
+  SessionTimersOwner
 
 const LIVENESS_PING = new Uint8Array(8)
 const DRAIN_PING = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1)
 
 /**
- * One HTTP/2 connection between proxies. It owns the state; what it does lies in its parts: `SessionInput` for frames
- * that arrive, `SendScheduler` for all that leaves, `ReceiveCredit` for what the peer may send, `SessionTimers`.
- * A client may open tunnels from the start: they wait for the handshake and share its failure.
+ * One HTTP/2 connection between proxies. It owns the state; `SessionInput` deals with what arrives, `SendScheduler` with
+ * all that leaves. A client may open tunnels from the start: they wait for the handshake and share its failure.
  */
 export class H2Session implements Owner {
   readonly role: SessionRole
@@ -85,7 +80,9 @@ export class H2Session implements Owner {
     this.peer = new PeerSettings(role)
     this.streams = new StreamTable(role)
     this.output = new SendScheduler(transport, deps, this)
-    this.credit = new ReceiveCredit(deps.limits, (increment) => this.output.queue(windowUpdateFrame(0, increment)))
+    this.credit = new ReceiveCredit(deps.limits, (increment) =>
+      this.output.queue(windowUpdateFrame(0, increment)),
+    )
     this.#opening = new SessionOpening(fd, transport, role, deps)
     this.#input = new SessionInput(this)
     this.#reader = new ConnectionReader(transport, deps, this)
@@ -122,7 +119,10 @@ export class H2Session implements Owner {
     const { kind } = this.#state
     if (kind === 'draining' || kind === 'closed' || this.#isDrainWanted) return false
     const { poolStreams } = this.limits
-    return this.streams.open.size < Math.min(this.peer.maxStreams ?? poolStreams, poolStreams) && this.streams.hasIdsLeft
+    return (
+      this.streams.open.size < Math.min(this.peer.maxStreams ?? poolStreams, poolStreams) &&
+      this.streams.hasIdsLeft
+    )
   }
 
   /**
@@ -134,7 +134,7 @@ export class H2Session implements Owner {
     tunnel.attach(fd, 'connected')
     const { kind } = this.#state
     if (kind === 'closed' || kind === 'draining') {
-      // Later, when the caller has had time to listen.
+      // Later, when the caller listens.
       this.loop.defer({ run: () => tunnel.giveBack('session takes no more tunnels') })
       return tunnel
     }
@@ -144,7 +144,8 @@ export class H2Session implements Owner {
 
   /** Server: answers a request. Anything but 200 ends the stream. Nothing happens when the tunnel is over or answered. */
   answer(tunnel: Tunnel, status: number, fields: readonly HeaderField[] = []): void {
-    if (this.role === 'client' || this.streams.get(tunnel.id) !== tunnel || tunnel.sendState !== 'waiting') return
+    if (this.role === 'client' || this.streams.get(tunnel.id) !== tunnel || tunnel.sendState !== 'waiting')
+      return
     if (status !== 200) {
       this.#refuse(tunnel, status, fields)
       return tunnel.refused(status)
@@ -169,7 +170,8 @@ export class H2Session implements Owner {
         this.output.queue(goawayFrame(this.role === 'server' ? MAX_WINDOW : 0, H2_CODE.noError))
         this.output.queue(pingFrame(DRAIN_PING))
         return
-      default:
+      case 'draining':
+      case 'closed':
     }
   }
 
@@ -250,7 +252,9 @@ export class H2Session implements Owner {
   }
 
   onSendFailed(reason: 'peer-deaf' | 'transport-dead'): void {
-    this.#end(reason === 'peer-deaf' ? { kind: 'peer-deaf' } : { kind: 'connection-lost', reason: 'cannot write' })
+    this.#end(
+      reason === 'peer-deaf' ? { kind: 'peer-deaf' } : { kind: 'connection-lost', reason: 'cannot write' },
+    )
   }
 
   onBytes(length: number): void {
@@ -371,7 +375,7 @@ export class H2Session implements Owner {
   /** As `#end`, but the peer gets to hear what was written last. */
   #endWithGoodbye(end: SessionEnd): void {
     if (this.#letGo(end)) {
-      new Linger(this.#fd, this.#deps)
+      new Linger(this.#fd, this.#deps).start()
       this.#deps.onClosed?.(this, end)
     }
   }
@@ -383,7 +387,7 @@ export class H2Session implements Owner {
     this.#setState({ kind: 'closed', end })
     this.#timers.cancel()
     this.output.stop()
-    for (const tunnel of [...this.streams.open.values()]) tunnel.sessionLost(end)
+    for (const tunnel of Array.from(this.streams.open.values())) tunnel.sessionLost(end)
     this.loop.remove(this.#fd)
     this.#transport.close()
     return true

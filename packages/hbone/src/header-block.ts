@@ -32,7 +32,10 @@ export class HeaderBlock {
     this.#bytes += bytes
     checkBlockBytes(this.#bytes, this.#limits)
     if (++this.#continuations > this.#limits.maxContinuations) {
-      throw new H2ConnectionError(H2_CODE.enhanceYourCalm, `More than ${this.#limits.maxContinuations} CONTINUATION frames`)
+      throw new H2ConnectionError(
+        H2_CODE.enhanceYourCalm,
+        `More than ${this.#limits.maxContinuations} CONTINUATION frames`,
+      )
     }
   }
 

@@ -6,14 +6,21 @@ import type { HeaderField } from './header-field.ts'
 import { HpackDecoder } from './hpack-decoder.ts'
 
 const limits = { headerTableBytes: 4096, maxHeaderListBytes: 65536 }
-const hex = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'))
-const lines = (fields: readonly HeaderField[]): string[] => fields.map((field) => `${field.name}: ${field.value}`)
+const hex = (text: string): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'))
+const lines = (fields: readonly HeaderField[]): string[] =>
+  fields.map((field) => `${field.name}: ${field.value}`)
 
 describe('HpackDecoder', () => {
   test('decode() reads the three requests of RFC 7541 C.4, Huffman and dynamic table', () => {
     const decoder = new HpackDecoder(limits)
     const first = decoder.decode(hex('8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff'))
-    expect(lines(first.fields)).toEqual([':method: GET', ':scheme: http', ':path: /', ':authority: www.example.com'])
+    expect(lines(first.fields)).toEqual([
+      ':method: GET',
+      ':scheme: http',
+      ':path: /',
+      ':authority: www.example.com',
+    ])
     const second = decoder.decode(hex('8286 84be 5886 a8eb 1064 9cbf'))
     expect(lines(second.fields).slice(3)).toEqual([':authority: www.example.com', 'cache-control: no-cache'])
     const third = decoder.decode(hex('8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf'))

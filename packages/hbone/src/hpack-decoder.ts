@@ -74,7 +74,8 @@ export class HpackDecoder {
   }
 
   #lookUp(index: number): HeaderField {
-    const field = index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.#table[index - STATIC_TABLE.length - 1]
+    const field =
+      index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.#table[index - STATIC_TABLE.length - 1]
     if (field === undefined) throw new HpackError(`Cannot find header table index ${index}`)
     return field
   }
@@ -90,7 +91,9 @@ export class HpackDecoder {
 
   #resize(bytes: number): void {
     if (bytes > this.#limits.headerTableBytes) {
-      throw new HpackError(`Cannot grow the header table to ${bytes} of ${this.#limits.headerTableBytes} bytes`)
+      throw new HpackError(
+        `Cannot grow the header table to ${bytes} of ${this.#limits.headerTableBytes} bytes`,
+      )
     }
     this.#tableLimit = bytes
     this.#evictTo(bytes)
@@ -120,7 +123,8 @@ export class HpackDecoder {
     const isHuffman = ((this.#bytes[this.#at] ?? 0) & 0x80) !== 0
     const length = this.#readInteger(7)
     const start = this.#at
-    if (start + length > this.#bytes.length) throw new HpackError(`Cannot read string of ${length} bytes: block ends`)
+    if (start + length > this.#bytes.length)
+      throw new HpackError(`Cannot read string of ${length} bytes: block ends`)
     this.#at = start + length
     if (isHuffman) return decodeHuffman(this.#bytes, start, length)
     return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, length).toString('latin1')

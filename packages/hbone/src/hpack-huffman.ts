@@ -77,7 +77,10 @@ function walkNibble(trie: readonly number[], from: number, nibble: number): numb
 
 /** Node n has children at 2n and 2n+1: a node when not negative, else the complement of a symbol. */
 function buildTrie(): number[] {
-  const codes = Array.from(CODE_LENGTHS, (letter, symbol) => ({ symbol, bits: letter.charCodeAt(0) + LENGTH_OF_A }))
+  const codes = Array.from(CODE_LENGTHS, (letter, symbol) => ({
+    symbol,
+    bits: letter.charCodeAt(0) + LENGTH_OF_A,
+  }))
   codes.push({ symbol: EOS, bits: EOS_BITS })
   codes.sort((a, b) => a.bits - b.bits || a.symbol - b.symbol)
   const trie = [0, 0]

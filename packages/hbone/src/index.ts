@@ -1,11 +1,23 @@
 export { formatAuthority, parseAuthority, type Authority } from './authority.ts'
 export { buildBaggage, parseBaggage, type BaggageFacts, type BaggageWorkloadType } from './baggage.ts'
-export { connectFields, parseRequest, parseStatus, type ParsedRequest, type TunnelRequest } from './connect-message.ts'
-export { buildForwarded, crossedNetworks, FORWARDED_NETWORK, parseForwarded, type Forwarded } from './forwarded.ts'
+export {
+  connectFields,
+  parseRequest,
+  parseStatus,
+  type ParsedRequest,
+  type TunnelRequest,
+} from './connect-message.ts'
+export {
+  buildForwarded,
+  crossedNetworks,
+  FORWARDED_NETWORK,
+  parseForwarded,
+  type Forwarded,
+} from './forwarded.ts'
 export { encodeHeaders } from './encode-headers.ts'
 export { FrameParser, type FrameSink, type ParserLimits } from './frame-parser.ts'
 export { H2_CODE } from './h2-constants.ts'
-export { H2Session, type OpenOptions, type SessionDeps, type SessionState } from './h2-session.ts'
+export { H2Session, type OpenOptions, type SessionDeps } from './h2-session.ts'
 export { H2ConnectionError, HboneError, HpackError, type HboneErrorCode } from './hbone-error.ts'
 export { fieldValues, type HeaderField } from './header-field.ts'
 export { HpackDecoder, type DecodedHeaders, type HpackLimits } from './hpack-decoder.ts'
@@ -24,6 +36,7 @@ export {
 export { describeRelayEnd, Relay, type RelayDeps, type RelayEnd } from './relay.ts'
 export { describeSessionEnd, type SessionEnd } from './session-end.ts'
 export { SessionPool } from './session-pool.ts'
+export type { SessionState } from './session-state.ts'
 export { describeTunnelEnd, type TunnelEnd } from './tunnel-end.ts'
 export { buildTraceparent, parseTraceparent, type Traceparent } from './traceparent.ts'
 export { Tunnel, type AttachOptions } from './tunnel.ts'

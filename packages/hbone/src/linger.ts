@@ -17,7 +17,7 @@ export interface LingerDeps {
 export class Linger implements Source {
   readonly #fd: number
   readonly #deps: LingerDeps
-  readonly #timer: Timer
+  #timer: Timer | undefined
   #left: number
 
   /** Takes ownership of `fd`, which no loop knows any more. */
@@ -25,9 +25,13 @@ export class Linger implements Source {
     this.#fd = fd
     this.#deps = deps
     this.#left = deps.limits.lingerBytes
-    this.#timer = deps.loop.after(deps.limits.lingerMs, () => this.#close(), this)
-    sys.shutdown(fd, SHUT_WR)
-    deps.loop.add(fd, LEVEL_READ, this)
+  }
+
+  start(): void {
+    const { loop, limits } = this.#deps
+    this.#timer = loop.after(limits.lingerMs, () => this.#close(), this)
+    sys.shutdown(this.#fd, SHUT_WR)
+    loop.add(this.#fd, LEVEL_READ, this)
   }
 
   onEvents(): void {
@@ -43,7 +47,7 @@ export class Linger implements Source {
   }
 
   #close(): void {
-    this.#timer.cancel()
+    this.#timer?.cancel()
     this.#deps.loop.remove(this.#fd)
     closeDescriptor(this.#fd)
   }

@@ -67,7 +67,11 @@ export class LocalSocket implements Source {
     this.#fd = fd
     this.#state = 'connecting'
     this.#loop.add(fd, DATA_EVENTS, this)
-    this.#connectTimer = this.#loop.after(connectMs, () => this.#owner.socketUnreachable(Errno.ETIMEDOUT), this)
+    this.#connectTimer = this.#loop.after(
+      connectMs,
+      () => this.#owner.socketUnreachable(Errno.ETIMEDOUT),
+      this,
+    )
   }
 
   onEvents(events: number): void {
@@ -99,14 +103,17 @@ export class LocalSocket implements Source {
   /** Whether the app has finished and everything it sent was read. Costs a system call. */
   isAtEnd(buffers: LoopBuffers): boolean {
     if (!this.#sawHangup) return false
-    return sys.ioctl(this.#fd, FIONREAD, buffers.answer.base) === 0 && buffers.answer.view.getInt32(0, true) === 0
+    return (
+      sys.ioctl(this.#fd, FIONREAD, buffers.answer.base) === 0 && buffers.answer.view.getInt32(0, true) === 0
+    )
   }
 
   /** Writes the collected segments of the receive arena with one call; negative on failure, with `errno()`. */
   writeSegments(buffers: LoopBuffers): number {
     const { receive, segments, vectors } = buffers
     if (segments.count === 1) return sys.write(this.#fd, receive.at(segments.startOf(0)), segments.totalBytes)
-    for (let i = 0; i < segments.count; i++) vectors.set(i, receive.at(segments.startOf(i)), segments.lengthOf(i))
+    for (let i = 0; i < segments.count; i++)
+      vectors.set(i, receive.at(segments.startOf(i)), segments.lengthOf(i))
     return sys.writev(this.#fd, vectors.base, segments.count)
   }
 

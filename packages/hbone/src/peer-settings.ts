@@ -1,4 +1,11 @@
-import { DEFAULT_FRAME_BYTES, DEFAULT_WINDOW, H2_CODE, MAX_FRAME_BYTES, MAX_WINDOW, SETTING } from './h2-constants.ts'
+import {
+  DEFAULT_FRAME_BYTES,
+  DEFAULT_WINDOW,
+  H2_CODE,
+  MAX_FRAME_BYTES,
+  MAX_WINDOW,
+  SETTING,
+} from './h2-constants.ts'
 import { H2ConnectionError } from './hbone-error.ts'
 import { settingsFrame } from './encode-frame.ts'
 import type { HboneLimits } from './limits.ts'
@@ -51,7 +58,8 @@ export class PeerSettings {
   #applyOne(id: number, value: number): void {
     switch (id) {
       case SETTING.initialWindowSize:
-        if (value > MAX_WINDOW) throw new H2ConnectionError(H2_CODE.flowControlError, `Initial window of ${value}`)
+        if (value > MAX_WINDOW)
+          throw new H2ConnectionError(H2_CODE.flowControlError, `Initial window of ${value}`)
         this.#initialWindow = value
         break
       case SETTING.maxFrameSize:

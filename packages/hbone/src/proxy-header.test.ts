@@ -1,17 +1,26 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { HboneError } from './hbone-error.ts'
-import { decodeProxyHeader, encodeProxyHeader, PROXY_TLV_PEER_ID, type ProxyEndpoint, type ProxyHeader } from './proxy-header.ts'
+import {
+  decodeProxyHeader,
+  encodeProxyHeader,
+  PROXY_TLV_PEER_ID,
+  type ProxyEndpoint,
+  type ProxyHeader,
+} from './proxy-header.ts'
 
 const source = { ip: '10.0.0.1', port: 4711 }
 const destination = { ip: '10.0.0.2', port: 80 }
-const peerId = { type: PROXY_TLV_PEER_ID, value: new Uint8Array(Buffer.from('spiffe://cluster.local/ns/a/sa/b')) }
+const peerId = {
+  type: PROXY_TLV_PEER_ID,
+  value: new Uint8Array(Buffer.from('spiffe://cluster.local/ns/a/sa/b')),
+}
 const header = encodeProxyHeader(source, destination, [peerId])
 
 describe('encodeProxyHeader()', () => {
   test('writes TCP over IPv4 byte for byte', () => {
     expect(Buffer.from(encodeProxyHeader(source, destination)).toString('hex')).toBe(
-      '0d0a0d0a000d0a515549540a' + '2111000c' + '0a0000010a000002' + '12670050',
+      '0d0a0d0a000d0a515549540a2111000c0a0000010a00000212670050',
     )
   })
 
@@ -28,7 +37,9 @@ describe('encodeProxyHeader()', () => {
   })
 
   test('refuses more than fits', () => {
-    expect(() => encodeProxyHeader(source, destination, [{ type: 1, value: new Uint8Array(65530) }])).toThrow(HboneError)
+    expect(() => encodeProxyHeader(source, destination, [{ type: 1, value: new Uint8Array(65530) }])).toThrow(
+      HboneError,
+    )
   })
 })
 
@@ -36,7 +47,10 @@ describe('decodeProxyHeader()', () => {
   test('gives back what was encoded, for any addresses and TLVs', () => {
     const ip = fc.oneof(fc.ipV4(), fc.constantFrom('fd00::1', '2001:db8::2', '::1'))
     const endpoint: fc.Arbitrary<ProxyEndpoint> = fc.record({ ip, port: fc.integer({ min: 0, max: 65535 }) })
-    const tlvs = fc.array(fc.record({ type: fc.integer({ min: 0, max: 255 }), value: fc.uint8Array({ maxLength: 300 }) }), { maxLength: 4 })
+    const tlvs = fc.array(
+      fc.record({ type: fc.integer({ min: 0, max: 255 }), value: fc.uint8Array({ maxLength: 300 }) }),
+      { maxLength: 4 },
+    )
     fc.assert(
       fc.property(endpoint, endpoint, tlvs, (from, to, extra) => {
         const bytes = encodeProxyHeader(from, to, extra)
@@ -49,7 +63,10 @@ describe('decodeProxyHeader()', () => {
 
   test('asks for more at every cut', () => {
     for (let cut = 0; cut < header.length; cut++) {
-      expect(decodeProxyHeader(header.subarray(0, cut))).toEqual({ kind: 'need', bytes: cut < 16 ? 16 : header.length })
+      expect(decodeProxyHeader(header.subarray(0, cut))).toEqual({
+        kind: 'need',
+        bytes: cut < 16 ? 16 : header.length,
+      })
     }
   })
 

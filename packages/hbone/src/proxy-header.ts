@@ -38,7 +38,11 @@ const IP_BYTES: ReadonlyMap<number, number> = new Map([
 const MAX_LENGTH = 0xffff
 
 /** @throws {HboneError} `PROXY_HEADER_INVALID` when an address is none, a port out of range or the TLVs too long. */
-export function encodeProxyHeader(source: ProxyEndpoint, destination: ProxyEndpoint, tlvs: readonly ProxyTlv[] = []): Uint8Array {
+export function encodeProxyHeader(
+  source: ProxyEndpoint,
+  destination: ProxyEndpoint,
+  tlvs: readonly ProxyTlv[] = [],
+): Uint8Array {
   const from = bytesOf(source)
   const to = bytesOf(destination)
   const addressBytes = from.length === to.length ? from.length * 2 + 4 : 0
@@ -105,7 +109,7 @@ function readAddresses(input: Uint8Array, ipBytes: number): ProxyHeader['address
 function readTlvs(bytes: Uint8Array): ProxyTlv[] {
   const tlvs: ProxyTlv[] = []
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     if (bytes.length - at < 3) throw invalid('a TLV ends early')
     const end = at + 3 + view.getUint16(at + 1)
     if (end > bytes.length) throw invalid('a TLV is longer than the header')

@@ -1,12 +1,27 @@
 import { once } from 'node:events'
 import { Listener } from '@ambient/event-loop'
-import { listenOn, localAddress, resetSocket, type SocketAddress, startConnect, tcpSocket } from '@ambient/linux'
+import {
+  listenOn,
+  localAddress,
+  resetSocket,
+  type SocketAddress,
+  startConnect,
+  tcpSocket,
+} from '@ambient/linux'
 import { waitFor } from '@ambient/testkit'
 import { PlainTransport } from '@ambient/tls'
 import { expect, test } from 'vitest'
 import { Pump } from '../test/pump.ts'
 import { dial, listenApp, readAll } from '../test/sockets.ts'
-import { connectFields, formatAuthority, H2Session, hboneLimits, LoopBuffers, SessionPool, type TunnelEnd } from './index.ts'
+import {
+  connectFields,
+  formatAuthority,
+  H2Session,
+  hboneLimits,
+  LoopBuffers,
+  SessionPool,
+  type TunnelEnd,
+} from './index.ts'
 
 test('the README’s example carries a connection', async () => {
   using pump = new Pump()
@@ -24,10 +39,10 @@ test('the README’s example carries a connection', async () => {
       ...shared,
       onRequest: (tunnel, request) => {
         if (request.destination.kind === 'hostname') return session.answer(tunnel, 503)
-        const app = tcpSocket()
-        startConnect(app, request.destination)
+        const socket = tcpSocket()
+        startConnect(socket, request.destination)
         tunnel.onConnected = () => session.answer(tunnel, 200)
-        tunnel.attach(app, 'connecting')
+        tunnel.attach(socket, 'connecting')
       },
     })
     sessions.push(session)

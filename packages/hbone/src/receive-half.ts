@@ -151,7 +151,10 @@ export class ReceiveHalf {
 
   #restore(bytes: number): void {
     if (this.#state !== 'open') return
-    const increment = this.#credit.consume(bytes, this.#owed.length === 0 ? this.#deps.limits.maxStreamWindow : 0)
+    const increment = this.#credit.consume(
+      bytes,
+      this.#owed.length === 0 ? this.#deps.limits.maxStreamWindow : 0,
+    )
     if (increment > 0) this.#deps.sendWindowUpdate(this.#streamId, increment)
   }
 }

@@ -89,7 +89,14 @@ export class RelayDirection {
 
   /** The pipe is empty here, so EAGAIN can only mean that the source is; a short splice proves nothing: slots run out before bytes do. */
   #splice(pipe: Pipe): MoveResult | undefined {
-    const got = sys.splice(this.#from.fd, NULL, pipe.writeEnd, NULL, this.#deps.limits.pipeBytes, SPLICE_NONBLOCK)
+    const got = sys.splice(
+      this.#from.fd,
+      NULL,
+      pipe.writeEnd,
+      NULL,
+      this.#deps.limits.pipeBytes,
+      SPLICE_NONBLOCK,
+    )
     if (got <= 0) return this.#readStopped(got)
     this.#bytes += got
     this.#inPipe += got

@@ -61,7 +61,11 @@ export class Relay implements RelaySideOwner, Task {
     const shared = { limits: deps.limits, buffer: deps.buffers.staging, pipes: deps.pipes }
     this.#up = new RelayDirection(this.#downstream, this.#upstream, shared)
     this.#down = new RelayDirection(this.#upstream, this.#downstream, shared)
-    this.#connectTimer = deps.loop.after(deps.limits.connectMs, () => this.sideUnreachable(Errno.ETIMEDOUT), this)
+    this.#connectTimer = deps.loop.after(
+      deps.limits.connectMs,
+      () => this.sideUnreachable(Errno.ETIMEDOUT),
+      this,
+    )
     deps.loop.add(downstream, DATA_EVENTS, this.#downstream)
     deps.loop.add(upstream, DATA_EVENTS, this.#upstream)
   }

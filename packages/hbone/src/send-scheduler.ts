@@ -94,7 +94,8 @@ export class SendScheduler implements Task {
    */
   grow(increment: number): void {
     this.#window += increment
-    if (this.#window > MAX_WINDOW) throw new H2ConnectionError(H2_CODE.flowControlError, 'Connection window overflow')
+    if (this.#window > MAX_WINDOW)
+      throw new H2ConnectionError(H2_CODE.flowControlError, 'Connection window overflow')
     this.flushLater()
   }
 

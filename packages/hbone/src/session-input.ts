@@ -117,7 +117,8 @@ export class SessionInput implements FrameSink {
     const { peer, streams, output } = this.#owner
     const change = peer.apply(values)
     for (const tunnel of change === 0 ? [] : streams.open.values()) {
-      if (!tunnel.growSendWindow(change)) throw new H2ConnectionError(H2_CODE.flowControlError, 'Stream window overflow')
+      if (!tunnel.growSendWindow(change))
+        throw new H2ConnectionError(H2_CODE.flowControlError, 'Stream window overflow')
       if (change > 0 && tunnel.hasToSend) tunnel.yieldTurn()
     }
     output.queue(settingsAckFrame())
@@ -234,7 +235,8 @@ export class SessionInput implements FrameSink {
 
   #onRequest(streamId: number, decoded: DecodedHeaders, endStream: boolean): void {
     const { streams } = this.#owner
-    if (streamId % 2 === 0) throw new H2ConnectionError(H2_CODE.protocolError, `A client opened stream ${streamId}`)
+    if (streamId % 2 === 0)
+      throw new H2ConnectionError(H2_CODE.protocolError, `A client opened stream ${streamId}`)
     const existing = streams.get(streamId)
     if (existing !== undefined) return this.#onTrailers(existing, decoded.fields, endStream)
     if (!streams.isIdle(streamId)) {
@@ -263,7 +265,8 @@ export class SessionInput implements FrameSink {
     if (tunnel === undefined) return
     if (tunnel.sendState !== 'waiting') return this.#onTrailers(tunnel, fields, endStream)
     const status = parseStatus(fields)
-    if (status === undefined || (status < 200 && endStream)) return this.#streamError(tunnel, H2_CODE.protocolError)
+    if (status === undefined || (status < 200 && endStream))
+      return this.#streamError(tunnel, H2_CODE.protocolError)
     if (status < 200) return this.#spend()
     if (status !== 200) {
       // A server may ask us to stop sending on a stream it has answered in full: that RST_STREAM is expected.
@@ -277,7 +280,8 @@ export class SessionInput implements FrameSink {
   }
 
   #onTrailers(tunnel: Tunnel, fields: readonly HeaderField[], endStream: boolean): void {
-    if (tunnel.receiveState !== 'open') throw new H2ConnectionError(H2_CODE.streamClosed, 'HEADERS after END_STREAM')
+    if (tunnel.receiveState !== 'open')
+      throw new H2ConnectionError(H2_CODE.streamClosed, 'HEADERS after END_STREAM')
     if (!endStream || fields.some((field) => field.name.startsWith(':'))) {
       return this.#streamError(tunnel, H2_CODE.protocolError)
     }

@@ -52,7 +52,12 @@ export class SessionPool {
   changed(key: string, session: H2Session): void {
     const { kind } = session.state
     if (kind === 'closed' || kind === 'draining') return this.#drop(key, session)
-    if (session.tunnels.size > 0 || this.#idleSinceMs.has(session) || this.#sessions.get(key)?.has(session) !== true) return
+    if (
+      session.tunnels.size > 0 ||
+      this.#idleSinceMs.has(session) ||
+      this.#sessions.get(key)?.has(session) !== true
+    )
+      return
     this.#idleSinceMs.set(session, this.#loop.nowMs)
     this.#sweepLater()
   }
@@ -68,15 +73,16 @@ export class SessionPool {
   }
 
   #each(act: (session: H2Session) => void): void {
-    for (const sessions of [...this.#sessions.values()]) {
-      for (const session of [...sessions]) act(session)
+    for (const sessions of Array.from(this.#sessions.values())) {
+      for (const session of Array.from(sessions)) act(session)
     }
   }
 
   #fullestWithRoom(key: string): H2Session | undefined {
     let fullest: H2Session | undefined
     for (const session of this.#sessions.get(key) ?? []) {
-      if (session.hasRoom && (fullest === undefined || session.tunnels.size > fullest.tunnels.size)) fullest = session
+      if (session.hasRoom && (fullest === undefined || session.tunnels.size > fullest.tunnels.size))
+        fullest = session
     }
     return fullest
   }
@@ -107,7 +113,7 @@ export class SessionPool {
   #sweep(): void {
     this.#isSweeping = false
     const before = this.#loop.nowMs - this.#limits.poolIdleMs
-    for (const [session, sinceMs] of [...this.#idleSinceMs]) {
+    for (const [session, sinceMs] of Array.from(this.#idleSinceMs)) {
       if (sinceMs > before) break
       session.drain()
     }

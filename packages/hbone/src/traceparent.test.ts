@@ -13,12 +13,22 @@ describe('parseTraceparent()', () => {
   })
 
   test('reads the example of the specification', () => {
-    expect(parseTraceparent(valid)).toEqual({ traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' })
+    expect(parseTraceparent(valid)).toEqual({
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'b7ad6b7169203331',
+    })
   })
 
   test.each([
-    '', 'x'.repeat(55), `${'0'.repeat(27)}-${'0'.repeat(27)}`, valid.toUpperCase(), valid.replace('00-', 'ff-'), `${valid}-more`, valid.slice(0, -1),
-    '00-00000000000000000000000000000000-b7ad6b7169203331-01', '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01',
+    '',
+    'x'.repeat(55),
+    `${'0'.repeat(27)}-${'0'.repeat(27)}`,
+    valid.toUpperCase(),
+    valid.replace('00-', 'ff-'),
+    `${valid}-more`,
+    valid.slice(0, -1),
+    '00-00000000000000000000000000000000-b7ad6b7169203331-01',
+    '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01',
   ])('refuses "%s"', (text) => {
     expect(parseTraceparent(text)).toBeUndefined()
   })

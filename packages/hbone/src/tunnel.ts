@@ -92,7 +92,8 @@ export class Tunnel implements LocalSocketOwner, Task {
     if (this.isClosed) return resetSocket(fd)
     const options: AttachOptions = typeof local === 'string' ? { state: local } : local
     if (options.preamble !== undefined) this.#receive.begin(options.preamble)
-    if (options.state === 'connecting') return this.#socket.attachConnecting(fd, this.#carrier.limits.connectMs)
+    if (options.state === 'connecting')
+      return this.#socket.attachConnecting(fd, this.#carrier.limits.connectMs)
     this.#socket.attachConnected(fd)
     this.#flush()
   }
@@ -317,7 +318,11 @@ export class Tunnel implements LocalSocketOwner, Task {
   }
 
   #closeLater(): void {
-    this.#discardTimer ??= this.#carrier.loop.after(this.#carrier.limits.discardMs, () => this.endSend(), this)
+    this.#discardTimer ??= this.#carrier.loop.after(
+      this.#carrier.limits.discardMs,
+      () => this.endSend(),
+      this,
+    )
   }
 
   /** RST to the app; RST_STREAM with `code` to the peer if it does not know yet. */

@@ -45,7 +45,10 @@ async function nextHop(options: OutboundOptions = {}, limits: Partial<HboneLimit
     proxy,
     peers,
     asked: async (connection, streamId) => {
-      await waitFor(`a CONNECT on stream ${streamId}`, () => (peers[connection]?.of('headers', streamId).length ?? 0) > 0)
+      await waitFor(
+        `a CONNECT on stream ${streamId}`,
+        () => (peers[connection]?.of('headers', streamId).length ?? 0) > 0,
+      )
       const peer = peers[connection]
       if (peer === undefined) throw new Error(`Cannot find connection ${connection}`)
       return peer
@@ -61,7 +64,14 @@ async function nextHop(options: OutboundOptions = {}, limits: Partial<HboneLimit
 }
 
 function answer(peer: RawPeer, streamId: number, status: number, flags = 0): void {
-  peer.send(encodeFrame(FRAME.headers, FLAG.endHeaders | flags, streamId, encodeHeaders([{ name: ':status', value: String(status) }])))
+  peer.send(
+    encodeFrame(
+      FRAME.headers,
+      FLAG.endHeaders | flags,
+      streamId,
+      encodeHeaders([{ name: ':status', value: String(status) }]),
+    ),
+  )
 }
 
 describe('before the 200', () => {
@@ -98,7 +108,8 @@ describe('before the 200', () => {
     peer.send(rstStreamFrame(1, H2_CODE.refusedStream))
     await hop.asked(0, 3)
     answer(peer, 3, 200)
-    await waitFor('the bytes', () => String(peer.received(3)) === 'hello')
+    await waitFor('the end', () => peer.of('data', 3).some((frame) => frame.endStream))
+    expect(String(peer.received(3))).toBe('hello')
     client.destroy()
   })
 
@@ -181,7 +192,11 @@ describe('the end of a tunnel', () => {
     client.write('request')
     await waitFor('the request', () => String(peer.received(1)) === 'request')
     const payload = Buffer.alloc(60_000, 'waypoint')
-    peer.send(...Array.from({ length: 6 }, (_, i) => encodeFrame(FRAME.data, 0, 1, payload.subarray(i * 10_000, (i + 1) * 10_000))))
+    peer.send(
+      ...Array.from({ length: 6 }, (_, i) =>
+        encodeFrame(FRAME.data, 0, 1, payload.subarray(i * 10_000, (i + 1) * 10_000)),
+      ),
+    )
     peer.send(rstStreamFrame(1, H2_CODE.connectError))
     // Bytes that nobody will read: they must not make our kernel reset what the app has not read yet.
     client.write('more')
@@ -199,7 +214,10 @@ describe('the end of a tunnel', () => {
     client.pause()
     const peer = await hop.asked(0, 1)
     answer(peer, 1, 200)
-    peer.send(...Array.from({ length: 60 }, () => encodeFrame(FRAME.data, 0, 1, new Uint8Array(16_384))), rstStreamFrame(1, H2_CODE.connectError))
+    peer.send(
+      ...Array.from({ length: 60 }, () => encodeFrame(FRAME.data, 0, 1, new Uint8Array(16_384))),
+      rstStreamFrame(1, H2_CODE.connectError),
+    )
     await waitFor('the stream to be over', () => [...hop.proxy.clients][0]?.tunnels.size === 0)
     expect((await readAll(client)).length).toBe(60 * 16_384)
     client.end()
@@ -241,7 +259,10 @@ describe('the end of a tunnel', () => {
     const finished = await dial(hop.port)
     const peer = await hop.asked(0, 1)
     answer(peer, 1, 200)
-    peer.send(encodeFrame(FRAME.data, FLAG.endStream, 1, Buffer.from('all')), rstStreamFrame(1, H2_CODE.noError))
+    peer.send(
+      encodeFrame(FRAME.data, FLAG.endStream, 1, Buffer.from('all')),
+      rstStreamFrame(1, H2_CODE.noError),
+    )
     expect(String(await readAll(finished))).toBe('all')
     finished.end()
     const cut = outcomeOf(await dial(hop.port))
@@ -272,43 +293,49 @@ describe('a dial', () => {
     const clients = await Promise.all(Array.from({ length: 50 }, () => dial(port)))
     expect(new Set(await Promise.all(clients.map(outcomeOf)))).toEqual(new Set(['ECONNRESET']))
     await waitFor('50 ends', () => proxy.ends.length === 50)
-    expect(proxy.ends[0]).toMatchObject({ kind: 'session-lost', session: { kind: 'connect-failed', errno: 111 } })
+    expect(proxy.ends[0]).toMatchObject({
+      kind: 'session-lost',
+      session: { kind: 'connect-failed', errno: 111 },
+    })
     proxy.close()
   })
 
   test('that hangs fails in time, for all at once', async () => {
-    const { port: full, close } = fullListener()
+    const full = fullListener()
     const proxy = new TestProxy({ loop: hops.pump.loop, limits: { connectMs: 100 } })
-    const port = proxy.serveOutbound(full)
+    const port = proxy.serveOutbound(full.port)
     const clients = await Promise.all(Array.from({ length: 10 }, () => dial(port)))
     expect(new Set(await Promise.all(clients.map(outcomeOf)))).toEqual(new Set(['ECONNRESET']))
     await waitFor('ten ends', () => proxy.ends.length === 10)
-    expect(proxy.ends[0]).toMatchObject({ kind: 'session-lost', session: { kind: 'connect-failed', errno: 110 } })
+    expect(proxy.ends[0]).toMatchObject({
+      kind: 'session-lost',
+      session: { kind: 'connect-failed', errno: 110 },
+    })
     expect(proxy.dials).toBe(1)
     proxy.close()
-    close()
+    full.close()
   })
 
   test('to an app that hangs is answered 503 in time, inside and out', async () => {
-    const { port: full, close } = fullListener()
+    const full = fullListener()
     const b = new TestProxy({ loop: hops.pump.loop, limits: { connectMs: 100 } })
     const a = new TestProxy({ loop: hops.pump.loop })
-    const port = a.serveOutbound(b.serveInbound(full))
+    const port = a.serveOutbound(b.serveInbound(full.port))
     expect(await outcomeOf(await dial(port))).toBe('ECONNRESET')
     expect(b.ends).toEqual([{ kind: 'connect-failed', errno: 110 }])
     expect(a.ends).toEqual([{ kind: 'refused', status: 503 }])
-    const plain = b.servePlaintext(full)
+    const plain = b.servePlaintext(full.port)
     expect(await outcomeOf(await dial(plain))).toBe('ECONNRESET')
     expect(b.ends[1]).toEqual({ kind: 'connect-failed', errno: 110 })
     a.close()
     b.close()
-    close()
+    full.close()
   })
 
   test('that is given up by the owner resets the apps that wait', async () => {
-    const { port: full, close } = fullListener()
+    const full = fullListener()
     const proxy = new TestProxy({ loop: hops.pump.loop })
-    const port = proxy.serveOutbound(full)
+    const port = proxy.serveOutbound(full.port)
     const outcome = outcomeOf(await dial(port))
     await waitFor('the dial', () => proxy.clients.size === 1)
     proxy.pool.drain()
@@ -317,7 +344,7 @@ describe('a dial', () => {
     expect(await outcome).toBe('ECONNRESET')
     expect(proxy.ends).toMatchObject([{ kind: 'session-lost', reason: 'node is going down' }])
     proxy.close()
-    close()
+    full.close()
   })
 })
 

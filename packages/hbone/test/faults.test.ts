@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import type net from 'node:net'
 import { testCa, waitFor } from '@ambient/testkit'
 import { liveTlsObjects } from '@ambient/tls'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { dial, digestOf, echo, feed, outcomeOf, readAll } from './sockets.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { dial, digestOf, echo, feed, flood, outcomeOf, readAll, settled } from './sockets.ts'
+import type { Tunnel } from '../src/index.ts'
 import { seededRandom } from './seeded-random.ts'
 import { TestProxy } from './test-proxy.ts'
 import { ID_B, twoHops, type TwoHops } from './two-hops.ts'
@@ -17,7 +18,11 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await hops[Symbol.asyncDispose]()
-  expect(liveTlsObjects()).toEqual({ connections: 0, contexts: 0 })
+  expectNoTlsObjects()
+})
+beforeEach(() => {
+  hops.a.ends.length = 0
+  hops.b.ends.length = 0
 })
 afterEach(() => hops.expectQuiet())
 
@@ -26,7 +31,7 @@ describe('bytes', () => {
     { name: 'pieces of 1 to 100,000 bytes', bytes: 10_000_000, pieceBytes: () => 1 + random.below(100_000) },
     { name: 'pieces of 1 to 40 bytes', bytes: 60_000, pieceBytes: () => 1 + random.below(40) },
   ])('arrive exactly, both ways at once, in $name', async ({ bytes, pieceBytes }) => {
-    await exchange(bytes, pieceBytes)
+    expect(await exchange(bytes, pieceBytes)).toEqual({ appHeard: 'all', clientHeard: 'all' })
   })
 
   test('are counted both ways while they pass', async () => {
@@ -34,17 +39,23 @@ describe('bytes', () => {
     const client = await dial(hops.port)
     client.resume()
     client.write(Buffer.alloc(300))
-    await waitFor('both ends to count 300 up and 1000 down', () =>
-      [...hops.a.tunnels].every((tunnel) => tunnel.bytesUp === 300 && tunnel.bytesDown === 1000) &&
-      [...hops.b.tunnels].every((tunnel) => tunnel.bytesUp === 1000 && tunnel.bytesDown === 300),
-    )
+    await waitFor('the bytes to pass', () => client.bytesRead === 1000)
+    const counted = (tunnels: ReadonlySet<Tunnel>): unknown =>
+      [...tunnels].map((tunnel) => [tunnel.bytesUp, tunnel.bytesDown])
+    expect(counted(hops.a.tunnels)).toEqual([[300, 1000]])
+    expect(counted(hops.b.tunnels)).toEqual([[1000, 300]])
     client.destroy()
   })
 })
 
 describe('half-close', () => {
   test('lets the app answer after the client has finished', async () => {
-    hops.app.behave((socket) => void readAll(socket).then((request) => socket.end(Buffer.concat([request, Buffer.alloc(3_000_000, 7)]))))
+    hops.app.behave(
+      (socket) =>
+        void readAll(socket).then((request) =>
+          socket.end(Buffer.concat([request, Buffer.alloc(3_000_000, 7)])),
+        ),
+    )
     const client = await dial(hops.port)
     client.end('request')
     const answer = await readAll(client)
@@ -67,8 +78,6 @@ describe('half-close', () => {
 
   test('ends as completed on both hops', async () => {
     hops.app.behave(echo)
-    hops.a.ends.length = 0
-    hops.b.ends.length = 0
     const client = await dial(hops.port)
     client.end('x')
     await readAll(client)
@@ -82,13 +91,17 @@ describe('pressure', () => {
     hops.app.behave((socket) => void socket.pause())
     const stuck = await Promise.all(Array.from({ length: 6 }, () => dial(hops.port)))
     let written = 0
-    for (const socket of stuck) push(socket, () => void (written += 65_536))
-    await waitFor('the senders to be stopped', settled(() => written), { deadlineMs: 15_000 })
+    for (const socket of stuck) flood(socket, (bytes) => void (written += bytes))
+    await waitFor(
+      'the senders to be stopped',
+      settled(() => written),
+      { deadlineMs: 15_000 },
+    )
     const [session] = hops.b.servers
     // What an app does not take: at most the first window of each stream.
     expect(session?.credit.keptBytes).toBeGreaterThan(0)
     expect(session?.credit.keptBytes).toBeLessThanOrEqual(6 * hops.b.limits.maxStreamWindow)
-    await exchange(2_000_000, () => 30_000)
+    expect(await exchange(2_000_000, () => 30_000)).toEqual({ appHeard: 'all', clientHeard: 'all' })
     for (const socket of stuck) socket.destroy()
   })
 
@@ -106,7 +119,9 @@ describe('pressure', () => {
 
 describe('cuts', () => {
   test.each(['client', 'app'] as const)('a reset by the %s reaches the other end as a reset', async (who) => {
-    const app = new Promise<net.Socket>((resolve) => hops.app.behave((socket) => socket.once('data', () => resolve(socket))))
+    const app = new Promise<net.Socket>((resolve) =>
+      hops.app.behave((socket) => socket.once('data', () => resolve(socket))),
+    )
     const client = await dial(hops.port)
     client.write('x')
     const served = await app
@@ -117,16 +132,19 @@ describe('cuts', () => {
 
   test('resets in the middle of a flood both ways free everything', async () => {
     hops.app.behave((socket) => {
-      push(socket)
+      flood(socket)
       socket.resume()
     })
     for (let i = 0; i < 30; i++) {
       const client = await dial(hops.port)
-      push(client)
+      flood(client)
       client.resume()
       await waitFor('some bytes to pass', () => client.bytesRead > random.below(2_000_000))
       client.resetAndDestroy()
     }
+    await waitFor('60 ends', () => hops.a.ends.length + hops.b.ends.length === 60)
+    expect(new Set(hops.a.endKinds())).toEqual(new Set(['local-reset']))
+    expect(new Set(hops.b.endKinds())).toEqual(new Set(['peer-reset']))
   })
 
   test('200 clients that vanish before the answer leave no tunnel', async () => {
@@ -136,17 +154,17 @@ describe('cuts', () => {
       if (i % 2 === 0) client.resetAndDestroy()
       else client.destroy()
     }
+    await waitFor('200 ends', () => hops.a.ends.length === 200 && hops.b.open === 0)
+    expect(hops.a.open).toBe(0)
   })
 
   test('abort() from outside resets both ends and says why', async () => {
     hops.app.behave(echo)
-    hops.a.ends.length = 0
-    hops.b.ends.length = 0
     const client = await dial(hops.port)
     client.write('x')
     await once(client, 'data')
     const outcome = outcomeOf(client)
-    for (const tunnel of [...hops.b.tunnels]) tunnel.abort('policy changed')
+    for (const tunnel of Array.from(hops.b.tunnels)) tunnel.abort('policy changed')
     expect(await outcome).toBe('ECONNRESET')
     await waitFor('both tunnels to end', () => hops.a.ends.length + hops.b.ends.length === 2)
     expect(hops.b.ends).toEqual([{ kind: 'aborted', reason: 'policy changed' }])
@@ -160,7 +178,7 @@ describe('cuts', () => {
     await once(client, 'data')
     const dialsBefore = hops.a.dials
     const outcome = outcomeOf(client)
-    for (const session of [...hops.b.servers]) session.close('killed')
+    for (const session of Array.from(hops.b.servers)) session.close('killed')
     expect(await outcome).toBe('ECONNRESET')
     const next = await dial(hops.port)
     next.end('again')
@@ -185,7 +203,6 @@ describe('refusals', () => {
 
   test.each([400, 401, 503])('an answer of %d is a reset for the app', async (status) => {
     hops.b.status = status
-    hops.a.ends.length = 0
     expect(await outcomeOf(await dial(hops.port))).toBe('ECONNRESET')
     hops.b.status = 200
     await waitFor('the tunnel to end', () => hops.a.ends.length === 1)
@@ -205,18 +222,29 @@ describe('refusals', () => {
 
   test('a peer with another SPIFFE ID is refused after the handshake', async () => {
     const ca = await testCa()
-    const a = new TestProxy({ loop: hops.pump.loop, certificate: await ca.issue({ uris: ['spiffe://cluster.local/ns/x/sa/a'] }) })
-    const b = new TestProxy({ loop: hops.pump.loop, certificate: await ca.issue({ uris: ['spiffe://cluster.local/ns/x/sa/b'] }) })
+    const a = new TestProxy({
+      loop: hops.pump.loop,
+      certificate: await ca.issue({ uris: ['spiffe://cluster.local/ns/x/sa/a'] }),
+    })
+    const b = new TestProxy({
+      loop: hops.pump.loop,
+      certificate: await ca.issue({ uris: ['spiffe://cluster.local/ns/x/sa/b'] }),
+    })
     const port = a.serveOutbound(b.serveInbound(hops.app.port), { expected: ID_B })
     expect(await outcomeOf(await dial(port))).toBe('ECONNRESET')
-    expect(a.sessionEnds).toEqual([{ kind: 'peer-refused', reason: 'peer is spiffe://cluster.local/ns/x/sa/b' }])
+    expect(a.sessionEnds).toEqual([
+      { kind: 'peer-refused', reason: 'peer is spiffe://cluster.local/ns/x/sa/b' },
+    ])
     expect(a.ends).toMatchObject([{ kind: 'session-lost', session: { kind: 'peer-refused' } }])
     await settleAndClose(a, b)
   })
 
   test.each([
     { name: 'of another CA', issue: async () => (await testCa()).issue({ uris: [ID_B] }) },
-    { name: 'that has expired', issue: async () => mine.issue({ uris: [ID_B], notAfter: new Date(Date.now() - 1000) }) },
+    {
+      name: 'that has expired',
+      issue: async () => mine.issue({ uris: [ID_B], notAfter: new Date(Date.now() - 1000) }),
+    },
     { name: 'for clients only', issue: async () => mine.issue({ uris: [ID_B], eku: 'client' }) },
   ])('a server certificate $name fails the handshake', async ({ issue }) => {
     const a = new TestProxy({ loop: hops.pump.loop, certificate: await mine.issue({ uris: [ID_B] }) })
@@ -228,19 +256,25 @@ describe('refusals', () => {
   })
 
   test.each([
-    { name: 'of another CA', issue: async () => ({ ...(await (await testCa()).issue({})), rootsPem: mine.rootPem }) },
+    {
+      name: 'of another CA',
+      issue: async () => ({ ...(await (await testCa()).issue({})), rootsPem: mine.rootPem }),
+    },
     { name: 'that has expired', issue: async () => mine.issue({ notAfter: new Date(Date.now() - 1000) }) },
     { name: 'for servers only', issue: async () => mine.issue({ eku: 'server' }) },
-  ])('a client certificate $name is refused by the server, and the client learns it as a failed handshake', async ({ issue }) => {
-    const a = new TestProxy({ loop: hops.pump.loop, certificate: await issue() })
-    const b = new TestProxy({ loop: hops.pump.loop, certificate: await mine.issue({ uris: [ID_B] }) })
-    const port = a.serveOutbound(b.serveInbound(hops.app.port))
-    expect(await outcomeOf(await dial(port))).toBe('ECONNRESET')
-    expect(a.sessionEnds).toMatchObject([{ kind: 'handshake-failed', stage: 'tls' }])
-    await waitFor('the server to end its session', () => b.sessionEnds.length === 1)
-    expect(b.sessionEnds).toMatchObject([{ kind: 'handshake-failed', stage: 'tls' }])
-    await settleAndClose(a, b)
-  })
+  ])(
+    'a client certificate $name is refused by the server, and the client learns it as a failed handshake',
+    async ({ issue }) => {
+      const a = new TestProxy({ loop: hops.pump.loop, certificate: await issue() })
+      const b = new TestProxy({ loop: hops.pump.loop, certificate: await mine.issue({ uris: [ID_B] }) })
+      const port = a.serveOutbound(b.serveInbound(hops.app.port))
+      expect(await outcomeOf(await dial(port))).toBe('ECONNRESET')
+      expect(a.sessionEnds).toMatchObject([{ kind: 'handshake-failed', stage: 'tls' }])
+      await waitFor('the server to end its session', () => b.sessionEnds.length === 1)
+      expect(b.sessionEnds).toMatchObject([{ kind: 'handshake-failed', stage: 'tls' }])
+      await settleAndClose(a, b)
+    },
+  )
 })
 
 describe('lifecycle', () => {
@@ -266,7 +300,7 @@ describe('lifecycle', () => {
 
   test('100 connections at once make one dial', async () => {
     hops.app.behave(echo)
-    for (const session of [...hops.a.clients]) session.close('start afresh')
+    for (const session of Array.from(hops.a.clients)) session.close('start afresh')
     const dialsBefore = hops.a.dials
     const clients = await Promise.all(Array.from({ length: 100 }, () => dial(hops.port)))
     await Promise.all(
@@ -298,37 +332,26 @@ describe('lifecycle', () => {
 
 const mine = await testCa('mine')
 
+function expectNoTlsObjects(): void {
+  expect(liveTlsObjects()).toEqual({ connections: 0, contexts: 0 })
+}
+
 /** Sends random bytes both ways at once, and compares what came with what went. */
-async function exchange(bytes: number, pieceBytes: () => number): Promise<void> {
+async function exchange(
+  bytes: number,
+  pieceBytes: () => number,
+): Promise<{ appHeard: 'all' | 'something else'; clientHeard: 'all' | 'something else' }> {
   const served = new Promise<[string, string]>((resolve) => {
-    hops.app.behave((socket) => void Promise.all([feed(socket, bytes, pieceBytes), digestOf(socket)]).then(resolve))
+    hops.app.behave(
+      (socket) => void Promise.all([feed(socket, bytes, pieceBytes), digestOf(socket)]).then(resolve),
+    )
   })
   const client = await dial(hops.port)
   const [sent, got] = await Promise.all([feed(client, bytes, pieceBytes), digestOf(client)])
   const [appSent, appGot] = await served
-  expect([got, appGot]).toEqual([appSent, sent])
-}
-
-/** Writes as long as the socket takes it. */
-function push(socket: net.Socket, onPiece: () => void = () => {}): void {
-  const piece = Buffer.alloc(65_536)
-  const more = (): void => {
-    while (!socket.destroyed && socket.write(piece)) onPiece()
-  }
-  socket.on('drain', more)
-  more()
-}
-
-/** True once `value` has stayed the same for 300 ms. */
-function settled(value: () => number): () => boolean {
-  let last = -1
-  let sinceMs = 0
-  return () => {
-    if (value() !== last) {
-      last = value()
-      sinceMs = performance.now()
-    }
-    return performance.now() - sinceMs > 300
+  return {
+    appHeard: appGot === sent ? 'all' : 'something else',
+    clientHeard: got === appSent ? 'all' : 'something else',
   }
 }
 

@@ -1,4 +1,5 @@
 import { EventLoop } from '@ambient/event-loop'
+import { expect } from 'vitest'
 
 /** Turns an event loop between the turns of Node's, so that a test can await foreign peers made of Node sockets. */
 export class Pump implements Disposable {
@@ -23,10 +24,16 @@ export class Pump implements Disposable {
   /** Turns of a loop that has nothing to do; 0 or 1 unless something spins. */
   idleTurns(ms = 250): number {
     const before = this.loop.counters.turns
-    for (const endAtMs = performance.now() + ms; performance.now() < endAtMs; ) {
+    for (const endAtMs = performance.now() + ms; performance.now() < endAtMs;) {
       this.loop.turn(Math.max(1, Math.ceil(endAtMs - performance.now())))
     }
     return this.loop.counters.turns - before
+  }
+
+  /** No exception was contained, and the loop sleeps. */
+  expectQuiet(): void {
+    expect(this.faults).toEqual([])
+    expect(this.idleTurns(100)).toBeLessThanOrEqual(3)
   }
 
   [Symbol.dispose](): void {

@@ -11,7 +11,16 @@ import { hboneLimits } from '../src/limits.ts'
 import { bytesOf, portOf } from './sockets.ts'
 
 export interface RawFrame {
-  readonly kind: 'data' | 'headers' | 'settings' | 'settings-ack' | 'ping' | 'ping-ack' | 'rst' | 'window' | 'goaway'
+  readonly kind:
+    | 'data'
+    | 'headers'
+    | 'settings'
+    | 'settings-ack'
+    | 'ping'
+    | 'ping-ack'
+    | 'rst'
+    | 'window'
+    | 'goaway'
   readonly streamId: number
   /** A code, an increment, a status, a length. */
   readonly value: number
@@ -45,7 +54,10 @@ export class RawPeer {
     if (role === 'client') this.send(PREFACE)
   }
 
-  static async connect(port: number, settings: readonly (readonly [number, number])[] = []): Promise<RawPeer> {
+  static async connect(
+    port: number,
+    settings: readonly (readonly [number, number])[] = [],
+  ): Promise<RawPeer> {
     const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     await once(socket, 'connect')
     const peer = new RawPeer(socket, 'client')
@@ -66,7 +78,9 @@ export class RawPeer {
   }
 
   of(kind: RawFrame['kind'], streamId?: number): RawFrame[] {
-    return this.frames.filter((frame) => frame.kind === kind && (streamId === undefined || frame.streamId === streamId))
+    return this.frames.filter(
+      (frame) => frame.kind === kind && (streamId === undefined || frame.streamId === streamId),
+    )
   }
 
   /** All DATA of a stream. */
@@ -86,12 +100,17 @@ export class RawPeer {
     return {
       onData: (_id, start, end) => void this.#data.push(Buffer.from(this.#chunk.subarray(start, end))),
       onDataEnd: (id, length, _padding, flags) => {
-        this.#note('data', id, length, { endStream: (flags & FLAG.endStream) !== 0, payload: Buffer.concat(this.#data) })
+        this.#note('data', id, length, {
+          endStream: (flags & FLAG.endStream) !== 0,
+          payload: Buffer.concat(this.#data),
+        })
         this.#data = []
       },
       onHeaders: (id, block, endStream) => {
         const { fields } = this.#hpack.decode(block)
-        this.#note('headers', id, Number(fields.find((field) => field.name === ':status')?.value ?? 0), { endStream })
+        this.#note('headers', id, Number(fields.find((field) => field.name === ':status')?.value ?? 0), {
+          endStream,
+        })
       },
       onSettings: () => {
         this.#note('settings', 0, 0)
@@ -111,7 +130,9 @@ export class RawPeer {
 }
 
 /** A server of raw peers; the test says what each does. */
-export async function listenRaw(onPeer: (peer: RawPeer) => void): Promise<{ port: number; close(): Promise<void> }> {
+export async function listenRaw(
+  onPeer: (peer: RawPeer) => void,
+): Promise<{ port: number; close(): Promise<void> }> {
   const sockets = new Set<net.Socket>()
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket)

@@ -2,7 +2,11 @@ import { settingsFrame } from '../src/encode-frame.ts'
 import { FrameParser, type FrameSink, type ParserLimits } from '../src/frame-parser.ts'
 import { FLAG } from '../src/h2-constants.ts'
 
-export const parserLimits: ParserLimits = { maxFrameBytes: 1 << 20, maxHeaderBlockBytes: 65536, maxContinuations: 16 }
+export const parserLimits: ParserLimits = {
+  maxFrameBytes: 1 << 20,
+  maxHeaderBlockBytes: 65536,
+  maxContinuations: 16,
+}
 
 export interface RecordedFrames {
   readonly log: readonly string[]

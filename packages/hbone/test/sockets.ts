@@ -39,11 +39,15 @@ export function echo(socket: net.Socket): void {
 
 export function portOf(server: net.Server): number {
   const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('Cannot tell the port of a server that does not listen')
+  if (address === null || typeof address === 'string')
+    throw new Error('Cannot tell the port of a server that does not listen')
   return address.port
 }
 
-export async function dial(port: number, options: { readonly onread?: net.OnReadOpts } = {}): Promise<net.Socket> {
+export async function dial(
+  port: number,
+  options: { readonly onread?: net.OnReadOpts } = {},
+): Promise<net.Socket> {
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, ...options })
   socket.on('error', () => {})
   await once(socket, 'connect')
@@ -72,7 +76,7 @@ export async function readAll(socket: net.Socket): Promise<Buffer> {
 /** Writes random bytes in pieces, then a FIN; returns their digest. */
 export async function feed(socket: net.Socket, bytes: number, pieceBytes: () => number): Promise<string> {
   const hash = createHash('sha1')
-  for (let left = bytes; left > 0; ) {
+  for (let left = bytes; left > 0;) {
     const piece = randomBytes(Math.min(left, pieceBytes()))
     left -= piece.length
     hash.update(piece)
@@ -93,4 +97,27 @@ export async function digestOf(socket: net.Socket): Promise<string> {
 /** Sockets here have no encoding, so that a chunk is never text. */
 export function bytesOf(chunk: string | Buffer): Buffer {
   return typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+}
+
+/** Writes as long as the socket takes it. */
+export function flood(socket: net.Socket, onPiece: (bytes: number) => void = () => {}): void {
+  const piece = Buffer.alloc(65_536)
+  const more = (): void => {
+    while (!socket.destroyed && socket.write(piece)) onPiece(piece.length)
+  }
+  socket.on('drain', more)
+  more()
+}
+
+/** True once `value` has stayed the same for 300 ms. */
+export function settled(value: () => number): () => boolean {
+  let last: number | undefined
+  let sinceMs = 0
+  return () => {
+    if (value() !== last) {
+      last = value()
+      sinceMs = performance.now()
+    }
+    return performance.now() - sinceMs > 300
+  }
 }

@@ -1,6 +1,14 @@
 /** The least that makes two hops of this package: accepts, dials, joins. No policy. */
 import { Listener, type EventLoop } from '@ambient/event-loop'
-import { closeDescriptor, listenOn, localAddress, resetSocket, setNoDelay, startConnect, tcpSocket } from '@ambient/linux'
+import {
+  closeDescriptor,
+  listenOn,
+  localAddress,
+  resetSocket,
+  setNoDelay,
+  startConnect,
+  tcpSocket,
+} from '@ambient/linux'
 import { PlainTransport, TlsContext, TlsTransport, type Transport } from '@ambient/tls'
 import type { IssuedCertificate } from '@ambient/testkit'
 import {
@@ -111,7 +119,7 @@ export class TestProxy {
     for (const listener of this.#listeners) listener.close()
     this.pool.close('test is over')
     for (const session of [...this.servers, ...this.clients]) session.close('test is over')
-    for (const relay of [...this.relays]) relay.abort('test is over')
+    for (const relay of Array.from(this.relays)) relay.abort('test is over')
     this.pipes.close()
     this.#context?.free()
   }
@@ -130,11 +138,14 @@ export class TestProxy {
     const key = `${nextHop}`
     const session = this.pool.checkout(key, () => this.#dialSession(key, nextHop, options))
     if (session === undefined) return resetSocket(fd)
-    const tunnel = session.open(fd, connectFields('127.0.0.1:80'), { isWaypoint: options.isWaypoint ?? false })
+    const tunnel = session.open(fd, connectFields('127.0.0.1:80'), {
+      isWaypoint: options.isWaypoint ?? false,
+    })
     this.tunnels.add(tunnel)
     tunnel.onEnd = (end) => {
       this.tunnels.delete(tunnel)
-      if (end.kind === 'untouched' && attempt < MAX_ATTEMPTS) return this.#outbound(end.fd, nextHop, options, attempt + 1)
+      if (end.kind === 'untouched' && attempt < MAX_ATTEMPTS)
+        return this.#outbound(end.fd, nextHop, options, attempt + 1)
       if (end.kind === 'untouched') resetSocket(end.fd)
       this.ends.push(end)
     }
@@ -154,7 +165,10 @@ export class TestProxy {
     if (tunnel.isClosed) return
     const app = this.#dial(appPort)
     if (app === undefined) return session.answer(tunnel, 503)
-    tunnel.attach(app, this.preamble === undefined ? 'connecting' : { state: 'connecting', preamble: this.preamble })
+    tunnel.attach(
+      app,
+      this.preamble === undefined ? 'connecting' : { state: 'connecting', preamble: this.preamble },
+    )
   }
 
   #dialSession(key: string, nextHop: number, options: OutboundOptions): H2Session | undefined {
@@ -166,7 +180,9 @@ export class TestProxy {
       limits: this.limits,
       buffers: this.buffers,
       checkPeer: (uris) =>
-        options.expected === undefined || uris.includes(options.expected) ? undefined : `peer is ${uris.join()}`,
+        options.expected === undefined || uris.includes(options.expected)
+          ? undefined
+          : `peer is ${uris.join()}`,
       onChange: (changed) => this.pool.changed(key, changed),
       onClosed: (closed, end) => {
         this.sessionEnds.push(end)
