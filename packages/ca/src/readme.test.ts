@@ -16,7 +16,7 @@ test('the README’s example runs', async () => {
   onTestFinished(() => server.forceShutdown())
 
   const issuer = await CertificateIssuer.open({ directory, trustDomain: 'cluster.local', clock, defaultTtlSeconds: 3600, maxTtlSeconds: 7200 })
-  addCaService(server, issuer, { authorize: () => Promise.resolve({ kind: 'issue', id }) })
+  addCaService(server, issuer, { authorize: () => Promise.resolve({ kind: 'issue', id }), onResult: () => {} })
   const address = { host: 'localhost', port: await listen(server, await issuer.issueServing({ dnsNames: ['localhost'], ips: [] })), plaintext: false }
   using client = new CaClient({ address, roots: () => Promise.resolve(issuer.rootPem), altHostname: undefined, token, headers: {}, clusterId: 'Kubernetes', ttlSeconds: 3600, clock })
   const svid = await client.requestCertificate(id, AbortSignal.timeout(5000))
