@@ -57,7 +57,8 @@ export class IptablesBackend implements RedirectBackend {
     for (const each of found) await this.#route(netns, each.family, each.canRoute ? policyRoutingToAdd(each.family, each.routing) : '')
     const before = age === 'running' ? keepUnknownConnections(this.#deps.sysctls, netns) : {}
     // As late as can be: what is opened after this look and before the nat commit a few milliseconds later is not named.
-    const kept = age === 'running' ? keptConnections(tcpTable(netns), ownAddresses(netns)) : []
+    const isFresh = !found.some(({ tables }) => hasOurs(tables, ['nat']))
+    const kept = age === 'running' && isFresh ? keptConnections(tcpTable(netns), ownAddresses(netns)) : undefined
     for (const each of found) await this.#restore(netns, each.family, planApply(each.tables, redirectRules(each.family, settings)).input)
     const state = await this.inspect(netns, settings)
     if (state.kind === 'complete') return { kept, before }

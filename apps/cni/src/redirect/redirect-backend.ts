@@ -28,8 +28,8 @@ export type RedirectState =
 export type PodAge = 'new' | 'running'
 
 export interface Applied {
-  /** TCP connections that stay outside the mesh until they close. */
-  readonly kept: readonly TcpConnection[]
+  /** TCP connections that stay outside the mesh until they close; undefined when the pod was being redirected before. */
+  readonly kept: readonly TcpConnection[] | undefined
   /** What was changed beside the rules, with the value it had: `remove` puts it back. */
   readonly before: SettingsBefore
 }

@@ -1,0 +1,47 @@
+import type { NetworkNamespace } from '@ambient/linux'
+import type { Clock, Random } from '@ambient/lifecycle'
+import type { Logger, Metrics } from '@ambient/telemetry'
+import type { ProbeEntry } from '../redirect/host-probe.ts'
+import type { RedirectBackend, RedirectSettings } from '../redirect/redirect-backend.ts'
+import type { TcpConnection } from '../redirect/tcp-connections.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { NetnsFinder } from './find-netns.ts'
+import type { PodRecords } from './pod-records.ts'
+import type { PodView } from './pod-view.ts'
+import type { SelectionRules } from './select-pod.ts'
+import type { Ztunnels } from './ztunnel-link.ts'
+
+export type RedirectionStatus = 'enabled' | 'pending'
+
+/** What the host's probe set must be able to do. */
+export interface ProbeSet {
+  add(entries: readonly ProbeEntry[]): Promise<void>
+  remove(entries: readonly ProbeEntry[]): Promise<void>
+  list(): Promise<readonly ProbeEntry[]>
+}
+
+/** Everything that enrolling pods reaches out to. */
+export interface AgentDeps {
+  readonly backend: RedirectBackend
+  readonly probeSet: ProbeSet
+  readonly ztunnels: Ztunnels
+  readonly finder: NetnsFinder
+  readonly cluster: ClusterView
+  readonly records: PodRecords
+  readonly selection: SelectionRules
+  /** For pods without annotations of their own. */
+  readonly settings: RedirectSettings
+  /** Writes the annotation that istiod reads, or takes it away; a pod that is gone is no error. */
+  readonly annotate: (pod: PodView, status: RedirectionStatus | undefined) => Promise<void>
+  readonly connectionsOf: (netns: NetworkNamespace) => PodConnections
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** A look into a pod's netns, in one go. */
+export interface PodConnections {
+  readonly table: readonly TcpConnection[]
+  readonly ownIps: ReadonlySet<string>
+}

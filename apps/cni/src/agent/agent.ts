@@ -1,0 +1,211 @@
+import { FileResources, KubeError, type ResourceWriter } from '@ambient/kube'
+import { type Clock, type Random, Scope } from '@ambient/lifecycle'
+import { NetworkNamespace } from '@ambient/linux'
+import { createMetrics, type Logger } from '@ambient/telemetry'
+import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { Registry } from 'prom-client'
+import { openPluginEndpoint } from '../endpoint/plugin-endpoint.ts'
+import { HostProbe } from '../redirect/host-probe.ts'
+import { IptablesBackend, ownAddresses, tcpTable } from '../redirect/iptables-backend.ts'
+import { podSysctls } from '../redirect/pod-sysctls.ts'
+import { createProgramRunner, type RunProgram } from '../redirect/run-program.ts'
+import type { AgentDeps, RedirectionStatus } from './agent-deps.ts'
+import type { AgentOptions } from './agent-options.ts'
+import { type AgentStatus, openKept, podStatus } from './agent-status.ts'
+import { createCniActions } from './cni-actions.ts'
+import { cniLimits } from './cni-limits.ts'
+import { ClusterView } from './cluster-view.ts'
+import { createNetnsFinder } from './find-netns.ts'
+import { openHttpEndpoint } from './http-endpoint.ts'
+import { PodReconciler } from './pod-reconciler.ts'
+import { PodRecords } from './pod-records.ts'
+import type { PodView } from './pod-view.ts'
+import { takeOver, type TakeOverDeps } from './take-over.ts'
+import { ZtunnelLink } from './ztunnel-link.ts'
+
+export interface AgentHost {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly version: string
+  /** Where the host's `/proc` is, and what to put before paths of the runtime. */
+  readonly procRoot: string
+  readonly hostRoot: string
+}
+
+export interface Agent extends AsyncDisposable {
+  readonly healthPort: number
+  readonly monitoringPort: number
+  /** Rejects when the agent cannot go on. Never resolves. */
+  readonly failed: Promise<never>
+  readonly status: () => AgentStatus
+}
+
+/** Annotations of ours are kept apart from the user's under this name. */
+const OWNER = 'istio-ambient-cni'
+const STATES = ['pending', 'enrolled', 'draining', 'detached'] as const
+
+/**
+ * Starts the agent. The plugin's socket comes first, so that the agent's own pod and excluded namespaces never wait; then what
+ * an earlier agent left is taken over; only then ztunnel may connect, since its first snapshot must be complete.
+ */
+export async function startAgent(options: AgentOptions, host: AgentHost): Promise<Agent> {
+  const scope = new Scope()
+  try {
+    return await assemble(options, host, scope)
+  } catch (cause) {
+    await scope[Symbol.asyncDispose]()
+    throw cause
+  }
+}
+
+async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): Promise<Agent> {
+  const { logger } = host
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => {}) // whoever cares awaits it
+  const files = scope.use(
+    await FileResources.open({
+      directory: options.configDirectory,
+      clock: host.clock,
+      report: ({ file, message }) => logger.error(message, { reason: 'MANIFEST_INVALID', file }),
+    }),
+  )
+  let reconciler: PodReconciler | undefined
+  const cluster = new ClusterView({
+    source: files,
+    nodeName: options.nodeName,
+    onChange: (uids) => uids.forEach((uid) => reconciler?.touch(uid)),
+    onProblem: (message) => logger.error(message, { reason: 'RESOURCE_INVALID' }),
+  })
+  const registry = new Registry()
+  const { deps, probe } = makeDeps({ options, host, scope, cluster, registry, writer: files })
+  const status = (): AgentStatus => ({
+    node: options.nodeName,
+    isReady: reconciler !== undefined,
+    ztunnelsConnected: deps.ztunnels()?.connected ?? 0,
+    pods: reconciler?.pods.all().map((held) => podStatus(held, deps)) ?? [],
+  })
+  scope.use(
+    await openPluginEndpoint({
+      path: join(options.runDirectory, 'pluginevent.sock'),
+      maxRequestBytes: cniLimits.requestBytes,
+      maxConnections: cniLimits.requests,
+      actions: createCniActions({ deps, podNamespace: options.podNamespace, reconciler: () => reconciler }),
+      status,
+      onAnswered: (command, answer) => {
+        deps.metrics.add('istio_cni_plugin_requests_total', 1, [answer.exit === 0 ? '200' : '500'])
+        if (answer.exit !== 0) logger.warn('request of the plugin refused', { command, answer: answer.body.trim() })
+      },
+    }),
+  )
+  void cluster.run(scope.signal).catch(failure.reject)
+  const health = scope.use(
+    await openHttpEndpoint(options.healthPort, {
+      '/healthz': () => ({ status: 200, body: 'ok\n' }),
+      '/readyz': () => (reconciler === undefined ? { status: 503, body: 'not yet\n' } : { status: 200, body: 'ok\n' }),
+    }),
+  )
+  const monitoring = scope.use(
+    await openHttpEndpoint(options.monitoringPort, {
+      '/metrics': async () => {
+        if (reconciler !== undefined) gaugePods(reconciler, deps)
+        return { status: 200, type: registry.contentType, body: await registry.metrics() }
+      },
+    }),
+  )
+
+  await cluster.wait(() => cluster.isSynced || undefined, scope.signal)
+  await probe.ensure()
+  if (options.cleanUpOnExit) scope.defer(() => probe.removeAll())
+  const taken = await takeOver(deps)
+  mkdirSync(dirname(options.zdsSocket), { recursive: true })
+  const ztunnels = await ZtunnelLink.open({
+    socketPath: options.zdsSocket,
+    entry: new URL(import.meta.url.endsWith('.ts') ? './zds-thread.ts' : './zds-thread.js', import.meta.url),
+    held: taken.held,
+    onConnections: (count, lost) => {
+      deps.metrics.set('ztunnel_connected', count)
+      logger.info('ztunnels connected', { count, lost })
+      reconciler?.touchPending()
+    },
+    onRefused: (uid, error) => logger.warn('ztunnel cannot take a pod yet', { uid, error }),
+    onLost: failure.reject,
+  })
+  scope.use(ztunnels)
+  deps.connect(ztunnels)
+  const made = scope.use(new PodReconciler({ ...deps, ztunnels }))
+  for (const pod of taken.pods) made.pods.put(pod)
+  reconciler = made
+  made.start()
+  cluster.notify()
+  return {
+    healthPort: health.port,
+    monitoringPort: monitoring.port,
+    failed: failure.promise,
+    status,
+    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+  }
+}
+
+interface DepsRequest {
+  readonly options: AgentOptions
+  readonly host: AgentHost
+  readonly scope: Scope
+  readonly cluster: ClusterView
+  readonly registry: Registry
+  readonly writer: ResourceWriter
+}
+
+interface PartialDeps extends TakeOverDeps, Pick<AgentDeps, 'metrics' | 'annotate' | 'random'> {
+  /** Undefined until ztunnel may connect. */
+  readonly ztunnels: () => ZtunnelLink | undefined
+  readonly connect: (ztunnels: ZtunnelLink) => void
+}
+
+function makeDeps({ options, host, scope, cluster, registry, writer }: DepsRequest): { readonly deps: PartialDeps; readonly probe: HostProbe } {
+  const { clock, random, logger, procRoot, hostRoot } = host
+  mkdirSync(options.runDirectory, { recursive: true, mode: 0o750 })
+  const metrics = createMetrics(registry, 'cni')
+  metrics.set('istio_build', 1, ['cni', host.version])
+  const run: RunProgram = createProgramRunner({ maxRunning: cniLimits.programs, maxOutputBytes: cniLimits.programOutputBytes, deadlineMs: cniLimits.programMs })
+  const hostNetns = scope.use(NetworkNamespace.open(options.switchToHostNetns ? `${procRoot}/1/ns/net` : '/proc/self/ns/net'))
+  const probe = new HostProbe({ run, hostNetns, probe: options.settings.probe, ipv6: options.settings.ipv6 })
+  let connected: ZtunnelLink | undefined
+  const deps: PartialDeps = {
+    backend: new IptablesBackend({ run, sysctls: podSysctls('/proc'), lockDirectory: options.runDirectory }),
+    probeSet: probe,
+    ztunnels: () => connected,
+    connect: (ztunnels) => {
+      connected = ztunnels
+    },
+    finder: createNetnsFinder({ procRoot, hostRoot }),
+    cluster,
+    records: new PodRecords(join(options.runDirectory, 'pods')),
+    selection: options.selection,
+    settings: options.settings,
+    annotate: (pod, status) => annotate(writer, pod, status),
+    connectionsOf: (netns) => ({ table: tcpTable(netns), ownIps: ownAddresses(netns) }),
+    clock,
+    random,
+    logger,
+    metrics,
+  }
+  return { deps, probe }
+}
+
+async function annotate(writer: ResourceWriter, pod: PodView, status: RedirectionStatus | undefined): Promise<void> {
+  try {
+    await writer.applyAnnotations(pod.ref, { 'ambient.istio.io/redirection': status ?? null }, { owner: OWNER })
+  } catch (cause) {
+    const isGone = cause instanceof KubeError && (cause.code === 'OBJECT_NOT_FOUND' || cause.code === 'OBJECT_REPLACED')
+    if (!isGone) throw cause
+  }
+}
+
+function gaugePods(reconciler: PodReconciler, deps: Pick<AgentDeps, 'metrics' | 'connectionsOf'>): void {
+  const pods = reconciler.pods.all()
+  for (const state of STATES) deps.metrics.set('ambient_cni_pods', pods.filter((pod) => pod.state.kind === state).length, [state])
+  deps.metrics.set('ambient_cni_kept_connections', pods.reduce((sum, pod) => sum + openKept(pod, deps), 0))
+}

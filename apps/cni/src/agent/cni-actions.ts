@@ -1,0 +1,85 @@
+import { deadline } from '@ambient/lifecycle'
+import { CniError } from '../cni-error.ts'
+import type { CniActions, Verdict } from '../endpoint/answer-cni.ts'
+import type { CniRequest } from '../endpoint/cni-request.ts'
+import type { AgentDeps } from './agent-deps.ts'
+import { cniLimits } from './cni-limits.ts'
+import type { PodReconciler } from './pod-reconciler.ts'
+import { podSettings } from './pod-overrides.ts'
+import type { PodView } from './pod-view.ts'
+import { selectPod } from './select-pod.ts'
+
+export interface CniActionsOptions {
+  readonly deps: Pick<AgentDeps, 'cluster' | 'selection' | 'backend' | 'finder' | 'settings'>
+  /** Where the agent's own pod runs, which must start without it. */
+  readonly podNamespace: string
+  /** The reconciler, once the agent has taken over what it found. */
+  readonly reconciler: () => PodReconciler | undefined
+}
+
+const OWN_POD_PREFIX = 'istio-cni-node-'
+
+/** What the plugin's requests do. */
+export function createCniActions(options: CniActionsOptions): CniActions {
+  const { deps, reconciler } = options
+  const judgePod = (pod: PodView): Verdict =>
+    selectPod(pod, deps.cluster.namespaceLabels(pod.namespace), deps.selection).kind === 'enrol' ? 'enrol' : 'pass'
+  return {
+    get isReady() {
+      return reconciler() !== undefined
+    },
+    judge: async (request) => (isLetThrough(request, options) ? 'pass' : judgePod(await findPod(request, options))),
+    enrol: async (request) => {
+      const pod = await findPod(request, options)
+      if (request.ips.length === 0) throw new CniError('POD_IP_MISSING', 'the result of the plugins before has no address')
+      const { netnsPath, containerId, ips } = request
+      await within(cniLimits.addMs, mustBeReady(reconciler).enrolNew({ pod, netnsPath, containerId, ips }))
+    },
+    check: async (request) => {
+      const pod = await findPod(request, options)
+      using netns = deps.finder.open(request.netnsPath)
+      const state = await deps.backend.inspect(netns, podSettings(pod.annotations, deps.settings).settings)
+      if (state.kind === 'complete') return
+      throw new CniError('RULES_NOT_VERIFIED', state.kind === 'partial' ? state.missing.join('; ') : `redirection is ${state.kind}`)
+    },
+    detach: async (containerId) => reconciler()?.detach(containerId),
+    detachAllBut: async (containerIds) => {
+      const gone = (reconciler()?.pods.all() ?? []).flatMap(({ containerId }) => containerId ?? []).filter((id) => !containerIds.includes(id))
+      await Promise.all(gone.map((id) => reconciler()?.detach(id)))
+    },
+  }
+}
+
+/** Known without asking the cluster: what is no pod, the agent itself, and excluded namespaces. */
+function isLetThrough({ pod }: CniRequest, { deps, podNamespace }: CniActionsOptions): boolean {
+  if (pod === undefined) return true
+  return deps.selection.excludeNamespaces.has(pod.namespace) || (pod.namespace === podNamespace && pod.name.startsWith(OWN_POD_PREFIX))
+}
+
+async function findPod({ pod: wanted }: CniRequest, { deps, reconciler }: CniActionsOptions): Promise<PodView> {
+  if (wanted === undefined) throw new CniError('CNI_REQUEST_INVALID', 'CNI_ARGS names no pod')
+  using limit = deadline(undefined, cniLimits.podKnownMs)
+  const found = await deps.cluster.wait(() => {
+    const pod = deps.cluster.podByName(wanted.namespace, wanted.name)
+    const isMeant = pod !== undefined && (wanted.uid === undefined || wanted.uid === pod.uid || wanted.uid === pod.cgroupUid)
+    return isMeant && reconciler() !== undefined ? pod : undefined
+  }, limit.signal)
+  if (found !== undefined) return found
+  if (reconciler() === undefined) throw new CniError('POD_NOT_FOUND', 'the agent has not yet seen the cluster')
+  throw new CniError('POD_NOT_FOUND', `Pod ${wanted.namespace}/${wanted.name} with UID ${wanted.uid ?? 'unknown'} is not known on this node`)
+}
+
+function mustBeReady(reconciler: () => PodReconciler | undefined): PodReconciler {
+  const ready = reconciler()
+  if (ready === undefined) throw new CniError('POD_NOT_FOUND', 'the agent has not yet seen the cluster')
+  return ready
+}
+
+/** The work goes on behind a deadline: the runtime takes the sandbox down then, and that waits its turn. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  using limit = deadline(undefined, ms)
+  const { promise, reject } = Promise.withResolvers<never>()
+  limit.signal.addEventListener('abort', () => reject(new CniError('ZDS_TIMEOUT', `the pod was not enrolled within ${ms} ms`)))
+  promise.catch(() => {}) // disposing the deadline aborts it as well
+  await Promise.race([work, promise])
+}

@@ -1,0 +1,269 @@
+import { Backoff } from '@ambient/lifecycle'
+import type { NetworkNamespace } from '@ambient/linux'
+import { CniError, messageOf } from '../cni-error.ts'
+import type { AgentDeps } from './agent-deps.ts'
+import { cniLimits } from './cni-limits.ts'
+import { enrolPod, podFields } from './enrol-pod.ts'
+import { type MeshPod, MeshPods, noKeptConnections, type PodState } from './mesh-pod.ts'
+import { planPod, type PodStep } from './plan-pod.ts'
+import type { PodView } from './pod-view.ts'
+import { selectPod } from './select-pod.ts'
+import { SerialWork } from './serial-work.ts'
+import { forgetPod, goOnDraining, startDraining } from './unenrol-pod.ts'
+
+/** A sandbox the runtime is making. */
+export interface NewSandbox {
+  readonly pod: PodView
+  readonly netnsPath: string
+  readonly containerId: string
+  readonly ips: readonly string[]
+}
+
+const ANNOTATION = 'ambient.istio.io/redirection'
+
+/**
+ * Brings each pod of the node to where it should be, one step after the other and one pod independent of the next. Level
+ * triggered: a step looks at everything again, so a lost event costs time and not truth.
+ */
+export class PodReconciler implements AsyncDisposable {
+  readonly pods: MeshPods = new MeshPods()
+  readonly #deps: AgentDeps
+  readonly #work = new SerialWork()
+  readonly #touched = new Set<string>()
+  readonly #retries = new Map<string, { readonly backoff: Backoff; timer: NodeJS.Timeout | undefined }>()
+  /** Sandboxes that are being enrolled, by container. */
+  readonly #making = new Map<string, string>()
+  #isRunning = false
+
+  constructor(deps: AgentDeps) {
+    this.#deps = deps
+  }
+
+  /** From now on changes lead to steps. Call it when what an earlier agent left has been taken over. */
+  start(): void {
+    this.#isRunning = true
+    const uids = new Set([...this.#deps.cluster.pods().map((pod) => pod.uid), ...this.#deps.records.uids(), ...this.pods.all().map((pod) => pod.uid)])
+    for (const uid of uids) this.touch(uid)
+  }
+
+  /** Something about the pod may have changed. */
+  touch(uid: string): void {
+    if (!this.#isRunning || this.#touched.has(uid)) return
+    this.#touched.add(uid)
+    void this.#work.run(uid, () => this.#pass(uid))
+  }
+
+  touchPending(): void {
+    for (const { uid, state } of this.pods.all()) if (state.kind === 'pending') this.touch(uid)
+  }
+
+  /** Enrols a pod before its first container starts. @throws {CniError} when it cannot be; nothing of it stays then */
+  enrolNew(sandbox: NewSandbox): Promise<void> {
+    const { uid } = sandbox.pod
+    this.#making.set(sandbox.containerId, uid)
+    return this.#work.run(uid, () => this.#make(sandbox).finally(() => {
+      this.#making.delete(sandbox.containerId)
+      this.touch(uid) // the annotation, and whatever else is left to do
+    }))
+  }
+
+  /** The runtime has taken a sandbox down. Another than the one we hold is none of our business. */
+  detach(containerId: string): Promise<void> {
+    const uids = this.pods.all().filter((pod) => pod.containerId === containerId).map((pod) => pod.uid)
+    const making = this.#making.get(containerId)
+    const detached = [...new Set(making === undefined ? uids : [...uids, making])].map((uid) =>
+      this.#work.run(uid, async () => {
+        const held = this.pods.get(uid)
+        if (held?.containerId !== containerId) return
+        await forgetPod(held, uid, this.#deps)
+        this.pods.put({ ...held, state: { kind: 'detached' }, netns: undefined, ips: [], kept: noKeptConnections })
+        this.touch(uid)
+      }),
+    )
+    return Promise.all(detached).then(() => {})
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isRunning = false
+    for (const { timer } of this.#retries.values()) clearTimeout(timer)
+    await this.#work.idle()
+    this.pods[Symbol.dispose]() // descriptors only: rules and listeners stay as they are
+  }
+
+  async #make(sandbox: NewSandbox): Promise<void> {
+    const netns = this.#deps.finder.open(sandbox.netnsPath)
+    try {
+      this.pods.put(await enrolPod({ ...sandbox, netns, age: 'new', earlier: undefined }, this.#deps))
+      this.#count('add')
+    } catch (cause) {
+      await this.#undo(sandbox, netns)
+      throw cause
+    }
+  }
+
+  async #pass(uid: string): Promise<void> {
+    this.#touched.delete(uid)
+    if (!this.#isRunning) return
+    clearTimeout(this.#retries.get(uid)?.timer)
+    try {
+      const step = this.#plan(uid)
+      if (step !== 'none') await this.#take(step, uid)
+      if (this.pods.get(uid)?.state.kind !== 'draining') this.#retries.delete(uid)
+    } catch (cause) {
+      this.#failed(uid, cause)
+    }
+  }
+
+  #plan(uid: string): PodStep {
+    const pod = this.#deps.cluster.pod(uid)
+    const held = this.pods.get(uid)
+    const isSelected = pod !== undefined && selectPod(pod, this.#deps.cluster.namespaceLabels(pod.namespace), this.#deps.selection).kind === 'enrol'
+    return planPod({
+      presence: pod === undefined || pod.isFinished ? 'gone' : pod.ips.length === 0 ? 'waiting-for-ip' : 'running',
+      isSelected,
+      annotation: pod?.annotations[ANNOTATION],
+      state: held?.state,
+      areIpsKnown: pod === undefined || pod.ips.every((ip) => held?.ips.includes(ip)),
+      hasRecord: this.#deps.records.get(uid) !== undefined,
+    })
+  }
+
+  async #take(step: Exclude<PodStep, 'none'>, uid: string): Promise<void> {
+    const pod = this.#deps.cluster.pod(uid)
+    if (step !== 'go-on-draining') this.#count(step)
+    if (step === 'forget' || pod === undefined) {
+      const held = this.pods.get(uid)
+      if (held?.state.kind !== 'detached') await forgetPod(held, uid, this.#deps)
+      return this.pods.delete(uid)
+    }
+    switch (step) {
+      case 'enrol':
+        return this.#enrolRunning(pod)
+      case 'refresh':
+        return this.#refresh(pod)
+      case 'start-draining':
+        return this.#startDraining(pod)
+      case 'go-on-draining':
+        return this.#goOnDraining(pod)
+      case 'clean-annotation':
+        this.#deps.records.delete(uid)
+        return this.#deps.annotate(pod, undefined)
+    }
+  }
+
+  async #enrolRunning(pod: PodView): Promise<void> {
+    const held = this.pods.get(pod.uid)
+    const record = this.#deps.records.get(pod.uid)
+    const netns = held?.netns ?? this.#findNetns(pod)
+    const containerId = held?.containerId ?? record?.containerId
+    // Put away first: whatever happens below, the descriptor has an owner.
+    this.pods.put({ ...(held ?? this.#blank(pod)), netns, containerId, state: { kind: 'pending', cause: 'being enrolled' } })
+    const earlier = record ?? (held?.state.kind === 'draining' ? held : undefined)
+    this.pods.put(await enrolPod({ pod, netns, containerId, ips: pod.ips, age: 'running', earlier }, this.#deps))
+    await this.#refresh(pod)
+  }
+
+  /** The addresses in the host's set, then the annotation: after it nobody looks again. */
+  async #refresh(pod: PodView): Promise<void> {
+    const held = this.pods.get(pod.uid)
+    if (held === undefined) return
+    const ips = pod.ips.length === 0 ? held.ips : pod.ips
+    const gone = held.ips.filter((ip) => !ips.includes(ip))
+    await this.#deps.probeSet.remove(gone.map((ip) => ({ ip, uid: pod.uid })))
+    await this.#deps.probeSet.add(ips.map((ip) => ({ ip, uid: pod.uid })))
+    this.pods.put({ ...held, ips })
+    if (pod.annotations[ANNOTATION] !== 'enabled') await this.#deps.annotate(pod, 'enabled')
+  }
+
+  async #startDraining(pod: PodView): Promise<void> {
+    const record = this.#deps.records.get(pod.uid)
+    let held = this.pods.get(pod.uid)
+    if (held?.netns === undefined) {
+      if (record === undefined && pod.annotations[ANNOTATION] !== 'enabled') return this.#giveUp(pod)
+      const netns = this.#findNetns(pod)
+      held = this.pods.put({ ...(held ?? this.#blank(pod)), netns, before: record?.before ?? {}, ips: pod.ips })
+    }
+    this.pods.put(await startDraining(held, pod, this.#deps))
+    this.#retryIn(pod.uid, cniLimits.drainPollMs)
+  }
+
+  /** It never came so far that anything of ours could be in its netns. */
+  async #giveUp(pod: PodView): Promise<void> {
+    if (pod.annotations[ANNOTATION] !== undefined) await this.#deps.annotate(pod, undefined)
+    await this.#deps.ztunnels.remove(pod.uid)
+    this.pods.delete(pod.uid)
+  }
+
+  async #goOnDraining(pod: PodView): Promise<void> {
+    const held = this.pods.get(pod.uid)
+    if (held === undefined) return
+    const after = await goOnDraining(held, pod, this.#deps)
+    if (after === undefined) return this.pods.delete(pod.uid)
+    this.pods.put(after)
+    this.#retryIn(pod.uid, cniLimits.drainPollMs)
+  }
+
+  #findNetns(pod: PodView): NetworkNamespace {
+    const found = this.#deps.finder.scan([pod]).get(pod.cgroupUid)
+    if (found !== undefined) return found
+    throw new CniError('NETNS_NOT_FOUND', 'No process of the pod was found in a network namespace that has its address')
+  }
+
+  #blank(pod: PodView): MeshPod {
+    const state: PodState = { kind: 'pending', cause: 'new' }
+    return { uid: pod.uid, state, netns: undefined, containerId: undefined, ips: [], kept: noKeptConnections, before: {} }
+  }
+
+  /** A sandbox that could not be enrolled is thrown away by the runtime; ours goes with it. */
+  async #undo({ pod, ips }: NewSandbox, netns: NetworkNamespace): Promise<void> {
+    const held: MeshPod = { ...this.#blank(pod), state: { kind: 'detached' }, ips }
+    await forgetPod(held, pod.uid, this.#deps)
+    netns[Symbol.dispose]()
+    this.pods.put({ ...held, ips: [] })
+  }
+
+  #failed(uid: string, cause: unknown): void {
+    const text = messageOf(cause)
+    const pod = this.#deps.cluster.pod(uid)
+    const held = this.pods.get(uid)
+    const said = held?.state.kind === 'pending' ? held.state.cause : undefined
+    if (text !== said) this.#deps.logger.warn('pod is not where it should be; trying again', { ...(pod === undefined ? { uid } : podFields(pod)), error: text })
+    if (pod !== undefined && (held === undefined || held.state.kind === 'pending')) {
+      this.pods.put({ ...(held ?? this.#blank(pod)), state: { kind: 'pending', cause: text } })
+      if (isZdsFailure(cause) && pod.annotations[ANNOTATION] !== 'pending') this.#annotatePending(pod)
+    }
+    this.#count('failed')
+    this.#retryIn(uid, this.#backoffOf(uid).nextMs())
+  }
+
+  #annotatePending(pod: PodView): void {
+    void this.#work.run(pod.uid, () =>
+      this.#deps.annotate(pod, 'pending').catch((cause: unknown) => {
+        this.#deps.logger.warn('cannot annotate pod as pending', { ...podFields(pod), error: messageOf(cause) })
+      }),
+    )
+  }
+
+  #backoffOf(uid: string): Backoff {
+    const known = this.#retries.get(uid)
+    if (known !== undefined) return known.backoff
+    const { retryFirstMs, retryMaxMs } = cniLimits
+    const backoff = new Backoff({ firstMs: retryFirstMs, factor: 2, maxMs: retryMaxMs, jitter: 0.2 }, this.#deps.random)
+    this.#retries.set(uid, { backoff, timer: undefined })
+    return backoff
+  }
+
+  #retryIn(uid: string, ms: number): void {
+    const backoff = this.#backoffOf(uid)
+    clearTimeout(this.#retries.get(uid)?.timer)
+    this.#retries.set(uid, { backoff, timer: setTimeout(() => this.touch(uid), ms) })
+  }
+
+  #count(type: string): void {
+    this.#deps.metrics.add('nodeagent_reconcile_events_total', 1, [type])
+  }
+}
+
+function isZdsFailure(cause: unknown): boolean {
+  return cause instanceof CniError && cause.code.startsWith('ZDS_')
+}

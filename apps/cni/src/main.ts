@@ -1,0 +1,74 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
+import { startAgent } from './agent/agent.ts'
+import { type AgentOptions, HELP, parseCommand } from './agent/agent-options.ts'
+import { cniLimits } from './agent/cni-limits.ts'
+import { messageOf } from './cni-error.ts'
+
+/** Arguments, environment or machine that cannot be used. */
+const EXIT_USAGE = 2
+/** Something that worked before does so no more. */
+const EXIT_FAILED = 1
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  try {
+    const command = parseCommand(process.argv.slice(2), process.env)
+    if (command.kind === 'run') return await run(command.options)
+    process.stdout.write(command.kind === 'help' ? HELP : `${readVersion()}\n`)
+    return 0
+  } catch (cause) {
+    process.stderr.write(`istio-cni-agent: ${messageOf(cause)}\n`)
+    return EXIT_USAGE
+  }
+}
+
+/** Runs until a signal or a failure. A signal leaves every rule in place: the next agent takes over. */
+async function run(options: AgentOptions): Promise<number> {
+  if (process.getuid?.() !== 0) throw new Error('Cannot start: root is needed to change the network of pods; run it with sudo')
+  const writer = new LineWriter(process.stderr, { maxQueuedLines: cniLimits.logLines })
+  const logger = makeLogger(options, writer)
+  const stopped = signalReceived()
+  try {
+    const version = readVersion()
+    const host = {
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      version,
+      procRoot: existsSync('/host/proc') ? '/host/proc' : '/proc',
+      hostRoot: existsSync('/host/var/run/netns') ? '/host' : '',
+    }
+    await using agent = await startAgent(options, host)
+    logger.info('started', { version, node: options.nodeName, health: agent.healthPort, monitoring: agent.monitoringPort })
+    return await Promise.race([stopped, agent.failed]).then(
+      (signal) => {
+        logger.info('stopping; rules stay in place', { signal })
+        return 0
+      },
+      (cause: unknown) => {
+        logger.error('stopping', { error: messageOf(cause) })
+        return EXIT_FAILED
+      },
+    )
+  } finally {
+    writer.flush()
+  }
+}
+
+function makeLogger({ logFormat, logLevel }: AgentOptions, writer: LineWriter): Logger {
+  return createLogger({ format: logFormat, level: LevelFilter.parse(logLevel), write: writer.write, clock: systemClock, scope: 'cni' })
+}
+
+function signalReceived(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+}
+
+function readVersion(): string {
+  const value: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return typeof value === 'object' && value !== null && 'version' in value ? String(value.version) : 'unknown'
+}
