@@ -1,0 +1,113 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Lab } from './lab.ts'
+import { applyFile, currentLab, execIn, listPods, readLogs, takeDown } from './lab-commands.ts'
+import { LabError } from './lab-error.ts'
+import { holderOf, liveLabs } from './lab-state.ts'
+import { checkRequirements } from './requirements.ts'
+import { waitFor } from './wait-for.ts'
+
+const HELP = `Usage: npm run lab -- COMMAND
+
+A mesh on this machine: nodes and pods are namespaces, the programs in them are real. Needs root.
+
+  up [--nodes N] [--no-mesh] [FILE…]  start a lab (default 2 nodes) and apply files of Kubernetes YAML
+  ps                                  its pods
+  exec POD [--] CMD…                  run a program in a pod (shop/web) or on a node (node1); default sh
+  logs APP                            what an app (istiod, ztunnel@node1, agent@node1) or a pod has said
+  apply FILE                          apply a file of Kubernetes YAML
+  down                                end every lab, and remove what a crashed one left
+`
+const UP_DEADLINE_MS = 120_000
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  const [command = 'help', ...rest] = args
+  try {
+    return await run(command, rest)
+  } catch (cause) {
+    process.stderr.write(`lab: ${cause instanceof Error ? cause.message : String(cause)}\n`)
+    return cause instanceof LabError && cause.code === 'REQUIREMENT_MISSING' ? 3 : 1
+  }
+}
+
+async function run(command: string, rest: readonly string[]): Promise<number> {
+  const [first = '', ...more] = rest
+  switch (command) {
+    case 'up':
+      return startHolder(rest)
+    case 'hold':
+      return hold(rest)
+    case 'ps':
+      return say(await listPods(currentLab()))
+    case 'exec':
+      return execIn(currentLab(), first, more[0] === '--' ? more.slice(1) : more)
+    case 'logs':
+      process.stdout.write(readLogs(currentLab(), first))
+      return 0
+    case 'apply':
+      return say(applyFile(currentLab(), first).join('\n'))
+    case 'down':
+      checkRequirements()
+      return say((await takeDown()).join('\n') || 'No lab is up')
+    case 'help':
+    case '--help':
+      return say(HELP.trimEnd())
+    default:
+      process.stderr.write(`lab: "${command}" is no command\n${HELP}`)
+      return 2
+  }
+}
+
+function say(text: string): number {
+  process.stdout.write(`${text}\n`)
+  return 0
+}
+
+/** Starts a process that holds the lab, and waits until it is up. */
+async function startHolder(args: readonly string[]): Promise<number> {
+  checkRequirements()
+  const scratch = mkdtempSync(join(tmpdir(), 'ambient-lab-start-'))
+  const log = join(scratch, 'log')
+  try {
+    const output = openSync(log, 'a')
+    const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, 'hold', ...args], {
+      detached: true,
+      stdio: ['ignore', output, output],
+    })
+    const lab = await waitFor(
+      'the lab to come up',
+      () => {
+        if (child.exitCode !== null) return { id: undefined }
+        return liveLabs().find(({ id, isReady }) => isReady && holderOf(id) === child.pid)
+      },
+      UP_DEADLINE_MS,
+    )
+    const said = readFileSync(log, 'utf8')
+    process.stderr.write(said)
+    if (lab.id === undefined) return 1
+    child.unref()
+    return say(`Lab ${lab.id} is up. Look around with: npm run lab -- ps | exec POD CMD | logs APP | apply FILE | down`)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+/** Is the lab until a signal takes it down. */
+async function hold(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { nodes: { type: 'string', default: '2' }, 'no-mesh': { type: 'boolean', default: false } },
+  })
+  const nodes = Number(values.nodes)
+  if (!Number.isInteger(nodes) || nodes < 1) throw new LabError('MANIFEST_INVALID', `--nodes must be a number from 1: "${values.nodes}"`)
+  const report = (message: string): void => void process.stderr.write(`lab: ${message}\n`)
+  const lab = await Lab.up({ nodes, mesh: !values['no-mesh'], manifests: positionals, report })
+  await lab.ready(UP_DEADLINE_MS).catch((cause: unknown) => report(String(cause)))
+  return new Promise<never>(() => setInterval(() => {}, 2 ** 30))
+}
