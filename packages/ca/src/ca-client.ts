@@ -96,11 +96,6 @@ export class CaClient implements Disposable {
   }
 }
 
-/** TLS has no name for an address: one is made up for SNI, and the address itself is checked against the certificate. */
-function sniOptions(host: string, altHostname: string | undefined): Readonly<Record<string, string>> {
-  return isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': altHostname ?? 'istiod' }
-}
-
 /** Leaf first, intermediates, and in the last element all roots. */
 function svidOf(id: SpiffeId, certChain: readonly string[], privateKeyPem: string): Svid {
   const roots = certChain.at(-1)

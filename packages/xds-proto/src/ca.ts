@@ -24,7 +24,7 @@ export function encodeCertificateRequest({ csr, validitySeconds, metadata }: Cer
 /** @throws {Error} when the bytes are no such message. */
 export function decodeCertificateRequest(bytes: Uint8Array): CertificateRequest {
   const { csr, validityDuration, metadata } = IstioCertificateRequest.decode(bytes)
-  return { csr, validitySeconds: Number(validityDuration), metadata: fromStruct(metadata) }
+  return { csr, validitySeconds: validityDuration, metadata: fromStruct(metadata) }
 }
 
 export function encodeCertificateResponse({ certChain }: CertificateResponse): Buffer {

@@ -50,7 +50,7 @@ export function encodeDeltaRequest(request: Partial<DeltaRequest> & Pick<DeltaRe
     responseNonce: request.nonce ?? '',
     errorDetail: error === undefined ? null : { code: error.code, message: error.message },
   }).finish()
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return asBuffer(bytes)
 }
 
 /** @throws {Error} when the bytes are no such message. */
@@ -67,20 +67,21 @@ export function decodeDeltaRequest(bytes: Uint8Array): DeltaRequest {
   }
 }
 
-export function encodeDeltaResponse(response: DeltaResponse): Buffer {
-  const bytes = DeltaDiscoveryResponse.encode({
-    systemVersionInfo: response.systemVersion,
-    typeUrl: response.typeUrl,
-    nonce: response.nonce,
-    removedResources: [...response.removed],
-    resources: response.resources.map(({ name, version, typeUrl, bytes: value, aliases }) => ({
-      name,
-      version,
-      aliases: [...aliases],
-      resource: { type_url: typeUrl, value },
-    })),
-  }).finish()
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+export function encodeDeltaResponse({ resources, ...head }: DeltaResponse): Buffer {
+  return encodeDeltaResponseOf(head, resources.map(encodeDeltaResource))
+}
+
+/** One resource as it stands in a response: made once, it goes into any number of them. */
+export function encodeDeltaResource({ name, version, typeUrl, bytes, aliases }: DeltaResource): Buffer {
+  const resource = { name, version, aliases: [...aliases], resource: { type_url: typeUrl, value: bytes } }
+  return asBuffer(DeltaDiscoveryResponse.encode({ resources: [resource] }).finish())
+}
+
+/** A response of resources that are encoded already: fields of a message may come one after the other in any pieces. */
+export function encodeDeltaResponseOf(head: Omit<DeltaResponse, 'resources'>, resources: readonly Uint8Array[]): Buffer {
+  const { systemVersion, typeUrl, nonce, removed } = head
+  const wire = DeltaDiscoveryResponse.encode({ systemVersionInfo: systemVersion, typeUrl, nonce, removedResources: [...removed] })
+  return Buffer.concat([wire.finish(), ...resources])
 }
 
 /** @throws {Error} when the bytes are no such message. */
@@ -99,4 +100,8 @@ export function decodeDeltaResponse(bytes: Uint8Array): DeltaResponse {
       aliases: aliases ?? [],
     })),
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }

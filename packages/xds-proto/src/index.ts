@@ -17,7 +17,9 @@ export {
   type DeltaResponse,
   type DiscoveryNode,
   encodeDeltaRequest,
+  encodeDeltaResource,
   encodeDeltaResponse,
+  encodeDeltaResponseOf,
 } from './discovery.ts'
 export type { JsonObject, JsonValue } from './struct.ts'
 export {

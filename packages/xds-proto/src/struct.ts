@@ -11,7 +11,7 @@ type Value = google.protobuf.Value.$Properties
 /** JSON as `google.protobuf.Struct`, names sorted so that equal objects give equal bytes. */
 export function toStruct(object: JsonObject): Struct {
   const fields: { [name: string]: Value } = {}
-  for (const name of Object.keys(object).sort()) fields[name] = toValue(object[name] ?? null)
+  for (const name of Object.keys(object).toSorted()) fields[name] = toValue(object[name] ?? null)
   return { fields }
 }
 

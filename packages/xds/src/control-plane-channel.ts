@@ -1,6 +1,5 @@
-import { isIP } from 'node:net'
-import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js'
+import { serverIdentity } from './server-identity.ts'
 
 /** Where the control plane is and how it is told who calls. */
 export interface ControlPlaneOptions {
@@ -19,6 +18,7 @@ export interface ControlPlaneOptions {
 export async function openChannel({ address, roots, altHostname }: ControlPlaneOptions, maxMessageBytes: number): Promise<Client> {
   const { host, port, plaintext } = address
   const target = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const identity = serverIdentity(host, altHostname)
   const options = {
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.keepalive_time_ms': 30_000,
@@ -28,15 +28,10 @@ export async function openChannel({ address, roots, altHostname }: ControlPlaneO
     // What the environment or the DNS says of proxies and service configuration concerns other programs.
     'grpc.enable_http_proxy': 0,
     'grpc.service_config_disable_resolution': 1,
-    // TLS has no name for an address: one is made up for SNI, and the address itself is checked below.
-    ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': altHostname ?? 'istiod' }),
+    ...identity.channelOptions,
   }
   if (plaintext) return new Client(target, ChannelCredentials.createInsecure(), options)
-  const verify = (_name: string, certificate: PeerCertificate): Error | undefined => {
-    const problem = checkServerIdentity(host, certificate)
-    return problem !== undefined && altHostname !== undefined ? checkServerIdentity(altHostname, certificate) : problem
-  }
-  return new Client(target, ChannelCredentials.createSsl(Buffer.from(await roots()), null, null, { checkServerIdentity: verify }), options)
+  return new Client(target, ChannelCredentials.createSsl(Buffer.from(await roots()), null, null, { checkServerIdentity: identity.check }), options)
 }
 
 /** @throws What reading the token throws. */
