@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -15,7 +24,11 @@ const forbidden: readonly (readonly [rule: string, file: string, source: string]
   ['layer-system-linux', 'packages/linux/src/planted.ts', "import '@ambient/event-loop'\n"],
   ['layer-system-tls', 'packages/tls/src/planted.ts', "import '@ambient/model'\n"],
   ['layer-io-hbone', 'packages/hbone/src/planted.ts', "import '@ambient/zds'\n"],
-  ['layer-io-kube', 'packages/kube/src/planted.ts', "import type { name } from '@ambient/xds'\nexport type Planted = typeof name\n"],
+  [
+    'layer-io-kube',
+    'packages/kube/src/planted.ts',
+    "import type { name } from '@ambient/xds'\nexport type Planted = typeof name\n",
+  ],
   ['layer-app-ztunnel', 'apps/ztunnel/src/planted.ts', "import '../../istiod/src/index.ts'\n"],
   ['no-app-import', 'packages/lab/src/planted.ts', "import '../../../apps/cni/src/index.ts'\n"],
   ['no-test-layer-in-product', 'packages/xds/src/planted.ts', "import '@ambient/testkit'\n"],
@@ -44,7 +57,11 @@ beforeAll(() => {
     copyFileSync(join(root, project, 'package.json'), join(tree, project, 'package.json'))
   }
   mkdirSync(join(tree, 'node_modules/@ambient'), { recursive: true })
-  for (const project of projectsIn('packages')) symlinkSync(join('../..', project), join(tree, 'node_modules/@ambient', project.slice('packages/'.length)))
+  for (const project of projectsIn('packages'))
+    symlinkSync(
+      join('../..', project),
+      join(tree, 'node_modules/@ambient', project.slice('packages/'.length)),
+    )
   for (const [file, source] of allowed) plant(file, source)
 })
 afterAll(() => rmSync(tree, { recursive: true }))
@@ -70,11 +87,16 @@ test('boundaries.sh refuses two files that import each other', () => {
 })
 
 function boundaries(): { readonly status: number | null; readonly stdout: string } {
-  return spawnSync(join(root, 'tools/check/boundaries.sh'), [tree], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
+  return spawnSync(join(root, 'tools/check/boundaries.sh'), [tree], {
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  })
 }
 
 function projectsIn(folder: string): readonly string[] {
-  return readdirSync(join(root, folder)).map((name) => `${folder}/${name}`).filter((project) => existsSync(join(root, project, 'package.json')))
+  return readdirSync(join(root, folder))
+    .map((name) => `${folder}/${name}`)
+    .filter((project) => existsSync(join(root, project, 'package.json')))
 }
 
 function plant(file: string, source: string): void {

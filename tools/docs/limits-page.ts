@@ -13,7 +13,10 @@ const tables: Readonly<Record<string, LimitTable>> = {
 }
 
 export function limitsPage(): string {
-  const parts = Object.entries(tables).map(([title, table]) => `## ${title}\n\n${markdownTable(['limit', 'value', 'unit', 'when it is hit'], rowsOf(table))}`)
+  const parts = Object.entries(tables).map(
+    ([title, table]) =>
+      `## ${title}\n\n${markdownTable(['limit', 'value', 'unit', 'when it is hit'], rowsOf(table))}`,
+  )
   return `# Limits
 
 The bounds that packages declare as tables, with what happens to the one that does not fit.
@@ -22,5 +25,10 @@ ${parts.join('\n')}`
 }
 
 function rowsOf(table: LimitTable): readonly (readonly string[])[] {
-  return Object.entries(table).map(([name, row]) => [`\`${name}\``, row.value.toLocaleString('en-US'), row.unit, row.whenHit])
+  return Object.entries(table).map(([name, row]) => [
+    `\`${name}\``,
+    row.value.toLocaleString('en-US'),
+    row.unit,
+    row.whenHit,
+  ])
 }

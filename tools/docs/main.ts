@@ -3,12 +3,17 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { stalePages, writePages } from './pages.ts'
 
-const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, into: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { check: { type: 'boolean', default: false }, into: { type: 'string' } },
+})
 const folder = values.into ?? join(import.meta.dirname, '..', '..', 'docs')
 
 if (values.check) {
   const stale = stalePages(folder)
-  for (const name of stale) process.stderr.write(`docs/${name} is not what the source says: run tools/node --conditions=@ambient/source tools/docs/main.ts\n`)
+  for (const name of stale)
+    process.stderr.write(
+      `docs/${name} is not what the source says: run tools/node --conditions=@ambient/source tools/docs/main.ts\n`,
+    )
   process.exitCode = stale.length === 0 ? 0 : 1
 } else {
   writePages(folder)

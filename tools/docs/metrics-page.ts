@@ -2,7 +2,13 @@ import { type MetricDefinition, metricTable, trafficLabelNames } from '@ambient/
 import { markdownTable } from './markdown-table.ts'
 
 export function metricsPage(): string {
-  const rows = [...metricTable].map(([name, row]) => [row.component, `\`${name}\``, row.type, row.help, labelsOf(row)])
+  const rows = [...metricTable].map(([name, row]) => [
+    row.component,
+    `\`${name}\``,
+    row.type,
+    row.help,
+    labelsOf(row),
+  ])
   return `# Metrics
 
 Everything that can be scraped. Component \`all\`: ztunnel, istiod and cni each have it.
@@ -12,10 +18,15 @@ ${markdownTable(['component', 'name', 'type', 'meaning', 'labels'], rows)}
 
 In this order, on every metric whose labels are "traffic". A value that is not known is \`unknown\`.
 
-${markdownTable(['label'], trafficLabelNames.map((name) => [`\`${name}\``]))}`
+${markdownTable(
+  ['label'],
+  trafficLabelNames.map((name) => [`\`${name}\``]),
+)}`
 }
 
 function labelsOf({ labels, buckets }: MetricDefinition): string {
   const names = labels === trafficLabelNames ? 'traffic' : labels.map((label) => `\`${label}\``).join(', ')
-  return buckets === undefined ? names : [names, `buckets ${buckets.join(', ')}`].filter((part) => part !== '').join('; ')
+  return buckets === undefined
+    ? names
+    : [names, `buckets ${buckets.join(', ')}`].filter((part) => part !== '').join('; ')
 }

@@ -40,7 +40,9 @@ test('main.ts --check passes when every page is current', () => {
 test('makePages() shows a port, a metric with its labels, a reason and a limit of several packages', () => {
   const pages = makePages()
   expect(pages.get('ports.md')).toContain('| ztunnel | 15008 | TCP | every enrolled pod |')
-  expect(pages.get('metrics.md')).toMatch(/`istio_tcp_connections_opened_total` \| counter \| .* \| traffic \|/)
+  expect(pages.get('metrics.md')).toMatch(
+    /`istio_tcp_connections_opened_total` \| counter \| .* \| traffic \|/,
+  )
   expect(pages.get('reasons.md')).toMatch(/`SELF_CALL` \| `CONNECT` \|/)
   expect(pages.get('limits.md')).toMatch(/`maxFrameBytes` \| [\d,]+ \| bytes \|/)
   expect(pages.get('limits.md')).toMatch(/`queuedLogLines` \| 10,000 \| lines \|/)
@@ -52,6 +54,13 @@ test('markdownTable() keeps a bar and a line end inside their cell', () => {
 
 function check(): { readonly status: number | null; readonly stderr: string } {
   const main = join(import.meta.dirname, 'main.ts')
-  const args = ['--disable-warning=ExperimentalWarning', '--conditions=@ambient/source', main, '--check', '--into', folder]
+  const args = [
+    '--disable-warning=ExperimentalWarning',
+    '--conditions=@ambient/source',
+    main,
+    '--check',
+    '--into',
+    folder,
+  ]
   return spawnSync(process.execPath, args, { encoding: 'utf8' })
 }

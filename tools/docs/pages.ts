@@ -5,11 +5,17 @@ import { metricsPage } from './metrics-page.ts'
 import { portsPage } from './ports-page.ts'
 import { reasonsPage } from './reasons-page.ts'
 
-const NOTE = '<!-- Made by tools/docs/main.ts from the tables in the source: change those, then run it again. -->\n'
+const NOTE =
+  '<!-- Made by tools/docs/main.ts from the tables in the source: change those, then run it again. -->\n'
 
 /** Every generated page by file name, as the tables of the source say it now. */
 export function makePages(): ReadonlyMap<string, string> {
-  const pages = { 'ports.md': portsPage(), 'metrics.md': metricsPage(), 'reasons.md': reasonsPage(), 'limits.md': limitsPage() }
+  const pages = {
+    'ports.md': portsPage(),
+    'metrics.md': metricsPage(),
+    'reasons.md': reasonsPage(),
+    'limits.md': limitsPage(),
+  }
   return new Map(Object.entries(pages).map(([name, text]) => [name, NOTE + text]))
 }
 
@@ -20,7 +26,9 @@ export function writePages(folder: string): void {
 
 /** @returns The names of pages that are missing or say something else than the source. */
 export function stalePages(folder: string): readonly string[] {
-  return [...makePages()].filter(([name, text]) => readPage(join(folder, name)) !== text).map(([name]) => name)
+  return [...makePages()]
+    .filter(([name, text]) => readPage(join(folder, name)) !== text)
+    .map(([name]) => name)
 }
 
 function readPage(path: string): string | undefined {

@@ -2,7 +2,14 @@ import { illegalPorts, ports } from '@ambient/telemetry'
 import { markdownTable } from './markdown-table.ts'
 
 export function portsPage(): string {
-  const rows = Object.values(ports).map((row) => [row.component, `${row.port}`, row.protocol, row.where, row.bind, row.purpose])
+  const rows = Object.values(ports).map((row) => [
+    row.component,
+    `${row.port}`,
+    row.protocol,
+    row.where,
+    row.bind,
+    row.purpose,
+  ])
   return `# Ports
 
 Every socket that a part of the mesh listens on.
