@@ -1,11 +1,13 @@
 import { HBONE_LIMITS } from '@ambient/hbone'
 import { KUBE_LIMITS } from '@ambient/kube'
 import { LOG_LIMITS, type LimitTable, METRICS_LIMITS } from '@ambient/telemetry'
+import { XDS_LIMITS } from '@ambient/xds'
 import { ZDS_LIMITS } from '@ambient/zds'
 import { markdownTable } from './markdown-table.ts'
 
 const tables: Readonly<Record<string, LimitTable>> = {
   'HBONE sessions and tunnels': HBONE_LIMITS,
+  'Mesh state from istiod (xDS)': XDS_LIMITS,
   'Hand-over of pods (ZDS)': ZDS_LIMITS,
   Logs: LOG_LIMITS,
   Metrics: METRICS_LIMITS,
