@@ -6,12 +6,23 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..', '..')
 const out = join(root, 'packages/xds-proto/src/generated')
 const bin = (name) => join(root, 'node_modules/protobufjs-cli/bin', name)
-const run = (args) => execFileSync(process.execPath, args, { cwd: join(root, 'proto'), stdio: ['ignore', 'ignore', 'inherit'] })
+const run = (args) =>
+  execFileSync(process.execPath, args, { cwd: join(root, 'proto'), stdio: ['ignore', 'ignore', 'inherit'] })
 
 const protos = readdirSync(join(root, 'proto'))
   .filter((name) => name.endsWith('.proto'))
   .sort()
-const flags = ['--target', 'static-module', '--wrap', 'es6', '--force-number', '--no-verify', '--no-delimited', '--no-service', '--no-create']
+const flags = [
+  '--target',
+  'static-module',
+  '--wrap',
+  'es6',
+  '--force-number',
+  '--no-verify',
+  '--no-delimited',
+  '--no-service',
+  '--no-create',
+]
 // Written aside and moved, so that an interrupted run leaves no half of a file.
 const fresh = `${out}.${process.pid}`
 mkdirSync(fresh, { recursive: true })

@@ -18,7 +18,13 @@ export interface CertificateResponse {
 }
 
 export function encodeCertificateRequest({ csr, validitySeconds, metadata }: CertificateRequest): Buffer {
-  return Buffer.from(IstioCertificateRequest.encode({ csr, validityDuration: validitySeconds, metadata: toStruct(metadata) }).finish())
+  return Buffer.from(
+    IstioCertificateRequest.encode({
+      csr,
+      validityDuration: validitySeconds,
+      metadata: toStruct(metadata),
+    }).finish(),
+  )
 }
 
 /** @throws {Error} when the bytes are no such message. */

@@ -3,7 +3,8 @@ import { fromStruct, type JsonObject, toStruct } from './struct.ts'
 
 const { DeltaDiscoveryRequest, DeltaDiscoveryResponse } = envoy.service.discovery.v3
 
-export const DELTA_AGGREGATED_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
+export const DELTA_AGGREGATED_PATH =
+  '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
 
 export interface DiscoveryNode {
   readonly id: string
@@ -63,7 +64,9 @@ export function decodeDeltaRequest(bytes: Uint8Array): DeltaRequest {
     unsubscribe: wire.resourceNamesUnsubscribe,
     initialVersions: wire.initialResourceVersions,
     nonce: wire.responseNonce,
-    error: wire.errorDetail ? { code: wire.errorDetail.code ?? 0, message: wire.errorDetail.message ?? '' } : undefined,
+    error: wire.errorDetail
+      ? { code: wire.errorDetail.code ?? 0, message: wire.errorDetail.message ?? '' }
+      : undefined,
   }
 }
 
@@ -78,9 +81,17 @@ export function encodeDeltaResource({ name, version, typeUrl, bytes, aliases }: 
 }
 
 /** A response of resources that are encoded already: fields of a message may come one after the other in any pieces. */
-export function encodeDeltaResponseOf(head: Omit<DeltaResponse, 'resources'>, resources: readonly Uint8Array[]): Buffer {
+export function encodeDeltaResponseOf(
+  head: Omit<DeltaResponse, 'resources'>,
+  resources: readonly Uint8Array[],
+): Buffer {
   const { systemVersion, typeUrl, nonce, removed } = head
-  const wire = DeltaDiscoveryResponse.encode({ systemVersionInfo: systemVersion, typeUrl, nonce, removedResources: [...removed] })
+  const wire = DeltaDiscoveryResponse.encode({
+    systemVersionInfo: systemVersion,
+    typeUrl,
+    nonce,
+    removedResources: [...removed],
+  })
   return Buffer.concat([wire.finish(), ...resources])
 }
 

@@ -1,4 +1,12 @@
-export { decodeWireAuthorization, encodeWireAuthorization, type WireAuthorization, type WireCidr, type WireMatch, type WireServiceAccount, type WireStringMatch } from './authorization.ts'
+export {
+  decodeWireAuthorization,
+  encodeWireAuthorization,
+  type WireAuthorization,
+  type WireCidr,
+  type WireMatch,
+  type WireServiceAccount,
+  type WireStringMatch,
+} from './authorization.ts'
 export {
   CREATE_CERTIFICATE_PATH,
   type CertificateRequest,

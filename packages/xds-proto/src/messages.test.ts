@@ -55,9 +55,15 @@ test('decodeWorkloadResponse() and decodeZdsHello() read what the peer said', ()
 })
 
 test('decodeCertificateRequest() gives back seconds as a number and metadata as JSON', () => {
-  const request = { csr: 'pem', validitySeconds: 86_400, metadata: { ImpersonatedIdentity: 'spiffe://a/ns/b/sa/c', deep: { list: [1, true, null, 'x'] } } }
+  const request = {
+    csr: 'pem',
+    validitySeconds: 86_400,
+    metadata: { ImpersonatedIdentity: 'spiffe://a/ns/b/sa/c', deep: { list: [1, true, null, 'x'] } },
+  }
   expect(decodeCertificateRequest(encodeCertificateRequest(request))).toEqual(request)
-  expect(decodeCertificateResponse(encodeCertificateResponse({ certChain: ['a', 'b'] }))).toEqual({ certChain: ['a', 'b'] })
+  expect(decodeCertificateResponse(encodeCertificateResponse({ certChain: ['a', 'b'] }))).toEqual({
+    certChain: ['a', 'b'],
+  })
 })
 
 test('decodeDeltaRequest() gives back first request, ACK and NACK', () => {
@@ -71,22 +77,54 @@ test('decodeDeltaRequest() gives back first request, ACK and NACK', () => {
     error: { code: 0, message: 'bad' },
   }
   expect(decodeDeltaRequest(encodeDeltaRequest(request))).toEqual(request)
-  expect(decodeDeltaRequest(encodeDeltaRequest({ typeUrl: 't' }))).toEqual({ node: undefined, typeUrl: 't', subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined })
+  expect(decodeDeltaRequest(encodeDeltaRequest({ typeUrl: 't' }))).toEqual({
+    node: undefined,
+    typeUrl: 't',
+    subscribe: [],
+    unsubscribe: [],
+    initialVersions: {},
+    nonce: '',
+    error: undefined,
+  })
 })
 
 test('decodeDeltaResponse() gives back resources with their bytes', () => {
-  const response = { typeUrl: 't', nonce: 'n', systemVersion: 'v', removed: ['gone'], resources: [{ name: 'a', version: '1', typeUrl: 't', bytes: Uint8Array.of(1, 2), aliases: ['x'] }] }
+  const response = {
+    typeUrl: 't',
+    nonce: 'n',
+    systemVersion: 'v',
+    removed: ['gone'],
+    resources: [{ name: 'a', version: '1', typeUrl: 't', bytes: Uint8Array.of(1, 2), aliases: ['x'] }],
+  }
   const decoded = decodeDeltaResponse(encodeDeltaResponse(response))
-  expect({ ...decoded, resources: decoded.resources.map((resource) => ({ ...resource, bytes: Uint8Array.from(resource.bytes) })) }).toEqual(response)
+  expect({
+    ...decoded,
+    resources: decoded.resources.map((resource) => ({ ...resource, bytes: Uint8Array.from(resource.bytes) })),
+  }).toEqual(response)
 })
 
 test('addresses and policies survive the wire', () => {
-  const workload = decodeWireAddress(encodeWireAddress({ workload: { uid: 'u', addresses: [Uint8Array.of(10, 0, 0, 1)], services: { 'a/b': { ports: [{ servicePort: 80, targetPort: 8080 }] } }, capacity: { value: 0 } } })).workload
+  const workload = decodeWireAddress(
+    encodeWireAddress({
+      workload: {
+        uid: 'u',
+        addresses: [Uint8Array.of(10, 0, 0, 1)],
+        services: { 'a/b': { ports: [{ servicePort: 80, targetPort: 8080 }] } },
+        capacity: { value: 0 },
+      },
+    }),
+  ).workload
   expect(workload?.uid).toBe('u')
   expect([...(workload?.addresses?.[0] ?? [])]).toEqual([10, 0, 0, 1])
   expect(workload?.services?.['a/b']?.ports?.[0]).toMatchObject({ servicePort: 80, targetPort: 8080 })
   expect(workload?.capacity).toMatchObject({ value: 0 })
-  const policy = decodeWireAuthorization(encodeWireAuthorization({ name: 'p', action: 1, rules: [{ clauses: [{ matches: [{ principals: [{ presence: {} }], destinationPorts: [80] }] }] }] }))
+  const policy = decodeWireAuthorization(
+    encodeWireAuthorization({
+      name: 'p',
+      action: 1,
+      rules: [{ clauses: [{ matches: [{ principals: [{ presence: {} }], destinationPorts: [80] }] }] }],
+    }),
+  )
   const match = policy.rules?.[0]?.clauses?.[0]?.matches?.[0]
   expect(match?.principals?.[0]?.presence).toBeTruthy()
   expect(match?.destinationPorts).toEqual([80])

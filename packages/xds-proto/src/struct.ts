@@ -16,7 +16,9 @@ export function toStruct(object: JsonObject): Struct {
 }
 
 export function fromStruct(struct: Struct | null | undefined): JsonObject {
-  return Object.fromEntries(Object.entries(struct?.fields ?? {}).map(([name, value]) => [name, fromValue(value)]))
+  return Object.fromEntries(
+    Object.entries(struct?.fields ?? {}).map(([name, value]) => [name, fromValue(value)]),
+  )
 }
 
 function toValue(value: JsonValue): Value {

@@ -59,11 +59,17 @@ export interface WireService {
   readonly ports?: Maybe<WirePort[]>
   readonly subjectAltNames?: Maybe<string[]>
   readonly waypoint?: Maybe<WireGatewayAddress>
-  readonly loadBalancing?: Maybe<{ readonly routingPreference?: Maybe<number[]>; readonly mode?: Maybe<number>; readonly healthPolicy?: Maybe<number> }>
+  readonly loadBalancing?: Maybe<{
+    readonly routingPreference?: Maybe<number[]>
+    readonly mode?: Maybe<number>
+    readonly healthPolicy?: Maybe<number>
+  }>
   readonly ipFamilies?: Maybe<number>
   readonly canonical?: Maybe<boolean>
   readonly ingressUseWaypoint?: Maybe<boolean>
-  readonly weightedWaypoints?: Maybe<{ readonly destination?: Maybe<WireGatewayAddress>; readonly weight?: Maybe<number> }[]>
+  readonly weightedWaypoints?: Maybe<
+    { readonly destination?: Maybe<WireGatewayAddress>; readonly weight?: Maybe<number> }[]
+  >
   readonly visibility?: Maybe<number>
 }
 export interface WireAddress {

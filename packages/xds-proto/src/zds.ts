@@ -29,7 +29,9 @@ export function decodeZdsHello(bytes: Uint8Array): number {
 export function encodeWorkloadRequest(request: WireWorkloadRequest): Uint8Array {
   switch (request.kind) {
     case 'add':
-      return WorkloadRequest.encode({ add: { uid: request.uid, workloadInfo: request.info ?? null } }).finish()
+      return WorkloadRequest.encode({
+        add: { uid: request.uid, workloadInfo: request.info ?? null },
+      }).finish()
     case 'keep':
       return WorkloadRequest.encode({ keep: { uid: request.uid } }).finish()
     case 'del':
@@ -44,7 +46,9 @@ export function decodeWorkloadRequest(bytes: Uint8Array): WireWorkloadRequest | 
   const { add, keep, del, snapshotSent } = WorkloadRequest.decode(bytes)
   if (add) {
     const info = add.workloadInfo
-    const known = info ? { name: info.name ?? '', namespace: info.namespace ?? '', serviceAccount: info.serviceAccount ?? '' } : undefined
+    const known = info
+      ? { name: info.name ?? '', namespace: info.namespace ?? '', serviceAccount: info.serviceAccount ?? '' }
+      : undefined
     return { kind: 'add', uid: add.uid ?? '', info: known }
   }
   if (keep) return { kind: 'keep', uid: keep.uid ?? '' }

@@ -1,8 +1,37 @@
-import { type Address, addressName, defineService, type NetworkMode, type PortMapping, type Service, type TunnelProtocol, type Workload, type WorkloadStatus, type WorkloadType } from '@ambient/model'
-import { decodeWireAddress, encodeWireAddress, encodeWireWorkload, type WireService, type WireWorkload } from '@ambient/xds-proto'
+import {
+  type Address,
+  addressName,
+  defineService,
+  type NetworkMode,
+  type PortMapping,
+  type Service,
+  type TunnelProtocol,
+  type Workload,
+  type WorkloadStatus,
+  type WorkloadType,
+} from '@ambient/model'
+import {
+  decodeWireAddress,
+  encodeWireAddress,
+  encodeWireWorkload,
+  type WireService,
+  type WireWorkload,
+} from '@ambient/xds-proto'
 import { type EncodedResource, encodedResource } from './encoded-resource.ts'
 import { ADDRESS_TYPE, WORKLOAD_TYPE } from './type-urls.ts'
-import { ipFamiliesEnum, readGateway, readIp, readLoadBalancing, readNetworkAddress, readPort, writeGateway, writeIp, writeLoadBalancing, writeNetworkAddress, writePort } from './wire-address.ts'
+import {
+  ipFamiliesEnum,
+  readGateway,
+  readIp,
+  readLoadBalancing,
+  readNetworkAddress,
+  readPort,
+  writeGateway,
+  writeIp,
+  writeLoadBalancing,
+  writeNetworkAddress,
+  writePort,
+} from './wire-address.ts'
 import { wireEnum } from './wire-enum.ts'
 import { invalid } from './xds-error.ts'
 
@@ -28,7 +57,11 @@ export function decodeAddress(bytes: Uint8Array): Address {
 
 /** One Address resource as it is sent. Equal addresses give equal bytes, so the version says whether anything changed. */
 export function encodeAddressResource(address: Address): EncodedResource {
-  const bytes = encodeWireAddress(address.kind === 'workload' ? { workload: writeWorkload(address.workload) } : { service: writeService(address.service) })
+  const bytes = encodeWireAddress(
+    address.kind === 'workload'
+      ? { workload: writeWorkload(address.workload) }
+      : { service: writeService(address.service) },
+  )
   return encodedResource(addressName(address), ADDRESS_TYPE, bytes)
 }
 
@@ -57,17 +90,38 @@ function readWorkload(wire: WireWorkload): Workload {
 }
 
 /** Where it is and how it is reached there. */
-function readPlace(wire: WireWorkload): Pick<Workload, 'addresses' | 'applicationTunnel' | 'locality' | 'networkMode'> {
+function readPlace(
+  wire: WireWorkload,
+): Pick<Workload, 'addresses' | 'applicationTunnel' | 'locality' | 'networkMode'> {
   const { applicationTunnel: tunnel, locality } = wire
   return {
     addresses: (wire.addresses ?? []).map(readIp),
-    applicationTunnel: tunnel ? { protocol: tunnelKinds.read(tunnel.protocol), port: tunnel.port ?? 0 } : undefined,
-    locality: { region: locality?.region ?? '', zone: locality?.zone ?? '', subzone: locality?.subzone ?? '' },
+    applicationTunnel: tunnel
+      ? { protocol: tunnelKinds.read(tunnel.protocol), port: tunnel.port ?? 0 }
+      : undefined,
+    locality: {
+      region: locality?.region ?? '',
+      zone: locality?.zone ?? '',
+      subzone: locality?.subzone ?? '',
+    },
     networkMode: networkModes.read(wire.networkMode),
   }
 }
 
-type Names = Pick<Workload, 'name' | 'namespace' | 'network' | 'trustDomain' | 'serviceAccount' | 'node' | 'canonicalName' | 'canonicalRevision' | 'workloadName' | 'clusterId' | 'hostname'>
+type Names = Pick<
+  Workload,
+  | 'name'
+  | 'namespace'
+  | 'network'
+  | 'trustDomain'
+  | 'serviceAccount'
+  | 'node'
+  | 'canonicalName'
+  | 'canonicalRevision'
+  | 'workloadName'
+  | 'clusterId'
+  | 'hostname'
+>
 
 function readNames(wire: WireWorkload): Names {
   const text = (value: string | null | undefined): string => value ?? ''
@@ -86,7 +140,9 @@ function readNames(wire: WireWorkload): Names {
   }
 }
 
-function readMembership(services: WireWorkload['services']): Readonly<Record<string, readonly PortMapping[]>> {
+function readMembership(
+  services: WireWorkload['services'],
+): Readonly<Record<string, readonly PortMapping[]>> {
   const read: Record<string, readonly PortMapping[]> = {}
   for (const [name, list] of Object.entries(services ?? {})) {
     if (!name.includes('/')) throw invalid(`a service named "${name}": expected namespace/hostname`)
@@ -122,7 +178,8 @@ function readService(wire: WireService): Service {
 function writeWorkload(workload: Workload): WireWorkload {
   const { waypoint, networkGateway, applicationTunnel, locality, trustDomain } = workload
   const services: { [name: string]: { ports: ReturnType<typeof writePort>[] } } = {}
-  for (const name of Object.keys(workload.services).toSorted()) services[name] = { ports: (workload.services[name] ?? []).map(writePort) }
+  for (const name of Object.keys(workload.services).toSorted())
+    services[name] = { ports: (workload.services[name] ?? []).map(writePort) }
   const isSomewhere = locality.region !== '' || locality.zone !== '' || locality.subzone !== ''
   return {
     uid: workload.uid,
@@ -147,7 +204,14 @@ function writeWorkload(workload: Workload): WireWorkload {
     clusterId: workload.clusterId,
     hostname: workload.hostname,
     services,
-    ...(applicationTunnel === undefined ? {} : { applicationTunnel: { protocol: tunnelKinds.write(applicationTunnel.protocol), port: applicationTunnel.port } }),
+    ...(applicationTunnel === undefined
+      ? {}
+      : {
+          applicationTunnel: {
+            protocol: tunnelKinds.write(applicationTunnel.protocol),
+            port: applicationTunnel.port,
+          },
+        }),
     ...(isSomewhere ? { locality: { ...locality } } : {}),
     networkMode: networkModes.write(workload.networkMode),
     ...(workload.capacity === 1 ? {} : { capacity: { value: workload.capacity } }),
@@ -164,7 +228,10 @@ function writeService(service: Service): WireService {
     ports: service.ports.map(writePort),
     subjectAltNames: [...service.subjectAltNames],
     ...(waypoint === undefined ? {} : { waypoint: writeGateway(waypoint) }),
-    weightedWaypoints: service.weightedWaypoints.map(({ destination, weight }) => ({ destination: writeGateway(destination), weight })),
+    weightedWaypoints: service.weightedWaypoints.map(({ destination, weight }) => ({
+      destination: writeGateway(destination),
+      weight,
+    })),
     ...(loadBalancing === undefined ? {} : { loadBalancing: writeLoadBalancing(loadBalancing) }),
     ipFamilies: ipFamiliesEnum.write(service.ipFamilies),
     canonical: service.canonical,

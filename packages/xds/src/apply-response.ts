@@ -48,7 +48,11 @@ export async function applyResponse(
       removed: at === 0 ? response.removed : [],
       known,
     }
-    refused.push(...(response.typeUrl === ADDRESS_TYPE ? await applySlice(slice, addressesTo(sink)) : await applySlice(slice, authorizationsTo(sink))))
+    refused.push(
+      ...(response.typeUrl === ADDRESS_TYPE
+        ? await applySlice(slice, addressesTo(sink))
+        : await applySlice(slice, authorizationsTo(sink))),
+    )
   }
   return refused
 }
@@ -87,7 +91,11 @@ async function applySlice<T>(slice: Slice, taking: Taking<T>): Promise<readonly 
   return refused
 }
 
-function read<T>({ name, typeUrl, bytes }: DeltaResource, expected: string, { decode, nameOf }: Taking<T>): T {
+function read<T>(
+  { name, typeUrl, bytes }: DeltaResource,
+  expected: string,
+  { decode, nameOf }: Taking<T>,
+): T {
   if (typeUrl !== expected) throw invalid(`it is of type "${typeUrl}"`)
   const value = decode(bytes)
   // Removals go by resource name: one that differs from the content could never be taken away again.

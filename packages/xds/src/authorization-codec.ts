@@ -1,5 +1,21 @@
-import { type AuthorizationPolicy, type IpPrefix, type Match, type PolicyAction, policyKey, type PolicyScope, type ServiceAccountMatch, type StringMatch } from '@ambient/policy'
-import { decodeWireAuthorization, encodeWireAuthorization, type WireCidr, type WireMatch, type WireServiceAccount, type WireStringMatch } from '@ambient/xds-proto'
+import {
+  type AuthorizationPolicy,
+  type IpPrefix,
+  type Match,
+  type PolicyAction,
+  policyKey,
+  type PolicyScope,
+  type ServiceAccountMatch,
+  type StringMatch,
+} from '@ambient/policy'
+import {
+  decodeWireAuthorization,
+  encodeWireAuthorization,
+  type WireCidr,
+  type WireMatch,
+  type WireServiceAccount,
+  type WireStringMatch,
+} from '@ambient/xds-proto'
 import { type EncodedResource, encodedResource } from './encoded-resource.ts'
 import { AUTHORIZATION_TYPE } from './type-urls.ts'
 import { readIp, readPrefixLength, writeIp } from './wire-address.ts'
@@ -24,7 +40,9 @@ export function decodeAuthorization(bytes: Uint8Array): AuthorizationPolicy {
     scope: scopes.read(wire.scope),
     action: actions.read(wire.action),
     dryRun: wire.dryRun ?? false,
-    rules: (wire.rules ?? []).map((rule) => (rule.clauses ?? []).map((clause) => (clause.matches ?? []).map(readMatch))),
+    rules: (wire.rules ?? []).map((rule) =>
+      (rule.clauses ?? []).map((clause) => (clause.matches ?? []).map(readMatch)),
+    ),
   }
 }
 
@@ -76,14 +94,19 @@ function writeMatch(match: Match): WireMatch {
 }
 
 /** A list under its name, or nothing at all when it is empty: absent and empty mean the same. */
-function list<Name extends string, From, To>(name: Name, values: readonly From[] | null | undefined, read: (value: From) => To): { [key in Name]?: To[] } {
+function list<Name extends string, From, To>(
+  name: Name,
+  values: readonly From[] | null | undefined,
+  read: (value: From) => To,
+): { [key in Name]?: To[] } {
   const field: { [key in Name]?: To[] } = {}
   if (values && values.length > 0) field[name] = values.map(read)
   return field
 }
 
 function readString({ exact, prefix, suffix, presence }: WireStringMatch): StringMatch {
-  if ([exact, prefix, suffix, presence].filter((kind) => kind !== null && kind !== undefined).length > 1) throw invalid('a string match of two kinds')
+  if ([exact, prefix, suffix, presence].filter((kind) => kind !== null && kind !== undefined).length > 1)
+    throw invalid('a string match of two kinds')
   if (presence) return { kind: 'presence' }
   if (typeof prefix === 'string') return { kind: 'prefix', value: prefix }
   if (typeof suffix === 'string') return { kind: 'suffix', value: suffix }

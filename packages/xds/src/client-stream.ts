@@ -40,7 +40,9 @@ export class ClientStream {
   }
 
   types(): Readonly<Record<string, SubscriptionStatus>> {
-    return Object.fromEntries([...this.#subscriptions].map(([type, subscription]) => [type, subscription.describe()]))
+    return Object.fromEntries(
+      [...this.#subscriptions].map(([type, subscription]) => [type, subscription.describe()]),
+    )
   }
 
   /** @throws {StreamRefusal} when the client asks for more than it may. */
@@ -49,7 +51,8 @@ export class ClientStream {
     const subscription = known ?? this.#subscribe(request.typeUrl)
     const outcome = known === undefined ? subscription.begin(request) : subscription.continue(request)
     const isNamed = request.subscribe.length > 0
-    if (isNamed && subscription.size > this.#deps.limits.namesPerSubscription) throw new StreamRefusal(status.RESOURCE_EXHAUSTED, 'too many names')
+    if (isNamed && subscription.size > this.#deps.limits.namesPerSubscription)
+      throw new StreamRefusal(status.RESOURCE_EXHAUSTED, 'too many names')
     this.push()
     return outcome
   }
@@ -71,7 +74,8 @@ export class ClientStream {
   }
 
   #subscribe(typeUrl: string): Subscription {
-    if (this.#subscriptions.size >= this.#deps.limits.typesPerStream) throw new StreamRefusal(status.RESOURCE_EXHAUSTED, 'too many types')
+    if (this.#subscriptions.size >= this.#deps.limits.typesPerStream)
+      throw new StreamRefusal(status.RESOURCE_EXHAUSTED, 'too many types')
     // A type from elsewhere is answered once, with nothing, so that the client does not wait for it.
     const view = this.#deps.views.find((each) => each.typeUrl === typeUrl) ?? new ResourceTable(typeUrl)
     const subscription = new Subscription(view)

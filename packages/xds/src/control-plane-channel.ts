@@ -15,7 +15,10 @@ export interface ControlPlaneOptions {
 }
 
 /** A gRPC client of its own connection; nothing is dialled before the first call. */
-export async function openChannel({ address, roots, altHostname }: ControlPlaneOptions, maxMessageBytes: number): Promise<Client> {
+export async function openChannel(
+  { address, roots, altHostname }: ControlPlaneOptions,
+  maxMessageBytes: number,
+): Promise<Client> {
   const { host, port, plaintext } = address
   const target = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const identity = serverIdentity(host, altHostname)
@@ -31,7 +34,13 @@ export async function openChannel({ address, roots, altHostname }: ControlPlaneO
     ...identity.channelOptions,
   }
   if (plaintext) return new Client(target, ChannelCredentials.createInsecure(), options)
-  return new Client(target, ChannelCredentials.createSsl(Buffer.from(await roots()), null, null, { checkServerIdentity: identity.check }), options)
+  return new Client(
+    target,
+    ChannelCredentials.createSsl(Buffer.from(await roots()), null, null, {
+      checkServerIdentity: identity.check,
+    }),
+    options,
+  )
 }
 
 /** @throws What reading the token throws. */

@@ -1,14 +1,23 @@
 import { type Metadata, type Server, status } from '@grpc/grpc-js'
 import type { Clock } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
-import { decodeDeltaRequest, decodeDeltaResponse, DELTA_AGGREGATED_PATH, type DeltaRequest, type DiscoveryNode, encodeDeltaRequest } from '@ambient/xds-proto'
+import {
+  decodeDeltaRequest,
+  decodeDeltaResponse,
+  DELTA_AGGREGATED_PATH,
+  type DeltaRequest,
+  type DiscoveryNode,
+  encodeDeltaRequest,
+} from '@ambient/xds-proto'
 import { type XdsLimits, xdsLimits } from './limits.ts'
 import type { ResourceView } from './resource-view.ts'
 import { StreamRefusal } from './stream-refusal.ts'
 import type { RequestOutcome, SubscriptionStatus } from './subscription.ts'
 import { ClientStream, type XdsCall } from './client-stream.ts'
 
-export type Authentication = { readonly kind: 'accepted'; readonly identity: string } | { readonly kind: 'refused'; readonly detail: string }
+export type Authentication =
+  | { readonly kind: 'accepted'; readonly identity: string }
+  | { readonly kind: 'refused'; readonly detail: string }
 
 export interface DeltaXdsServerOptions {
   /**
@@ -79,18 +88,27 @@ export class DeltaXdsServer implements Disposable {
   }
 
   connections(): readonly XdsConnection[] {
-    return [...this.#connections.values()].map((connection) => ({ ...connection.facts, peer: connection.call.getPeer(), types: connection.types() }))
+    return [...this.#connections.values()].map((connection) => ({
+      ...connection.facts,
+      peer: connection.call.getPeer(),
+      types: connection.types(),
+    }))
   }
 
   /** Ends every stream; clients come back by themselves, and resume. */
+  endStreams(): void {
+    for (const { call } of this.#connections.values()) call.end()
+  }
+
   [Symbol.dispose](): void {
     for (const leave of this.#leave.splice(0)) leave()
-    for (const { call } of this.#connections.values()) call.end()
+    this.endStreams()
   }
 
   async #accept(call: XdsCall): Promise<void> {
     const authentication = await this.#options.authenticate(call.metadata, call.getPeer())
-    if (authentication.kind === 'refused') throw new StreamRefusal(status.UNAUTHENTICATED, authentication.detail)
+    if (authentication.kind === 'refused')
+      throw new StreamRefusal(status.UNAUTHENTICATED, authentication.detail)
     let connection: ClientStream | undefined
     call.on('data', (request: DeltaRequest) => {
       if (call.writableEnded) return // refused or ended by us
@@ -102,7 +120,8 @@ export class DeltaXdsServer implements Disposable {
       }
     })
     const close = (): void => {
-      if (connection !== undefined && this.#connections.delete(connection.facts.id)) this.#options.onEvent?.({ kind: 'disconnected' })
+      if (connection !== undefined && this.#connections.delete(connection.facts.id))
+        this.#options.onEvent?.({ kind: 'disconnected' })
     }
     call.on('cancelled', close)
     call.on('finish', close)
@@ -112,11 +131,17 @@ export class DeltaXdsServer implements Disposable {
   #open(call: XdsCall, first: DeltaRequest, identity: string): ClientStream {
     const { refuseNode, isSynced, views, clock, limits = xdsLimits } = this.#options
     const node = first.node
-    if (node === undefined || node.id === '') throw new StreamRefusal(status.INVALID_ARGUMENT, 'the first request of a stream must name its node')
+    if (node === undefined || node.id === '')
+      throw new StreamRefusal(status.INVALID_ARGUMENT, 'the first request of a stream must name its node')
     if (!isSynced()) throw new StreamRefusal(status.UNAVAILABLE, 'the control plane is not ready yet')
     const refusal = refuseNode?.(identity, node)
     if (refusal !== undefined) throw new StreamRefusal(status.PERMISSION_DENIED, refusal)
-    const facts = { id: `${node.id}-${++this.#counter}`, node: node.id, identity, connectedAtMs: clock.nowMs() }
+    const facts = {
+      id: `${node.id}-${++this.#counter}`,
+      node: node.id,
+      identity,
+      connectedAtMs: clock.nowMs(),
+    }
     const connection = new ClientStream(facts, call, {
       views,
       limits,
@@ -132,7 +157,12 @@ export class DeltaXdsServer implements Disposable {
   #onRequest(connection: ClientStream, request: DeltaRequest): void {
     const { typeUrl, error } = request
     const outcome = connection.onRequest(request)
-    if (outcome === 'nack') this.#options.logger.warn('xds push refused by client', { node: connection.facts.node, type: typeUrl, error: error?.message })
+    if (outcome === 'nack')
+      this.#options.logger.warn('xds push refused by client', {
+        node: connection.facts.node,
+        type: typeUrl,
+        error: error?.message,
+      })
     this.#options.onEvent?.({ kind: 'request', typeUrl, outcome })
   }
 
@@ -141,7 +171,10 @@ export class DeltaXdsServer implements Disposable {
     const error = cause instanceof Error ? cause.message : String(cause)
     this.#options.logger.warn('xds stream refused', { peer: call.getPeer(), error })
     const isKnown = cause instanceof StreamRefusal
-    call.emit('error', { code: isKnown ? cause.code : status.INTERNAL, details: isKnown ? cause.message : 'internal error' })
+    call.emit('error', {
+      code: isKnown ? cause.code : status.INTERNAL,
+      details: isKnown ? cause.message : 'internal error',
+    })
   }
 
   #onChange(typeUrl: string, names: ReadonlySet<string>): void {

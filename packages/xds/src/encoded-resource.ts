@@ -13,8 +13,19 @@ export interface EncodedResource {
 }
 
 /** @param version Default: that of the content. */
-export function encodedResource(name: string, typeUrl: string, bytes: Uint8Array, version: string = contentVersion(bytes)): EncodedResource {
-  return { name, typeUrl, version, bytes, frame: encodeDeltaResource({ name, version, typeUrl, bytes, aliases: [] }) }
+export function encodedResource(
+  name: string,
+  typeUrl: string,
+  bytes: Uint8Array,
+  version: string = contentVersion(bytes),
+): EncodedResource {
+  return {
+    name,
+    typeUrl,
+    version,
+    bytes,
+    frame: encodeDeltaResource({ name, version, typeUrl, bytes, aliases: [] }),
+  }
 }
 
 /**

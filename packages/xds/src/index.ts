@@ -2,7 +2,13 @@ export { decodeAddress, encodeAddressResource, encodeWorkloadResource } from './
 export type { Delta, XdsSink } from './apply-response.ts'
 export { decodeAuthorization, encodeAuthorizationResource } from './authorization-codec.ts'
 export type { ControlPlaneOptions } from './control-plane-channel.ts'
-export { type Authentication, DeltaXdsServer, type DeltaXdsServerOptions, type XdsConnection, type XdsServerEvent } from './delta-xds-server.ts'
+export {
+  type Authentication,
+  DeltaXdsServer,
+  type DeltaXdsServerOptions,
+  type XdsConnection,
+  type XdsServerEvent,
+} from './delta-xds-server.ts'
 export { contentVersion, type EncodedResource } from './encoded-resource.ts'
 export { XDS_LIMITS, type XdsLimits } from './limits.ts'
 export { ResourceTable, type ResourceView } from './resource-view.ts'

@@ -4,8 +4,18 @@ import { ADDRESS_TYPE, ResourceTable } from './index.ts'
 import { encodedResource } from './encoded-resource.ts'
 import { Subscription } from './subscription.ts'
 
-const resource = (name: string, content: string) => encodedResource(name, ADDRESS_TYPE, Buffer.from(content), content)
-const request = (part: Partial<DeltaRequest> = {}): DeltaRequest => ({ node: undefined, typeUrl: ADDRESS_TYPE, subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined, ...part })
+const resource = (name: string, content: string) =>
+  encodedResource(name, ADDRESS_TYPE, Buffer.from(content), content)
+const request = (part: Partial<DeltaRequest> = {}): DeltaRequest => ({
+  node: undefined,
+  typeUrl: ADDRESS_TYPE,
+  subscribe: [],
+  unsubscribe: [],
+  initialVersions: {},
+  nonce: '',
+  error: undefined,
+  ...part,
+})
 
 function setup() {
   const table = new ResourceTable(ADDRESS_TYPE)
@@ -19,14 +29,18 @@ function setup() {
   return { table, subscription, take }
 }
 
-const names = (response: DeltaResponse | undefined) => response && { upserts: response.resources.map(({ name }) => name), removed: response.removed }
+const names = (response: DeltaResponse | undefined) =>
+  response && { upserts: response.resources.map(({ name }) => name), removed: response.removed }
 
-test.each([{ subscribe: [] }, { subscribe: ['*'] }])('begin() with names $subscribe is owed everything', ({ subscribe }) => {
-  const { subscription, take } = setup()
-  expect(subscription.begin(request({ subscribe }))).toBe('subscribed')
-  expect(names(take())).toEqual({ upserts: ['a', 'b'], removed: [] })
-  expect(take()).toBeUndefined()
-})
+test.each([{ subscribe: [] }, { subscribe: ['*'] }])(
+  'begin() with names $subscribe is owed everything',
+  ({ subscribe }) => {
+    const { subscription, take } = setup()
+    expect(subscription.begin(request({ subscribe }))).toBe('subscribed')
+    expect(names(take())).toEqual({ upserts: ['a', 'b'], removed: [] })
+    expect(take()).toBeUndefined()
+  },
+)
 
 test('begin() with what the client holds leaves out what is current and removes what is gone', () => {
   const { subscription, take } = setup()
@@ -65,7 +79,11 @@ test('continue() with an error changes nothing, not even the names it brings', (
   const { table, subscription, take } = setup()
   subscription.begin(request({ subscribe: ['a'] }))
   const nonce = take()?.nonce ?? ''
-  expect(subscription.continue(request({ nonce, subscribe: ['b'], unsubscribe: ['a'], error: { code: 3, message: 'bad' } }))).toBe('nack')
+  expect(
+    subscription.continue(
+      request({ nonce, subscribe: ['b'], unsubscribe: ['a'], error: { code: 3, message: 'bad' } }),
+    ),
+  ).toBe('nack')
   expect(take()).toBeUndefined()
   expect(subscription.describe()).toEqual({ sent: nonce, acked: '', lastError: 'bad' })
   table.apply([resource('a', 'a2'), resource('b', 'b2')], [])

@@ -94,13 +94,20 @@ export class Subscription {
         continue
       }
       const aliases = this.#names.get(name)
-      frames.push(aliases === undefined || aliases.size === 0 ? resource.frame : encodeDeltaResource({ ...resource, aliases: [...aliases] }))
+      frames.push(
+        aliases === undefined || aliases.size === 0
+          ? resource.frame
+          : encodeDeltaResource({ ...resource, aliases: [...aliases] }),
+      )
     }
     if (!this.#mustAnswer && frames.length === 0 && removed.length === 0) return undefined
     this.#mustAnswer = false
     const count = this.#sent.count + 1
     this.#sent = { nonce: `${systemVersion}/${count}`, count }
-    return encodeDeltaResponseOf({ typeUrl: this.#view.typeUrl, nonce: this.#sent.nonce, systemVersion, removed }, frames)
+    return encodeDeltaResponseOf(
+      { typeUrl: this.#view.typeUrl, nonce: this.#sent.nonce, systemVersion, removed },
+      frames,
+    )
   }
 
   #change({ subscribe, unsubscribe }: DeltaRequest): void {
@@ -130,6 +137,7 @@ export class Subscription {
   #undemand(name: string): void {
     if (name === '*') this.#isWildcard = false
     this.#names.delete(name)
-    for (const [each, aliases] of this.#names) if (aliases.delete(name) && aliases.size === 0) this.#names.delete(each)
+    for (const [each, aliases] of this.#names)
+      if (aliases.delete(name) && aliases.size === 0) this.#names.delete(each)
   }
 }

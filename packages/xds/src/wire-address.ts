@@ -16,11 +16,36 @@ import type { WireGatewayAddress, WireNetworkAddress, WirePort, WireService } fr
 import { type WireEnum, wireEnum } from './wire-enum.ts'
 import { invalid } from './xds-error.ts'
 
-const appProtocols = wireEnum<AppProtocol>('app protocol', ['unknown', 'http11', 'http2', 'grpc', 'tcp', 'tls'])
-const modes = wireEnum<LoadBalancingMode>('load balancing mode', ['unspecified', 'strict', 'failover', 'passthrough'])
+const appProtocols = wireEnum<AppProtocol>('app protocol', [
+  'unknown',
+  'http11',
+  'http2',
+  'grpc',
+  'tcp',
+  'tls',
+])
+const modes = wireEnum<LoadBalancingMode>('load balancing mode', [
+  'unspecified',
+  'strict',
+  'failover',
+  'passthrough',
+])
 const healthPolicies = wireEnum<HealthPolicy>('health policy', ['only-healthy', 'allow-all'])
-export const ipFamiliesEnum: WireEnum<IpFamilies> = wireEnum<IpFamilies>('IP families', ['automatic', 'ipv4-only', 'ipv6-only', 'dual'])
-const scopes: readonly (LoadBalancingScope | undefined)[] = [undefined, 'region', 'zone', 'subzone', 'node', 'cluster', 'network']
+export const ipFamiliesEnum: WireEnum<IpFamilies> = wireEnum<IpFamilies>('IP families', [
+  'automatic',
+  'ipv4-only',
+  'ipv6-only',
+  'dual',
+])
+const scopes: readonly (LoadBalancingScope | undefined)[] = [
+  undefined,
+  'region',
+  'zone',
+  'subzone',
+  'node',
+  'cluster',
+  'network',
+]
 
 type WireLoadBalancing = NonNullable<WireService['loadBalancing']>
 
@@ -49,7 +74,9 @@ export function readNetworkAddress({ network, address, length }: WireNetworkAddr
   const ip = readIp(address)
   if (length === null || length === undefined) return { network: network ?? '', ip }
   const prefixLength = readPrefixLength(ip, address, length)
-  return prefixLength === (isIpv6(ip) ? 128 : 32) ? { network: network ?? '', ip } : { network: network ?? '', ip, prefixLength }
+  return prefixLength === (isIpv6(ip) ? 128 : 32)
+    ? { network: network ?? '', ip }
+    : { network: network ?? '', ip, prefixLength }
 }
 
 export function writeNetworkAddress({ network, ip, prefixLength }: NetworkAddress): WireNetworkAddress {
@@ -61,8 +88,20 @@ export function readGateway(wire: WireGatewayAddress | null | undefined): Gatewa
   const { hostname, address, hboneMtlsPort } = wire
   const port = hboneMtlsPort ?? 0
   if (hostname && address) throw invalid('a gateway address with two destinations')
-  if (hostname) return { destination: { kind: 'hostname', namespace: hostname.namespace ?? '', hostname: hostname.hostname ?? '' }, hboneMtlsPort: port }
-  if (address) return { destination: { kind: 'address', network: address.network ?? '', ip: readIp(address.address) }, hboneMtlsPort: port }
+  if (hostname)
+    return {
+      destination: {
+        kind: 'hostname',
+        namespace: hostname.namespace ?? '',
+        hostname: hostname.hostname ?? '',
+      },
+      hboneMtlsPort: port,
+    }
+  if (address)
+    return {
+      destination: { kind: 'address', network: address.network ?? '', ip: readIp(address.address) },
+      hboneMtlsPort: port,
+    }
   throw invalid('a gateway address without a destination')
 }
 
@@ -74,7 +113,11 @@ export function writeGateway(gateway: GatewayAddress): WireGatewayAddress {
 }
 
 export function readPort({ servicePort, targetPort, appProtocol }: WirePort): PortMapping {
-  return { servicePort: servicePort ?? 0, targetPort: targetPort ?? 0, appProtocol: appProtocols.read(appProtocol) }
+  return {
+    servicePort: servicePort ?? 0,
+    targetPort: targetPort ?? 0,
+    appProtocol: appProtocols.read(appProtocol),
+  }
 }
 
 export function writePort({ servicePort, targetPort, appProtocol }: PortMapping): WirePort {
@@ -88,9 +131,21 @@ export function readLoadBalancing(wire: WireLoadBalancing | null | undefined): L
     if (scope === undefined) throw invalid(`unknown routing preference ${number}`)
     return scope
   })
-  return { routingPreference, mode: modes.read(wire.mode), healthPolicy: healthPolicies.read(wire.healthPolicy) }
+  return {
+    routingPreference,
+    mode: modes.read(wire.mode),
+    healthPolicy: healthPolicies.read(wire.healthPolicy),
+  }
 }
 
-export function writeLoadBalancing({ routingPreference, mode, healthPolicy }: LoadBalancing): WireLoadBalancing {
-  return { routingPreference: routingPreference.map((scope) => scopes.indexOf(scope)), mode: modes.write(mode), healthPolicy: healthPolicies.write(healthPolicy) }
+export function writeLoadBalancing({
+  routingPreference,
+  mode,
+  healthPolicy,
+}: LoadBalancing): WireLoadBalancing {
+  return {
+    routingPreference: routingPreference.map((scope) => scopes.indexOf(scope)),
+    mode: modes.write(mode),
+    healthPolicy: healthPolicies.write(healthPolicy),
+  }
 }

@@ -1,7 +1,14 @@
 import { type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js'
 import { Backoff, type Clock, type Random } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
-import { decodeDeltaResponse, DELTA_AGGREGATED_PATH, type DeltaRequest, type DeltaResponse, type DiscoveryNode, encodeDeltaRequest } from '@ambient/xds-proto'
+import {
+  decodeDeltaResponse,
+  DELTA_AGGREGATED_PATH,
+  type DeltaRequest,
+  type DeltaResponse,
+  type DiscoveryNode,
+  encodeDeltaRequest,
+} from '@ambient/xds-proto'
 import { applyResponse, SUBSCRIBED_TYPES, type XdsSink } from './apply-response.ts'
 import { callMetadata, type ControlPlaneOptions, openChannel } from './control-plane-channel.ts'
 import { type XdsLimits, xdsLimits } from './limits.ts'
@@ -46,16 +53,32 @@ interface Session {
  *
  * @see ztunnel `src/xds/client.rs`; unlike it, every delay has jitter and no failure retries at once.
  */
-export async function runXdsClient(options: XdsClientOptions, sink: XdsSink, signal: AbortSignal): Promise<void> {
+export async function runXdsClient(
+  options: XdsClientOptions,
+  sink: XdsSink,
+  signal: AbortSignal,
+): Promise<void> {
   const limits = options.limits ?? xdsLimits
-  const session: Session = { options, limits, sink, known: new Map(SUBSCRIBED_TYPES.map((type) => [type, new Map<string, string>()])), synced: new Set() }
-  const backoff = new Backoff({ firstMs: limits.firstDelayMs, factor: 2, maxMs: limits.maxDelayMs, jitter: 0.2 }, options.random)
+  const session: Session = {
+    options,
+    limits,
+    sink,
+    known: new Map(SUBSCRIBED_TYPES.map((type) => [type, new Map<string, string>()])),
+    synced: new Set(),
+  }
+  const backoff = new Backoff(
+    { firstMs: limits.firstDelayMs, factor: 2, maxMs: limits.maxDelayMs, jitter: 0.2 },
+    options.random,
+  )
   while (!signal.aborted) {
     const startedMs = options.clock.monotonicMs()
     const end = await runStream(session, signal)
     if (signal.aborted) return
     options.onEvent?.({ kind: 'terminated', ...end })
-    options.logger[end.reason === 'Error' ? 'warn' : 'debug']('xds stream ended', { reason: end.reason, error: end.detail })
+    options.logger[end.reason === 'Error' ? 'warn' : 'debug']('xds stream ended', {
+      reason: end.reason,
+      error: end.detail,
+    })
     if (options.clock.monotonicMs() - startedMs >= limits.stableMs) backoff.reset()
     try {
       await options.clock.sleep(backoff.nextMs(), signal)
@@ -73,7 +96,12 @@ async function runStream(session: Session, signal: AbortSignal): Promise<StreamE
     client = await openChannel(options, limits.maxResponseBytes)
     const metadata = await callMetadata(options)
     if (signal.aborted) return COMPLETE
-    const stream = client.makeBidiStreamRequest<Request, Received>(DELTA_AGGREGATED_PATH, encodeDeltaRequest, decodeReceived, metadata)
+    const stream = client.makeBidiStreamRequest<Request, Received>(
+      DELTA_AGGREGATED_PATH,
+      encodeDeltaRequest,
+      decodeReceived,
+      metadata,
+    )
     stream.on('error', () => {}) // also of a stream that is cancelled after we have stopped reading it
     const late = watchConnect(client, stream, session, ended.signal)
     const cancel = (): void => stream.cancel()
@@ -96,7 +124,12 @@ async function runStream(session: Session, signal: AbortSignal): Promise<StreamE
 }
 
 /** Cancels a stream whose connection is not there in time: a host that answers nothing would hold it for minutes. */
-function watchConnect(client: Client, stream: Stream, { options, limits }: Session, ended: AbortSignal): { readonly error: XdsError | undefined } {
+function watchConnect(
+  client: Client,
+  stream: Stream,
+  { options, limits }: Session,
+  ended: AbortSignal,
+): { readonly error: XdsError | undefined } {
   const late: { error: XdsError | undefined } = { error: undefined }
   options.clock.sleep(limits.connectMs, ended).then(
     () => {
@@ -111,13 +144,18 @@ function watchConnect(client: Client, stream: Stream, { options, limits }: Sessi
 
 async function readStream(session: Session, stream: Stream): Promise<void> {
   const { node } = session.options
-  for (const [typeUrl, known] of session.known) stream.write({ node, typeUrl, initialVersions: Object.fromEntries(known) })
+  for (const [typeUrl, known] of session.known)
+    stream.write({ node, typeUrl, initialVersions: Object.fromEntries(known) })
   const responses: AsyncIterable<unknown> = stream.iterator({ destroyOnReturn: false })
   for await (const received of responses) if (isReceived(received)) await answer(session, stream, received)
 }
 
 /** Applies one response, then says what became of it: what was accepted is kept even when something else was refused. */
-async function answer({ options, limits, sink, known, synced }: Session, stream: Stream, { response, bytes }: Received): Promise<void> {
+async function answer(
+  { options, limits, sink, known, synced }: Session,
+  stream: Stream,
+  { response, bytes }: Received,
+): Promise<void> {
   const { typeUrl, nonce } = response
   options.onEvent?.({ kind: 'response', typeUrl, bytes })
   const versions = known.get(typeUrl)
@@ -129,7 +167,11 @@ async function answer({ options, limits, sink, known, synced }: Session, stream:
   const refused = await applyResponse(response, sink, versions, limits.sliceResources)
   if (refused.length > 0) {
     const message = refusalText(refused, limits.refusalBytes)
-    options.logger.warn('xds resources refused', { type: typeUrl, error: message, reason: 'RESOURCE_INVALID' })
+    options.logger.warn('xds resources refused', {
+      type: typeUrl,
+      error: message,
+      reason: 'RESOURCE_INVALID',
+    })
     stream.write({ typeUrl, nonce, error: { code: 0, message } })
     return
   }

@@ -5,16 +5,46 @@ import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { createLogger, LevelFilter, type Logger } from '@ambient/telemetry'
 import { testCa, waitFor } from '@ambient/testkit'
 import { onTestFinished } from 'vitest'
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, DeltaXdsServer, type DeltaXdsServerOptions, encodeAddressResource, encodeAuthorizationResource, ResourceTable, runXdsClient, type XdsClientOptions, type XdsEvent, type XdsServerEvent, type XdsSink } from '../src/index.ts'
+import {
+  ADDRESS_TYPE,
+  AUTHORIZATION_TYPE,
+  DeltaXdsServer,
+  type DeltaXdsServerOptions,
+  encodeAddressResource,
+  encodeAuthorizationResource,
+  ResourceTable,
+  runXdsClient,
+  type XdsClientOptions,
+  type XdsEvent,
+  type XdsServerEvent,
+  type XdsSink,
+} from '../src/index.ts'
 
 const ca = await testCa()
-const serving = await ca.issue({ dnsNames: ['istiod.istio-system.svc', 'localhost'] })
+const named = await ca.issue({ dnsNames: ['istiod.istio-system.svc', 'localhost'] })
+const addressed = await ca.issue({ dnsNames: ['istiod'], ips: ['127.0.0.1'] })
 export const rootPem: string = ca.rootPem
 
-export const quiet: Logger = createLogger({ format: 'plain', level: LevelFilter.parse('off'), write: () => {}, clock: systemClock, scope: 'test' })
+export const quiet: Logger = createLogger({
+  format: 'plain',
+  level: LevelFilter.parse('off'),
+  write: () => {},
+  clock: systemClock,
+  scope: 'test',
+})
 
-export const workload = (uid: string, network: string = ''): Address => ({ kind: 'workload', workload: defineWorkload({ uid, name: uid, namespace: 'shop', network }) })
-export const policy = (name: string): AuthorizationPolicy => ({ name, namespace: 'shop', scope: 'namespace', action: 'allow', dryRun: false, rules: [] })
+export const workload = (uid: string, network: string = ''): Address => ({
+  kind: 'workload',
+  workload: defineWorkload({ uid, name: uid, namespace: 'shop', network }),
+})
+export const policy = (name: string): AuthorizationPolicy => ({
+  name,
+  namespace: 'shop',
+  scope: 'namespace',
+  action: 'allow',
+  dryRun: false,
+  rules: [],
+})
 
 export interface Tables {
   readonly addresses: ResourceTable
@@ -26,12 +56,26 @@ export function tables(): Tables {
 }
 
 /** Sets addresses and takes others away, in one batch. */
-export function setAddresses({ addresses }: Tables, upserts: readonly Address[], removed: readonly string[] = []): void {
-  addresses.apply(upserts.map((address) => encodeAddressResource(address)), removed)
+export function setAddresses(
+  { addresses }: Tables,
+  upserts: readonly Address[],
+  removed: readonly string[] = [],
+): void {
+  addresses.apply(
+    upserts.map((address) => encodeAddressResource(address)),
+    removed,
+  )
 }
 
-export function setPolicies({ policies }: Tables, upserts: readonly AuthorizationPolicy[], removed: readonly string[] = []): void {
-  policies.apply(upserts.map((one) => encodeAuthorizationResource(one)), removed)
+export function setPolicies(
+  { policies }: Tables,
+  upserts: readonly AuthorizationPolicy[],
+  removed: readonly string[] = [],
+): void {
+  policies.apply(
+    upserts.map((one) => encodeAuthorizationResource(one)),
+    removed,
+  )
 }
 
 export interface ControlPlane {
@@ -43,14 +87,24 @@ export interface ControlPlane {
 }
 
 /** A control plane over TLS on loopback; ends with the test. */
-export async function serve(content: Tables, options: Partial<DeltaXdsServerOptions> & { readonly port?: number; readonly plaintext?: boolean } = {}): Promise<ControlPlane> {
+export async function serve(
+  content: Tables,
+  options: Partial<DeltaXdsServerOptions> & {
+    readonly port?: number
+    readonly plaintext?: boolean
+    readonly isNamedByAddress?: boolean
+  } = {},
+): Promise<ControlPlane> {
   const events: XdsServerEvent[] = []
   const metadata: Metadata[] = []
   const xds = new DeltaXdsServer({
     views: [content.policies, content.addresses],
     authenticate: (given) => {
       metadata.push(given)
-      return Promise.resolve({ kind: 'accepted', identity: 'spiffe://cluster.local/ns/istio-system/sa/ztunnel' })
+      return Promise.resolve({
+        kind: 'accepted',
+        identity: 'spiffe://cluster.local/ns/istio-system/sa/ztunnel',
+      })
     },
     isSynced: () => true,
     clock: systemClock,
@@ -60,10 +114,16 @@ export async function serve(content: Tables, options: Partial<DeltaXdsServerOpti
   })
   const server = new Server()
   xds.register(server)
-  const keys = [{ private_key: Buffer.from(serving.privateKeyPem), cert_chain: Buffer.from(serving.certificateChainPem) }]
-  const credentials = options.plaintext === true ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, keys)
+  const serving = options.isNamedByAddress === true ? addressed : named
+  const keys = [
+    { private_key: Buffer.from(serving.privateKeyPem), cert_chain: Buffer.from(serving.certificateChainPem) },
+  ]
+  const credentials =
+    options.plaintext === true ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, keys)
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${options.port ?? 0}`, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)))
+    server.bindAsync(`127.0.0.1:${options.port ?? 0}`, credentials, (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    )
   })
   const stop = (): void => {
     xds[Symbol.dispose]()
@@ -86,7 +146,10 @@ export interface Node {
   synced(): Promise<unknown>
 }
 
-export function connect(port: number, options: Partial<XdsClientOptions> & { readonly sink?: Partial<XdsSink> } = {}): Node {
+export function connect(
+  port: number,
+  options: Partial<XdsClientOptions> & { readonly sink?: Partial<XdsSink> } = {},
+): Node {
   const end = new AbortController()
   const events: XdsEvent[] = []
   const told: string[] = []
@@ -96,12 +159,18 @@ export function connect(port: number, options: Partial<XdsClientOptions> & { rea
     onAddresses: ({ upserts, removed }) => {
       for (const name of removed) addresses.delete(name)
       for (const address of upserts) addresses.set(addressName(address), address)
-      told.push([...removed.map((name) => `-${name}`), ...upserts.map((address) => `+${addressName(address)}`)].join(' '))
+      told.push(
+        [...removed.map((name) => `-${name}`), ...upserts.map((address) => `+${addressName(address)}`)].join(
+          ' ',
+        ),
+      )
     },
     onAuthorizations: ({ upserts, removed }) => {
       for (const name of removed) policies.delete(name)
       for (const one of upserts) policies.set(policyKey(one), one)
-      told.push([...removed.map((name) => `-${name}`), ...upserts.map((one) => `+${policyKey(one)}`)].join(' '))
+      told.push(
+        [...removed.map((name) => `-${name}`), ...upserts.map((one) => `+${policyKey(one)}`)].join(' '),
+      )
     },
     ...options.sink,
   }
@@ -112,7 +181,10 @@ export function connect(port: number, options: Partial<XdsClientOptions> & { rea
     token: () => Promise.resolve('jwt'),
     headers: { 'x-extra': 'yes' },
     clusterId: 'Kubernetes',
-    node: { id: 'ztunnel~10.0.0.9~zt.istio-system~istio-system.svc.cluster.local', metadata: { NODE_NAME: 'node-a' } },
+    node: {
+      id: 'ztunnel~10.0.0.9~zt.istio-system~istio-system.svc.cluster.local',
+      metadata: { NODE_NAME: 'node-a' },
+    },
     clock: systemClock,
     random: systemRandom,
     logger: quiet,
@@ -123,6 +195,7 @@ export function connect(port: number, options: Partial<XdsClientOptions> & { rea
     end.abort()
     await running
   })
-  const synced = (): Promise<unknown> => waitFor('both types', () => events.filter(({ kind }) => kind === 'synced').length === 2)
+  const synced = (): Promise<unknown> =>
+    waitFor('both types', () => events.filter(({ kind }) => kind === 'synced').length === 2)
   return { addresses, policies, told, events, running, end, synced }
 }

@@ -1,6 +1,5 @@
 import { getEventListeners } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { systemClock } from '@ambient/lifecycle'
 import { testCa, waitFor } from '@ambient/testkit'
 import { encodeWireAuthorization } from '@ambient/xds-proto'
@@ -8,9 +7,19 @@ import { expect, onTestFinished, test } from 'vitest'
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, XDS_LIMITS, type XdsEvent, type XdsLimits } from '../src/index.ts'
 import { encodedResource } from '../src/encoded-resource.ts'
 import { xdsLimits } from '../src/limits.ts'
-import { connect, policy, rootPem, serve, setAddresses, setPolicies, tables, workload } from './control-plane.ts'
+import {
+  connect,
+  policy,
+  rootPem,
+  serve,
+  setAddresses,
+  setPolicies,
+  tables,
+  workload,
+} from './control-plane.ts'
 
-const terminations = (events: readonly XdsEvent[]) => events.flatMap((event) => (event.kind === 'terminated' ? [event.reason] : []))
+const terminations = (events: readonly XdsEvent[]) =>
+  events.flatMap((event) => (event.kind === 'terminated' ? [event.reason] : []))
 
 test('runXdsClient() gets everything, acknowledges it, and says once for each type that it has it', async () => {
   const content = tables()
@@ -21,9 +30,20 @@ test('runXdsClient() gets everything, acknowledges it, and says once for each ty
   await node.synced()
   expect([...node.addresses.keys()]).toEqual(['a', 'b'])
   expect([...node.policies.keys()]).toEqual(['shop/p'])
-  expect(metadata[0]?.getMap()).toMatchObject({ authorization: 'Bearer jwt', clusterid: 'Kubernetes', 'x-extra': 'yes' })
-  const connection = await waitFor('both acknowledgements', () => xds.connections().find(({ types }) => Object.values(types).filter(({ sent, acked }) => sent === acked).length === 2))
-  expect(connection).toMatchObject({ node: 'ztunnel~10.0.0.9~zt.istio-system~istio-system.svc.cluster.local', identity: 'spiffe://cluster.local/ns/istio-system/sa/ztunnel' })
+  expect(metadata[0]?.getMap()).toMatchObject({
+    authorization: 'Bearer jwt',
+    clusterid: 'Kubernetes',
+    'x-extra': 'yes',
+  })
+  const connection = await waitFor('both acknowledgements', () =>
+    xds
+      .connections()
+      .find(({ types }) => Object.values(types).filter(({ sent, acked }) => sent === acked).length === 2),
+  )
+  expect(connection).toMatchObject({
+    node: 'ztunnel~10.0.0.9~zt.istio-system~istio-system.svc.cluster.local',
+    identity: 'spiffe://cluster.local/ns/istio-system/sa/ztunnel',
+  })
   setAddresses(content, [workload('c')], ['a'])
   await waitFor('the change', () => node.addresses.has('c'))
   expect([...node.addresses.keys()]).toEqual(['b', 'c'])
@@ -86,17 +106,29 @@ test('runXdsClient() refuses one resource by name, takes the others, and keeps t
   const first = await serve(content)
   const node = connect(first.port)
   await node.synced()
-  const bad = encodeWireAuthorization({ name: 'p', namespace: 'shop', rules: [{ clauses: [{ matches: [{ principals: [{}] }] }] }] })
+  const bad = encodeWireAuthorization({
+    name: 'p',
+    namespace: 'shop',
+    rules: [{ clauses: [{ matches: [{ principals: [{}] }] }] }],
+  })
   content.policies.apply([encodedResource('shop/p', AUTHORIZATION_TYPE, bad)], [])
   setPolicies(content, [policy('q')])
-  const status = await waitFor('the refusal', () => first.xds.connections().find(({ types }) => types[AUTHORIZATION_TYPE]?.lastError !== undefined)?.types[AUTHORIZATION_TYPE])
+  const status = await waitFor(
+    'the refusal',
+    () =>
+      first.xds.connections().find(({ types }) => types[AUTHORIZATION_TYPE]?.lastError !== undefined)?.types[
+        AUTHORIZATION_TYPE
+      ],
+  )
   expect(status?.lastError).toBe('shop/p: a string match of no known kind')
   expect(status?.acked).not.toBe(status?.sent)
   expect([...node.policies.values()]).toEqual([policy('p'), policy('q')])
   // The version on record is still the good one's: the same bad resource is sent again, and refused again.
   first.stop()
   const second = await serve(content, { port: first.port })
-  await waitFor('the second refusal', () => second.events.some((event) => event.kind === 'request' && event.outcome === 'nack'))
+  await waitFor('the second refusal', () =>
+    second.events.some((event) => event.kind === 'request' && event.outcome === 'nack'),
+  )
   expect(node.policies.get('shop/p')).toEqual(policy('p'))
 })
 
@@ -105,7 +137,9 @@ test('runXdsClient() is not synced by a first answer that it refused', async () 
   content.addresses.apply([encodedResource('x', ADDRESS_TYPE, Buffer.from('not an address'))], [])
   const { port, events } = await serve(content)
   const node = connect(port)
-  await waitFor('the refusal', () => events.some((event) => event.kind === 'request' && event.outcome === 'nack'))
+  await waitFor('the refusal', () =>
+    events.some((event) => event.kind === 'request' && event.outcome === 'nack'),
+  )
   expect(node.events.filter((event) => event.kind === 'synced' && event.typeUrl === ADDRESS_TYPE)).toEqual([])
 })
 
@@ -114,8 +148,11 @@ test('runXdsClient() refuses a resource under another name than its own, and of 
   const { port, xds } = await serve(content)
   const node = connect(port)
   await node.synced()
-  const { bytes } = content.addresses.get('none') ?? encodedResource('x', ADDRESS_TYPE, Uint8Array.of(0x0a, 0x04, 0xa2, 0x01, 0x01, 0x61)) // Address{workload{uid "a"}}
-  content.addresses.apply([encodedResource('b', ADDRESS_TYPE, bytes), encodedResource('a', AUTHORIZATION_TYPE, bytes)], [])
+  const bytes = Uint8Array.of(0x0a, 0x04, 0xa2, 0x01, 0x01, 0x61) // Address{workload{uid "a"}}: fields 1 and 20
+  content.addresses.apply(
+    [encodedResource('b', ADDRESS_TYPE, bytes), encodedResource('a', AUTHORIZATION_TYPE, bytes)],
+    [],
+  )
   const refused = await waitFor('the refusal', () => xds.connections()[0]?.types[ADDRESS_TYPE]?.lastError)
   expect(refused).toBe('b: it holds "a"; a: it is of type "type.googleapis.com/istio.security.Authorization"')
   expect(node.addresses.size).toBe(0)
@@ -124,13 +161,16 @@ test('runXdsClient() refuses a resource under another name than its own, and of 
 test('runXdsClient() hands a large response over in slices, and lets other work run between them', async () => {
   const content = tables()
   const count = XDS_LIMITS.sliceResources.value * 2 + 1
-  setAddresses(content, Array.from({ length: count }, (_, index) => workload(`w${index}`)))
+  setAddresses(
+    content,
+    Array.from({ length: count }, (_, index) => workload(`w${index}`)),
+  )
   const { port } = await serve(content)
   const sizes: number[] = []
   let turns = 0
   const seenTurns: number[] = []
-  const count1 = setInterval(() => turns++, 0)
-  onTestFinished(() => clearInterval(count1))
+  const ticking = setInterval(() => turns++, 0)
+  onTestFinished(() => clearInterval(ticking))
   const node = connect(port, {
     sink: {
       onAddresses: async ({ upserts }) => {
@@ -161,7 +201,10 @@ test('runXdsClient() acknowledges only what the sink has taken, and asks again f
   })
   await node.synced()
   expect(attempts).toBe(2)
-  expect(node.events.find(({ kind }) => kind === 'terminated')).toMatchObject({ reason: 'Error', detail: 'no room' })
+  expect(node.events.find(({ kind }) => kind === 'terminated')).toMatchObject({
+    reason: 'Error',
+    detail: 'no room',
+  })
 })
 
 test('runXdsClient() reads the roots anew at each connect, and trusts nobody else', async () => {
@@ -175,14 +218,43 @@ test('runXdsClient() reads the roots anew at each connect, and trusts nobody els
 })
 
 test.each([
-  { name: 'a name that is not in its certificate', host: '127.0.0.1', altHostname: undefined, isAccepted: false },
-  { name: 'a name that is not in its certificate, but for the alternative one', host: '127.0.0.1', altHostname: 'istiod.istio-system.svc', isAccepted: true },
-  { name: 'a name that is not in its certificate, nor is the alternative one', host: '127.0.0.1', altHostname: 'other.svc', isAccepted: false },
-])('runXdsClient() meets a server under $name', async ({ host, altHostname, isAccepted }) => {
-  const { port } = await serve(tables())
+  { name: 'takes a server by the name in its certificate', host: 'localhost', isAccepted: true },
+  {
+    name: 'takes a server by the alternative name',
+    host: '127.0.0.1',
+    altHostname: 'istiod.istio-system.svc',
+    isAccepted: true,
+  },
+  {
+    name: 'takes a server by the IP address in its certificate',
+    host: '127.0.0.1',
+    isNamedByAddress: true,
+    isAccepted: true,
+  },
+  {
+    name: 'refuses a server by an address that is not in its certificate',
+    host: '127.0.0.1',
+    isAccepted: false,
+  },
+  {
+    name: 'refuses a server with neither name',
+    host: '127.0.0.1',
+    altHostname: 'other.svc',
+    isAccepted: false,
+  },
+  {
+    name: 'refuses a server that has only the name sent for want of a better one',
+    host: 'localhost',
+    isNamedByAddress: true,
+    isAccepted: false,
+  },
+])('runXdsClient() $name', async ({ host, altHostname, isNamedByAddress = false, isAccepted }) => {
+  const { port } = await serve(tables(), { isNamedByAddress })
   const node = connect(port, { address: { host, port, plaintext: false }, altHostname })
   await waitFor('an outcome', () => node.events.length > 0)
-  expect(node.events.some(({ kind }) => kind === 'response')).toBe(isAccepted)
+  expect(node.events[0]).toMatchObject(
+    isAccepted ? { kind: 'response' } : { kind: 'terminated', reason: 'ConnectionError' },
+  )
 })
 
 test('runXdsClient() speaks plaintext when it is told to', async () => {
@@ -199,7 +271,11 @@ test('runXdsClient() gives up a server that accepts and says nothing', async () 
   const { port } = mute.address() as AddressInfo
   const node = connect(port, { limits: { ...xdsLimits, connectMs: 50 } })
   const end = await waitFor('the end', () => node.events.find((event) => event.kind === 'terminated'))
-  expect(end).toEqual({ kind: 'terminated', reason: 'ConnectionError', detail: 'Cannot connect within 50 ms' })
+  expect(end).toEqual({
+    kind: 'terminated',
+    reason: 'ConnectionError',
+    detail: 'Cannot connect within 50 ms',
+  })
 })
 
 test('runXdsClient() comes back at once from a clean end, and ever more slowly when it ends each time', async () => {
@@ -207,10 +283,10 @@ test('runXdsClient() comes back at once from a clean end, and ever more slowly w
   const delays: number[] = []
   const clock = {
     ...systemClock,
-    sleep: async (ms: number, signal?: AbortSignal): Promise<void> => {
-      if (ms === xdsLimits.connectMs) return await systemClock.sleep(ms, signal)
+    sleep: (ms: number, signal?: AbortSignal): Promise<void> => {
+      if (ms === xdsLimits.connectMs) return systemClock.sleep(ms, signal)
       delays.push(ms)
-      await systemClock.sleep(1, signal)
+      return systemClock.sleep(1, signal)
     },
   }
   const node = connect(port, { clock, random: { float: () => 0.5, bytes: (count) => new Uint8Array(count) } })
@@ -227,9 +303,18 @@ test('runXdsClient() comes back at once from a clean end, and ever more slowly w
 test('runXdsClient() fails clearly without a token, and goes on trying', async () => {
   const { port } = await serve(tables())
   let token: string | undefined
-  const node = connect(port, { token: () => (token === undefined ? Promise.reject(new Error('Cannot use token file "t": it is empty')) : Promise.resolve(token)) })
+  const node = connect(port, {
+    token: () =>
+      token === undefined
+        ? Promise.reject(new Error('Cannot use token file "t": it is empty'))
+        : Promise.resolve(token),
+  })
   await waitFor('a failure', () => terminations(node.events).length > 0)
-  expect(node.events[0]).toEqual({ kind: 'terminated', reason: 'Error', detail: 'Cannot use token file "t": it is empty' })
+  expect(node.events[0]).toEqual({
+    kind: 'terminated',
+    reason: 'Error',
+    detail: 'Cannot use token file "t": it is empty',
+  })
   token = 'jwt'
   await node.synced()
 })
@@ -242,7 +327,9 @@ test('runXdsClient() ends when it is told to, in a stream or between two, and le
   await streaming.running
   expect(getEventListeners(streaming.end.signal, 'abort')).toEqual([])
   await waitFor('the server to notice', () => xds.connections().length === 0)
-  expect(events.filter(({ kind }) => kind === 'connected' || kind === 'disconnected').map(({ kind }) => kind)).toEqual(['connected', 'disconnected'])
+  expect(
+    events.filter(({ kind }) => kind === 'connected' || kind === 'disconnected').map(({ kind }) => kind),
+  ).toEqual(['connected', 'disconnected'])
   stop()
   const slow: XdsLimits = { ...xdsLimits, firstDelayMs: 15_000 }
   const waiting = connect(port, { limits: slow })
