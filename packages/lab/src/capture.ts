@@ -39,7 +39,20 @@ export class Capture implements AsyncDisposable {
   static async open(options: CaptureOptions): Promise<Capture> {
     writeFileSync(options.pcapFile, '')
     const argv = [
-      ...['tcpdump', '-i', FABRIC_INTERFACE, '-n', '-s', '0', '-U', '--immediate-mode', '-B', '32768', '-Z', 'root'],
+      ...[
+        'tcpdump',
+        '-i',
+        FABRIC_INTERFACE,
+        '-n',
+        '-s',
+        '0',
+        '-U',
+        '--immediate-mode',
+        '-B',
+        '32768',
+        '-Z',
+        'root',
+      ],
       ...['-w', options.pcapFile],
     ]
     const tcpdump = await LabProcess.start({
@@ -56,9 +69,20 @@ export class Capture implements AsyncDisposable {
   /** Makes sure that all that crossed the link until now is in the file. @throws {LabError} `TIMEOUT` */
   async prove(): Promise<void> {
     const marker = `capture is live ${randomBytes(12).toString('hex')}`
-    const send = [...this.#options.fabric.networkEntry, 'bash', '-c', `echo "$1" >/dev/udp/${nodeIp(1)}/9`, 'bash', marker]
+    const send = [
+      ...this.#options.fabric.networkEntry,
+      'bash',
+      '-c',
+      `echo "$1" >/dev/udp/${nodeIp(1)}/9`,
+      'bash',
+      marker,
+    ]
     await mustRun(send)
-    await waitFor('the capture to see a datagram we sent', () => this.#file().includes(marker), PROOF_DEADLINE_MS)
+    await waitFor(
+      'the capture to see a datagram we sent',
+      () => this.#file().includes(marker),
+      PROOF_DEADLINE_MS,
+    )
   }
 
   /** Every TCP packet so far, in order. */
@@ -70,7 +94,10 @@ export class Capture implements AsyncDisposable {
   /** Whether `marker` crossed the link in any frame, or cut up over several packets of one connection. */
   async holds(marker: string): Promise<boolean> {
     const packets = await this.packets()
-    return this.#file().includes(marker) || [...tcpStreams(packets).values()].some((bytes) => Buffer.from(bytes).includes(marker))
+    return (
+      this.#file().includes(marker) ||
+      [...tcpStreams(packets).values()].some((bytes) => Buffer.from(bytes).includes(marker))
+    )
   }
 
   /**
@@ -83,7 +110,11 @@ export class Capture implements AsyncDisposable {
     await this.prove()
     await this.#tcpdump.kill('SIGINT')
     const dropped = /(\d+) packets? dropped by kernel/.exec(this.#tcpdump.logs())?.[1]
-    if (dropped !== '0') throw new LabError('CAPTURE_UNPROVEN', `The capture lost packets, ${dropped ?? 'nobody knows how many'}`)
+    if (dropped !== '0')
+      throw new LabError(
+        'CAPTURE_UNPROVEN',
+        `The capture lost packets, ${dropped ?? 'nobody knows how many'}`,
+      )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -20,7 +20,9 @@ export function findCgroupRoots(mounts: string): readonly string[] {
     return { path: left.split(' ')[4] ?? '', type, options: options.split(',') }
   })
   const unified = rows.filter(({ type }) => type === 'cgroup2').map(({ path }) => path)
-  const first = V1_HIERARCHIES.map((name) => rows.find(({ type, options }) => type === 'cgroup' && options.includes(name)))
+  const first = V1_HIERARCHIES.map((name) =>
+    rows.find(({ type, options }) => type === 'cgroup' && options.includes(name)),
+  )
   return [...unified, ...first.flatMap((row) => (row === undefined ? [] : [row.path])).slice(0, 1)]
 }
 
@@ -50,7 +52,11 @@ export class CgroupTree {
 
   /** The tree an earlier run left. */
   static existing(name: string): CgroupTree {
-    return new CgroupTree(cgroupRoots().map((root) => join(root, name)).filter((path) => existsSync(path)))
+    return new CgroupTree(
+      cgroupRoots()
+        .map((root) => join(root, name))
+        .filter((path) => existsSync(path)),
+    )
   }
 
   /** Makes `group`, a path below the tree. @returns the files a process writes 0 to in order to enter it */
@@ -102,7 +108,9 @@ function subgroups(path: string): readonly string[] {
 
 function processesBelow(path: string): readonly number[] {
   if (!existsSync(path)) return []
-  const own = readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== '' && line !== '0')
+  const own = readFileSync(join(path, 'cgroup.procs'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && line !== '0')
   return [...own.map(Number), ...subgroups(path).flatMap(processesBelow)]
 }
 

@@ -33,11 +33,28 @@ export class ClusterDns {
     writeFileSync(hostsFile, '')
     await node.mustRun(['ip', 'address', 'add', `${CLUSTER_DNS_IP}/32`, 'dev', 'lo'])
     const argv = [
-      ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--log-facility=-'],
-      ...['--user=root', '--group=', '--pid-file=', '--bind-interfaces', `--listen-address=${CLUSTER_DNS_IP}`],
+      ...[
+        'dnsmasq',
+        '--keep-in-foreground',
+        '--conf-file=/dev/null',
+        '--no-resolv',
+        '--no-hosts',
+        '--log-facility=-',
+      ],
+      ...[
+        '--user=root',
+        '--group=',
+        '--pid-file=',
+        '--bind-interfaces',
+        `--listen-address=${CLUSTER_DNS_IP}`,
+      ],
       ...[`--local=/${CLUSTER_DOMAIN}/`, '--address=/#/', '--local-ttl=1', `--addn-hosts=${hostsFile}`],
     ]
-    const process = await LabProcess.start({ name: `dns@${node.name}`, argv: node.commandLine(argv, 'dns'), logFile })
+    const process = await LabProcess.start({
+      name: `dns@${node.name}`,
+      argv: node.commandLine(argv, 'dns'),
+      logFile,
+    })
     await process.waitForLog(/read \S*hosts/, 5_000)
     return new ClusterDns(hostsFile, process)
   }

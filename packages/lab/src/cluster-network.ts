@@ -51,7 +51,9 @@ export class ClusterNetwork implements AsyncDisposable {
       try {
         await this.#apply()
       } catch (cause) {
-        this.#deps.report(`Cannot update the service rules: ${cause instanceof Error ? cause.message : String(cause)}`)
+        this.#deps.report(
+          `Cannot update the service rules: ${cause instanceof Error ? cause.message : String(cause)}`,
+        )
       }
     }
   }

@@ -88,7 +88,12 @@ export class CniRuntime {
     attachment: CniAttachment,
     prevResult: Readonly<Record<string, unknown>> | undefined,
   ): Promise<Readonly<Record<string, unknown>> | undefined> {
-    const request = { ...plugin, cniVersion: CNI_VERSION, name: this.#network.name, ...(prevResult === undefined ? {} : { prevResult }) }
+    const request = {
+      ...plugin,
+      cniVersion: CNI_VERSION,
+      name: this.#network.name,
+      ...(prevResult === undefined ? {} : { prevResult }),
+    }
     const { code, stdout, stderr } = await this.#deps.run([this.#deps.findPlugin(plugin.type)], {
       input: JSON.stringify(request),
       env: environment(command, attachment, this.#deps.pluginPath),
@@ -97,12 +102,17 @@ export class CniRuntime {
     const answer = parseRecord(stdout)
     if (code === 0) return command === 'ADD' ? (answer ?? {}) : undefined
     const cniCode = typeof answer?.['code'] === 'number' ? answer['code'] : 999
-    const said = typeof answer?.['msg'] === 'string' ? `${answer['msg']} ${String(answer['details'] ?? '')}` : `${stdout}${stderr}`
-    throw new CniRefusal(cniCode, `CNI ${command} by ${plugin.type} refused with ${cniCode}: ${said.trim()}`)
+    const said = [answer?.['msg'], answer?.['details']].filter((text) => typeof text === 'string').join(' ')
+    const why = said === '' ? `${stdout}${stderr}` : said
+    throw new CniRefusal(cniCode, `CNI ${command} by ${plugin.type} refused with ${cniCode}: ${why.trim()}`)
   }
 }
 
-function environment(command: CniCommand, attachment: CniAttachment, pluginPath: string): Record<string, string> {
+function environment(
+  command: CniCommand,
+  attachment: CniAttachment,
+  pluginPath: string,
+): Record<string, string> {
   const { namespace, name, uid } = attachment.pod
   return {
     CNI_COMMAND: command,
@@ -122,7 +132,12 @@ function environment(command: CniCommand, attachment: CniAttachment, pluginPath:
 
 /** The network of pods: a cable to the node for each, so that all its packets cross the node's own routing and DNAT. */
 export function podNetwork(subnet: string, chained: readonly CniPlugin[]): CniNetwork {
-  const ipam = { type: 'host-local', dataDir: '/run/cni/networks', ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] }
+  const ipam = {
+    type: 'host-local',
+    dataDir: '/run/cni/networks',
+    ranges: [[{ subnet }]],
+    routes: [{ dst: '0.0.0.0/0' }],
+  }
   return { name: 'lab', plugins: [{ type: 'ptp', ipMasq: false, mtu: 1500, ipam }, ...chained] }
 }
 

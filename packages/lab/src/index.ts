@@ -6,7 +6,15 @@ export { LabPod } from './lab-pod.ts'
 export { LabProcess } from './lab-process.ts'
 export { liveLabs, type LabId, type LabRecord, removeLeftovers, tracesOf } from './lab-state.ts'
 export { Capture } from './capture.ts'
-export { readPcap, TCP_FIN, TCP_RST, TCP_SYN, type CapturedFrame, type TcpPacket, tcpStreams } from './pcap-reader.ts'
+export {
+  readPcap,
+  TCP_FIN,
+  TCP_RST,
+  TCP_SYN,
+  type CapturedFrame,
+  type TcpPacket,
+  tcpStreams,
+} from './pcap-reader.ts'
 export type { MeshEnvironment } from './mesh-apps.ts'
 export { checkRequirements, type Machine } from './requirements.ts'
 export type { CommandOptions, CommandResult } from './run-command.ts'

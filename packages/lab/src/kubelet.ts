@@ -71,7 +71,9 @@ export class Kubelet implements AsyncDisposable {
       try {
         this.#follow(event.type === 'deleted', event.object)
       } catch (cause) {
-        this.#deps.report(`Cannot run Pod ${event.object.metadata.name}: ${cause instanceof Error ? cause.message : String(cause)}`)
+        this.#deps.report(
+          `Cannot run Pod ${event.object.metadata.name}: ${cause instanceof Error ? cause.message : String(cause)}`,
+        )
       }
     }
   }
@@ -92,14 +94,19 @@ export class Kubelet implements AsyncDisposable {
     const { clock, random, logFile, openSandbox, tokens } = this.#deps
     return new PodRun(spec, {
       hostIp: node.ip,
-      openSandbox: (pod) => (pod.hostNetwork ? Promise.resolve(hostSandbox(pod, node, this.#deps.volumeDirectory(pod))) : openSandbox(pod, node)),
+      openSandbox: (pod) =>
+        pod.hostNetwork
+          ? Promise.resolve(hostSandbox(pod, node, this.#deps.volumeDirectory(pod)))
+          : openSandbox(pod, node),
       volumes: {
         configMap: (namespace, name) => this.#configMap(namespace, name),
         token: (pod, volume) => tokens.issue({ ...pod, pod }, volume),
       },
       logFile,
       writeStatus: (pod, seen) => this.#writeStatus(pod, seen),
-      probe: async (url) => (await node.run(['curl', '--silent', '--fail', '--max-time', '1', '--output', '/dev/null', url])).code === 0,
+      probe: async (url) =>
+        (await node.run(['curl', '--silent', '--fail', '--max-time', '1', '--output', '/dev/null', url]))
+          .code === 0,
       clock,
       random,
     })
@@ -111,7 +118,10 @@ export class Kubelet implements AsyncDisposable {
     if (stopping !== undefined || run === undefined) return stopping ?? Promise.resolve()
     const stopped = run.stop().then(
       () => undefined,
-      (cause: unknown) => this.#deps.report(`Cannot end Pod ${run.spec.name}: ${cause instanceof Error ? cause.message : String(cause)}`),
+      (cause: unknown) =>
+        this.#deps.report(
+          `Cannot end Pod ${run.spec.name}: ${cause instanceof Error ? cause.message : String(cause)}`,
+        ),
     )
     const done = stopped.then(() => {
       this.#runs.delete(uid)
@@ -137,9 +147,12 @@ export class Kubelet implements AsyncDisposable {
   async #writeStatus(spec: PodSpec, seen: PodObservation): Promise<void> {
     const { namespace, name, uid } = spec
     try {
-      await this.#deps.resources.applyStatus({ kind: 'Pod', namespace, name, uid }, podStatus(seen), { owner: 'kubelet' })
+      await this.#deps.resources.applyStatus({ kind: 'Pod', namespace, name, uid }, podStatus(seen), {
+        owner: 'kubelet',
+      })
     } catch (cause) {
-      if (!(cause instanceof KubeError) || !['OBJECT_NOT_FOUND', 'OBJECT_REPLACED'].includes(cause.code)) throw cause
+      if (!(cause instanceof KubeError) || !['OBJECT_NOT_FOUND', 'OBJECT_REPLACED'].includes(cause.code))
+        throw cause
     }
     this.#deps.onChange()
   }

@@ -70,7 +70,8 @@ export class LabApp {
 
   #process(): LabProcess {
     const process = this.#names().map((name) => this.#find()?.container(name))[0]
-    if (process === undefined) throw new LabError('NOT_FOUND', `${this.name} has not been started in this lab`)
+    if (process === undefined)
+      throw new LabError('NOT_FOUND', `${this.name} has not been started in this lab`)
     return process
   }
 }

@@ -39,6 +39,7 @@ export interface LabCluster {
   readonly jwksFile: string
   readonly fabric: NamespaceHolder
   readonly cgroups: CgroupTree
+  /** By their index: node 0 is the control plane's. */
   readonly nodes: readonly LabNode[]
   readonly store: ManifestStore
   readonly resources: FileResources
@@ -52,15 +53,26 @@ export async function openCluster(options: ClusterOptions, life: LabLife): Promi
   const jwksFile = join(directory, 'jwks.json')
   const cgroups = CgroupTree.create(cgroupName(options.id))
   const [resources, tokens, wires] = await Promise.all([
-    FileResources.open({ directory: configDirectory, clock: systemClock, report: ({ message }) => options.report(message) }),
+    FileResources.open({
+      directory: configDirectory,
+      clock: systemClock,
+      report: ({ message }) => options.report(message),
+    }),
     TokenIssuer.create(systemClock),
     openNodes(options.nodes, cgroups, life),
   ])
   life.scope.use(resources)
   writeFileSync(jwksFile, JSON.stringify(tokens.jwks))
   const { fabric, nodes } = wires
-  const store = new ManifestStore({ directory: configDirectory, nodes: nodes.map(({ name }) => name), clock: systemClock })
-  const withDns = await Promise.all(nodes.map(async (node) => ({ node, dns: await openDns(node, directory) })))
+  const workers = nodes.filter(({ index }) => index > 0)
+  const store = new ManifestStore({
+    directory: configDirectory,
+    nodes: workers.map(({ name }) => name),
+    clock: systemClock,
+  })
+  const withDns = await Promise.all(
+    workers.map(async (node) => ({ node, dns: await openDns(node, directory) })),
+  )
   life.scope.use(await ClusterNetwork.open({ resources, nodes: withDns, report: options.report }))
   const kubelet = life.scope.use(
     new Kubelet({
@@ -88,7 +100,9 @@ async function openNodes(
 ): Promise<{ readonly fabric: NamespaceHolder; readonly nodes: readonly LabNode[] }> {
   const fabric = await openFabric(cgroups)
   life.fabric = fabric
-  const opening = Array.from({ length: count }, (_, n) => LabNode.open(n + 1, { fabric, cgroups, nodes: count }))
+  const opening = Array.from({ length: count + 1 }, (_, n) =>
+    LabNode.open(n, { fabric, cgroups, nodes: count }),
+  )
   life.nodes = await Promise.all(opening)
   return { fabric, nodes: life.nodes }
 }
@@ -101,11 +115,14 @@ function openDns(node: LabNode, directory: string): Promise<ClusterDns> {
   })
 }
 
-function sandboxes(options: ClusterOptions): (pod: { namespace: string; name: string; uid: string }, node: LabNode) => Promise<PodSandbox> {
+function sandboxes(
+  options: ClusterOptions,
+): (pod: { namespace: string; name: string; uid: string }, node: LabNode) => Promise<PodSandbox> {
   const directories = [CNI_PLUGIN_DIR, ...options.pluginDirectories]
   const findPlugin = (type: string): string => {
     const found = directories.map((directory) => join(directory, type)).find((path) => existsSync(path))
-    if (found === undefined) throw new LabError('NOT_FOUND', `There is no CNI plugin ${type} in ${directories.join(' or ')}`)
+    if (found === undefined)
+      throw new LabError('NOT_FOUND', `There is no CNI plugin ${type} in ${directories.join(' or ')}`)
     return found
   }
   return ({ namespace, name, uid }, node) => {

@@ -33,11 +33,17 @@ export async function listPods(lab: LabRecord): Promise<string> {
 export function execIn(lab: LabRecord, name: string, argv: readonly string[]): number {
   const pid = lab.namespaces[name]
   if (pid === undefined) {
-    throw new LabError('NOT_FOUND', `There is no ${name} in this lab, take one of: ${Object.keys(lab.namespaces).toSorted().join(' ')}`)
+    throw new LabError(
+      'NOT_FOUND',
+      `There is no ${name} in this lab, take one of: ${Object.keys(lab.namespaces).toSorted().join(' ')}`,
+    )
   }
   const entry = ['--target', `${pid}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--']
   const env = commandEnvironment({ TERM: 'xterm', PS1: `${name} # ` })
-  const { status, signal } = spawnSync('nsenter', [...entry, ...(argv.length === 0 ? ['sh'] : argv)], { stdio: 'inherit', env })
+  const { status, signal } = spawnSync('nsenter', [...entry, ...(argv.length === 0 ? ['sh'] : argv)], {
+    stdio: 'inherit',
+    env,
+  })
   return exitStatus(status, signal)
 }
 
@@ -46,15 +52,21 @@ export function readLogs(lab: LabRecord, name: string): string {
   const app = podOfApp(name)
   const prefix = app === undefined ? `${name.replace('/', '.')}.` : `istio-system.${app}.`
   const directory = join(labDirectory(lab.id), 'logs')
-  const files = readdirSync(directory).filter((file) => file.startsWith(prefix)).toSorted()
-  if (files.length === 0) throw new LabError('NOT_FOUND', `Nothing named ${name} has said anything in this lab; see: npm run lab -- ps`)
+  const files = readdirSync(directory)
+    .filter((file) => file.startsWith(prefix))
+    .toSorted()
+  if (files.length === 0)
+    throw new LabError(
+      'NOT_FOUND',
+      `Nothing named ${name} has said anything in this lab; see: npm run lab -- ps`,
+    )
   return files.map((file) => readFileSync(join(directory, file), 'utf8')).join('')
 }
 
 /** Applies a file of YAML. @returns what it held */
 export function applyFile(lab: LabRecord, file: string): readonly string[] {
   if (!existsSync(file)) throw new LabError('NOT_FOUND', `There is no file ${file}`)
-  const nodes = Object.keys(lab.namespaces).filter((name) => !name.includes('/'))
+  const nodes = Object.keys(lab.namespaces).filter((name) => /^node\d+$/.test(name))
   const store = new ManifestStore({ directory: configOf(lab.id), nodes, clock: systemClock })
   return store.apply(readFileSync(file, 'utf8')).map(({ kind, name }) => `${kind} ${name} applied`)
 }
@@ -75,7 +87,11 @@ async function stopHolder(id: LabId): Promise<void> {
   } catch (cause) {
     if (!isGone(cause)) throw cause
   }
-  await waitFor(`lab ${id} to go down`, () => holderOf(id) === undefined && tracesOf(id).length === 0, DOWN_DEADLINE_MS)
+  await waitFor(
+    `lab ${id} to go down`,
+    () => holderOf(id) === undefined && tracesOf(id).length === 0,
+    DOWN_DEADLINE_MS,
+  )
 }
 
 function openConfig(lab: LabRecord): Promise<FileResources> {
@@ -94,6 +110,15 @@ function podRow(pod: KubeObject): readonly string[] {
 }
 
 function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  )
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }

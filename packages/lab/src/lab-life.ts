@@ -26,10 +26,16 @@ export class LabLife {
   record(): void {
     if (this.isEnding) return
     const ofPods = this.pods().flatMap(({ spec, sandbox }) => {
-      return sandbox === undefined || spec.hostNetwork ? [] : [[`${spec.namespace}/${spec.name}`, sandbox.pid] as const]
+      return sandbox === undefined || spec.hostNetwork
+        ? []
+        : [[`${spec.namespace}/${spec.name}`, sandbox.pid] as const]
     })
     const ofNodes = this.nodes.map((node) => [node.name, node.holder.pid] as const)
-    writeRecord({ id: this.id, isReady: this.isReady, namespaces: Object.fromEntries([...ofNodes, ...ofPods]) })
+    writeRecord({
+      id: this.id,
+      isReady: this.isReady,
+      namespaces: Object.fromEntries([...ofNodes, ...ofPods]),
+    })
   }
 
   /** Ends everything, once. @throws {LabError} `LEFT_BEHIND` when something of the lab is still there */

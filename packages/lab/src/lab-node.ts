@@ -118,6 +118,7 @@ export class LabNode {
   }
 }
 
+/** Node 0 has the control plane on it and no pods: its ports are nobody else's, as istiod's are in a cluster. */
 export function nodeName(index: number): string {
-  return `node${index}`
+  return index === 0 ? 'control' : `node${index}`
 }

@@ -72,7 +72,10 @@ export class LabPod {
   }
 
   /** Starts a program that goes on; `write` reaches its standard input, `logs` is all it says. */
-  async start(command: string | readonly string[], env: Readonly<Record<string, string>> = {}): Promise<LabProcess> {
+  async start(
+    command: string | readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<LabProcess> {
     const process = await LabProcess.start({
       name: `${this.name}: ${typeof command === 'string' ? command : command.join(' ')}`,
       argv: this.#commandLine(command),
@@ -85,13 +88,16 @@ export class LabPod {
 
   /** Everything its containers said, or the one of that name. */
   logs(container?: string): string {
-    const names = this.#run().spec.containers.map(({ name }) => name).filter((name) => container === undefined || name === container)
+    const names = this.#run()
+      .spec.containers.map(({ name }) => name)
+      .filter((name) => container === undefined || name === container)
     return names.map((name) => this.#run().container(name)?.logs() ?? '').join('')
   }
 
   #commandLine(command: string | readonly string[]): readonly string[] {
     const { sandbox } = this.#run()
-    if (sandbox === undefined) throw new LabError('NOT_FOUND', `Pod ${this.name} has no sandbox yet: ${this.#state()}`)
+    if (sandbox === undefined)
+      throw new LabError('NOT_FOUND', `Pod ${this.name} has no sandbox yet: ${this.#state()}`)
     return sandbox.commandLine(typeof command === 'string' ? ['sh', '-c', command] : command, 'exec')
   }
 
@@ -105,7 +111,9 @@ export class LabPod {
     const run = this.#deps.find()
     if (run === undefined) return 'there is no such pod'
     const { phase, message, containers } = run.seen
-    const ended = containers.filter(({ exitCode }) => exitCode !== undefined).map(({ name, exitCode }) => `${name} ended with ${exitCode}`)
+    const ended = containers
+      .filter(({ exitCode }) => exitCode !== undefined)
+      .map(({ name, exitCode }) => `${name} ended with ${exitCode}`)
     const tail = ended.length === 0 ? '' : `: ${this.logs().trim().slice(-1000)}`
     return [`phase ${phase}`, ...(message === undefined ? [] : [message]), ...ended].join(', ') + tail
   }

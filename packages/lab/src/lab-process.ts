@@ -48,7 +48,13 @@ export class LabProcess implements AsyncDisposable {
       await new Promise<void>((resolve, reject) => {
         child.once('spawn', resolve)
         child.once('error', (cause) => {
-          reject(new LabError('COMMAND_FAILED', `Cannot start ${options.name}: ${describeArgv(options.argv)}: ${cause.message}`, { cause }))
+          reject(
+            new LabError(
+              'COMMAND_FAILED',
+              `Cannot start ${options.name}: ${describeArgv(options.argv)}: ${cause.message}`,
+              { cause },
+            ),
+          )
         })
       })
       return new LabProcess(options, child)
@@ -68,7 +74,9 @@ export class LabProcess implements AsyncDisposable {
 
   /** The program itself, past what led into its namespaces, as the host numbers it. */
   get facts(): ProcessFacts | undefined {
-    return this.isRunning && this.#child.pid !== undefined ? processFacts(innermostProcess(this.#child.pid)) : undefined
+    return this.isRunning && this.#child.pid !== undefined
+      ? processFacts(innermostProcess(this.#child.pid))
+      : undefined
   }
 
   /** Gives it `text` on standard input. */
@@ -119,10 +127,21 @@ export async function waitForLine(
   const { what, pattern, deadlineMs } = options
   const text = (): string => readFileSync(logFile, 'utf8')
   try {
-    return await waitFor(`${what} to log ${pattern}`, () => text().split('\n').find((line) => pattern.test(line)), deadlineMs)
+    return await waitFor(
+      `${what} to log ${pattern}`,
+      () =>
+        text()
+          .split('\n')
+          .find((line) => pattern.test(line)),
+      deadlineMs,
+    )
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
-    throw new LabError('TIMEOUT', `${message}; its last lines:\n${text().split('\n').slice(-20).join('\n')}`, { cause })
+    throw new LabError(
+      'TIMEOUT',
+      `${message}; its last lines:\n${text().split('\n').slice(-20).join('\n')}`,
+      { cause },
+    )
   }
 }
 

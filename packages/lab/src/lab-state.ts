@@ -37,7 +37,8 @@ export function labDirectory(id: LabId): string {
 
 export function makeLabDirectory(id: LabId): string {
   const directory = labDirectory(id)
-  for (const part of ['config', 'logs', 'pods', 'dns', 'captures', 'istiod']) mkdirSync(join(directory, part), { recursive: true, mode: 0o755 })
+  for (const part of ['config', 'logs', 'pods', 'dns', 'captures', 'istiod'])
+    mkdirSync(join(directory, part), { recursive: true, mode: 0o755 })
   return directory
 }
 

@@ -16,7 +16,15 @@ import { LabPod } from './lab-pod.ts'
 import { downOnSignals } from './lab-signals.ts'
 import { removeLeftovers } from './lab-state.ts'
 import type { LabId } from './lab-state.ts'
-import { agentPod, appNames, istiodPod, meshNamespace, meshPlugin, podOfApp, ztunnelPod } from './mesh-apps.ts'
+import {
+  agentPod,
+  appNames,
+  istiodPod,
+  meshNamespace,
+  meshPlugin,
+  podOfApp,
+  ztunnelPod,
+} from './mesh-apps.ts'
 import type { MeshEnvironment, MeshPaths } from './mesh-apps.ts'
 import { parseObjectName } from './object-name.ts'
 import { checkRequirements } from './requirements.ts'
@@ -96,13 +104,14 @@ export class Lab implements AsyncDisposable {
     return this.#cluster.directory
   }
 
+  /** Those that have pods. */
   get nodes(): readonly LabNode[] {
-    return this.#cluster.nodes
+    return this.#cluster.nodes.slice(1)
   }
 
-  /** @param index From 1, as in its name. */
+  /** @param index From 1, as in its name; 0 is the one that istiod runs on. */
   node(index: number): LabNode {
-    const node = this.nodes[index - 1]
+    const node = this.#cluster.nodes[index]
     if (node === undefined) throw new LabError('NOT_FOUND', `There is no node ${index} in this lab`)
     return node
   }
@@ -124,7 +133,9 @@ export class Lab implements AsyncDisposable {
     if (ref.kind === 'Pod') store.terminate(ref, new Date(systemClock.nowMs()).toISOString())
     else store.remove(ref)
     const isGone = async (): Promise<boolean> =>
-      !(await resources.list(ref.kind)).some(({ metadata }) => metadata.name === ref.name && metadata.namespace === ref.namespace)
+      !(await resources.list(ref.kind)).some(
+        ({ metadata }) => metadata.name === ref.name && metadata.namespace === ref.namespace,
+      )
     await waitFor(`${describeRef(ref)} to be gone`, isGone, deadlineMs)
   }
 
@@ -133,7 +144,8 @@ export class Lab implements AsyncDisposable {
     const [namespace = '', podName = ''] = name.split('/')
     return new LabPod(name, {
       find: () => this.#cluster.kubelet.find(namespace, podName),
-      newLogFile: () => join(this.directory, 'logs', `${namespace}.${podName}.started-${++this.#count.logs}.log`),
+      newLogFile: () =>
+        join(this.directory, 'logs', `${namespace}.${podName}.started-${++this.#count.logs}.log`),
       own: (process) => this.#life.scope.use(process),
     })
   }
@@ -141,8 +153,11 @@ export class Lab implements AsyncDisposable {
   /** @param name `istiod`, `ztunnel@node1`, `agent@node2` */
   app(name: string): LabApp {
     const pod = podOfApp(name)
-    if (pod === undefined) throw new LabError('NOT_FOUND', `"${name}" is none of ${appNames(this.nodes.length).join(', ')}`)
-    return new LabApp(name, this.pod(`istio-system/${pod}`), () => this.#cluster.kubelet.find('istio-system', pod))
+    if (pod === undefined)
+      throw new LabError('NOT_FOUND', `"${name}" is none of ${appNames(this.nodes.length).join(', ')}`)
+    return new LabApp(name, this.pod(`istio-system/${pod}`), () =>
+      this.#cluster.kubelet.find('istio-system', pod),
+    )
   }
 
   /** The names of all pods that run or are to run. */
@@ -156,14 +171,27 @@ export class Lab implements AsyncDisposable {
   }
 
   /** @throws {LabError} `TIMEOUT`, naming `what` and the last failure of `probe` */
-  waitFor<T>(what: string, probe: () => Promise<T | undefined | false> | T | undefined | false, deadlineMs: number): Promise<T> {
+  waitFor<T>(
+    what: string,
+    probe: () => Promise<T | undefined | false> | T | undefined | false,
+    deadlineMs: number,
+  ): Promise<T> {
     return waitFor(what, probe, deadlineMs)
   }
 
   /** Asks an app from inside its own network namespace, where its admin port is. */
   async httpGet(app: string, port: number, path: string): Promise<HttpAnswer> {
     const url = `http://127.0.0.1:${port}${path}`
-    const { stdout } = await this.#must(app, ['curl', '--silent', '--show-error', '--max-time', '10', '--write-out', '\n%{http_code}', url])
+    const { stdout } = await this.#must(app, [
+      'curl',
+      '--silent',
+      '--show-error',
+      '--max-time',
+      '10',
+      '--write-out',
+      '\n%{http_code}',
+      url,
+    ])
     const cut = stdout.lastIndexOf('\n')
     return { status: Number(stdout.slice(cut + 1)), body: stdout.slice(0, cut) }
   }
@@ -174,7 +202,9 @@ export class Lab implements AsyncDisposable {
     const { fabric, cgroups, directory } = this.#cluster
     const pcapFile = join(directory, 'captures', `${name}.pcap`)
     const logFile = join(directory, 'logs', `${name}.log`)
-    return this.#life.scope.use(await Capture.open({ fabric, cgroup: cgroups.make('fabric'), pcapFile, logFile }))
+    return this.#life.scope.use(
+      await Capture.open({ fabric, cgroup: cgroups.make('fabric'), pcapFile, logFile }),
+    )
   }
 
   /** What each of the mesh's programs that run has used. */
@@ -216,7 +246,7 @@ export class Lab implements AsyncDisposable {
 
   async #must(app: string, argv: readonly string[]): Promise<{ readonly stdout: string }> {
     const { nodeName } = this.app(app).pod
-    const node = this.nodes.find(({ name }) => name === nodeName)
+    const node = this.#cluster.nodes.find(({ name }) => name === nodeName)
     if (node === undefined) throw new LabError('NOT_FOUND', `${app} runs on no node of this lab`)
     return mustRun(node.commandLine(argv))
   }

@@ -36,7 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(command: string, rest: readonly string[]): Promise<number> {
-  const [first = '', ...more] = rest
+  const [first = ''] = rest
   switch (command) {
     case 'up':
       return startHolder(rest)
@@ -45,7 +45,7 @@ async function run(command: string, rest: readonly string[]): Promise<number> {
     case 'ps':
       return say(await listPods(currentLab()))
     case 'exec':
-      return execIn(currentLab(), first, more[0] === '--' ? more.slice(1) : more)
+      return execIn(currentLab(), first, rest.slice(rest[1] === '--' ? 2 : 1))
     case 'logs':
       process.stdout.write(readLogs(currentLab(), first))
       return 0
@@ -54,13 +54,15 @@ async function run(command: string, rest: readonly string[]): Promise<number> {
     case 'down':
       checkRequirements()
       return say((await takeDown()).join('\n') || 'No lab is up')
-    case 'help':
-    case '--help':
-      return say(HELP.trimEnd())
     default:
-      process.stderr.write(`lab: "${command}" is no command\n${HELP}`)
-      return 2
+      return help(command)
   }
+}
+
+function help(command: string): number {
+  if (command === 'help' || command === '--help') return say(HELP.trimEnd())
+  process.stderr.write(`lab: "${command}" is no command\n${HELP}`)
+  return 2
 }
 
 function say(text: string): number {
@@ -91,7 +93,9 @@ async function startHolder(args: readonly string[]): Promise<number> {
     process.stderr.write(said)
     if (lab.id === undefined) return 1
     child.unref()
-    return say(`Lab ${lab.id} is up. Look around with: npm run lab -- ps | exec POD CMD | logs APP | apply FILE | down`)
+    return say(
+      `Lab ${lab.id} is up. Look around with: npm run lab -- ps | exec POD CMD | logs APP | apply FILE | down`,
+    )
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
@@ -105,7 +109,8 @@ async function hold(args: readonly string[]): Promise<number> {
     options: { nodes: { type: 'string', default: '2' }, 'no-mesh': { type: 'boolean', default: false } },
   })
   const nodes = Number(values.nodes)
-  if (!Number.isInteger(nodes) || nodes < 1) throw new LabError('MANIFEST_INVALID', `--nodes must be a number from 1: "${values.nodes}"`)
+  if (!Number.isInteger(nodes) || nodes < 1)
+    throw new LabError('MANIFEST_INVALID', `--nodes must be a number from 1: "${values.nodes}"`)
   const report = (message: string): void => void process.stderr.write(`lab: ${message}\n`)
   const lab = await Lab.up({ nodes, mesh: !values['no-mesh'], manifests: positionals, report })
   await lab.ready(UP_DEADLINE_MS).catch((cause: unknown) => report(String(cause)))

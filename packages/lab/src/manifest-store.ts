@@ -25,7 +25,8 @@ export class ManifestStore {
   readonly #options: StoreOptions
 
   constructor(options: StoreOptions) {
-    if (options.nodes.length > MAX_NODES) throw new LabError('MANIFEST_INVALID', `A lab has at most ${MAX_NODES} nodes`)
+    if (options.nodes.length > MAX_NODES)
+      throw new LabError('MANIFEST_INVALID', `A lab has at most ${MAX_NODES} nodes`)
     this.#options = options
   }
 
@@ -39,7 +40,9 @@ export class ManifestStore {
   /** Sets labels of an object that was applied; null takes one away. @throws {LabError} `NOT_FOUND` */
   label(ref: ObjectRef, labels: Readonly<Record<string, string | null>>): void {
     const metadata = recordAt(this.#must(ref), 'metadata')
-    const merged = Object.entries({ ...recordAt(metadata, 'labels'), ...labels }).filter(([, value]) => value !== null)
+    const merged = Object.entries({ ...recordAt(metadata, 'labels'), ...labels }).filter(
+      ([, value]) => value !== null,
+    )
     this.#write(ref, { ...this.#must(ref), metadata: { ...metadata, labels: Object.fromEntries(merged) } })
   }
 
@@ -76,16 +79,22 @@ export class ManifestStore {
     const spec = recordAt(value, 'spec')
     const before = recordAt(this.#object(ref) ?? {}, 'spec')
     if (ref.kind === 'Pod') {
-      return { ...value, spec: { ...spec, nodeName: spec['nodeName'] ?? before['nodeName'] ?? this.#nextNode() } }
+      return {
+        ...value,
+        spec: { ...spec, nodeName: spec['nodeName'] ?? before['nodeName'] ?? this.#nextNode() },
+      }
     }
-    if (ref.kind !== 'Service' || spec['clusterIP'] !== undefined || spec['type'] === 'ExternalName') return value
+    if (ref.kind !== 'Service' || spec['clusterIP'] !== undefined || spec['type'] === 'ExternalName')
+      return value
     const address = typeof before['clusterIP'] === 'string' ? before['clusterIP'] : this.#freeAddress()
     return { ...value, spec: { ...spec, clusterIP: address, clusterIPs: [address] } }
   }
 
   /** The one with the fewest pods of its own network; the first of equals. */
   #nextNode(): string {
-    const taken = this.#specs('pod').filter((spec) => spec['hostNetwork'] !== true).map((spec) => spec['nodeName'])
+    const taken = this.#specs('pod')
+      .filter((spec) => spec['hostNetwork'] !== true)
+      .map((spec) => spec['nodeName'])
     const load = (node: string): number => taken.filter((name) => name === node).length
     return this.#options.nodes.toSorted((a, b) => load(a) - load(b))[0] ?? ''
   }
@@ -101,7 +110,9 @@ export class ManifestStore {
 
   #objects(kind: string): readonly UnknownRecord[] {
     const { directory } = this.#options
-    const names = readdirSync(directory).filter((name) => name.startsWith(`${kind}.`) && name.endsWith('.yaml'))
+    const names = readdirSync(directory).filter(
+      (name) => name.startsWith(`${kind}.`) && name.endsWith('.yaml'),
+    )
     return names.flatMap((name) => parseManifests(textIfThere(join(directory, name)) ?? ''))
   }
 
@@ -128,10 +139,12 @@ export function parseManifests(text: string): readonly UnknownRecord[] {
   if (!Array.isArray(documents)) return []
   return documents.flatMap((document) => {
     const [problem] = document.errors
-    if (problem !== undefined) throw new LabError('MANIFEST_INVALID', `Cannot read manifest: ${problem.message}`, { cause: problem })
+    if (problem !== undefined)
+      throw new LabError('MANIFEST_INVALID', `Cannot read manifest: ${problem.message}`, { cause: problem })
     const value: unknown = document.toJS()
     if (value === null || value === undefined) return []
-    if (!isRecord(value)) throw new LabError('MANIFEST_INVALID', 'Cannot read manifest: a document must be a map')
+    if (!isRecord(value))
+      throw new LabError('MANIFEST_INVALID', 'Cannot read manifest: a document must be a map')
     const items: readonly unknown[] | undefined = Array.isArray(value['items']) ? value['items'] : undefined
     return value['kind'] === 'List' && items !== undefined ? items.filter(isRecord) : [value]
   })
@@ -143,7 +156,10 @@ export function refOfManifest(value: UnknownRecord): ObjectRef {
   const { name, namespace } = metadata
   const kind = kindOf(String(value['apiVersion']), String(value['kind']))
   if (kind === undefined || typeof name !== 'string') {
-    throw new LabError('MANIFEST_INVALID', `Cannot apply ${String(value['kind'])} ${String(name)}: no kind this mesh reads, or no name`)
+    throw new LabError(
+      'MANIFEST_INVALID',
+      `Cannot apply ${String(value['kind'])} ${String(name)}: no kind this mesh reads, or no name`,
+    )
   }
   if (!resourceKinds[kind].namespaced) return { kind, name }
   return { kind, name, namespace: typeof namespace === 'string' ? namespace : 'default' }

@@ -35,7 +35,10 @@ export function podOfApp(app: string): string | undefined {
 
 /** How scenarios name every app of a lab. */
 export function appNames(nodes: number): readonly string[] {
-  const ofNode = Array.from({ length: nodes }, (_, n) => nodeName(n + 1)).flatMap((node) => [`agent@${node}`, `ztunnel@${node}`])
+  const ofNode = Array.from({ length: nodes }, (_, n) => nodeName(n + 1)).flatMap((node) => [
+    `agent@${node}`,
+    `ztunnel@${node}`,
+  ])
   return ['istiod', ...ofNode]
 }
 
@@ -64,8 +67,15 @@ export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
     kind: 'istiod',
     name: 'istiod',
     serviceAccount: 'istiod',
-    node: 1,
-    args: ['--config-dir', paths.configDirectory, '--jwks', paths.jwksFile, '--state-dir', paths.istiodDirectory],
+    node: 0,
+    args: [
+      '--config-dir',
+      paths.configDirectory,
+      '--jwks',
+      paths.jwksFile,
+      '--state-dir',
+      paths.istiodDirectory,
+    ],
     env: { POD_NAMESPACE: NAMESPACE, CLUSTER_ID: 'Kubernetes', ...extra.istiod },
     probe: { port: 8080, path: '/ready' },
   })
@@ -85,7 +95,7 @@ export function agentPod(node: number, paths: MeshPaths, extra: MeshEnvironment)
 
 export function ztunnelPod(node: number, paths: MeshPaths, extra: MeshEnvironment): object {
   const name = `ztunnel-${nodeName(node)}`
-  const controlPlane = `https://${nodeIp(1)}:15012`
+  const controlPlane = `https://${nodeIp(0)}:15012`
   const root = join(paths.istiodDirectory, 'root-cert.pem')
   return appPod(paths, {
     kind: 'ztunnel',
@@ -129,10 +139,16 @@ const PROGRAMS: Readonly<Record<AppKind, string>> = {
   agent: 'apps/cni/bin/istio-cni-agent',
   ztunnel: 'apps/ztunnel/bin/ztunnel',
 }
-const APP_LABELS: Readonly<Record<AppKind, string>> = { istiod: 'istiod', agent: 'istio-cni-node', ztunnel: 'ztunnel' }
+const APP_LABELS: Readonly<Record<AppKind, string>> = {
+  istiod: 'istiod',
+  agent: 'istio-cni-node',
+  ztunnel: 'ztunnel',
+}
 
 function appPod(paths: MeshPaths, app: AppPod): object {
-  const token = { serviceAccountToken: { path: 'istio-token', audience: 'istio-ca', expirationSeconds: TOKEN_SECONDS } }
+  const token = {
+    serviceAccountToken: { path: 'istio-token', audience: 'istio-ca', expirationSeconds: TOKEN_SECONDS },
+  }
   return {
     apiVersion: 'v1',
     kind: 'Pod',

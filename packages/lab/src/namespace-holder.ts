@@ -49,7 +49,11 @@ export class NamespaceHolder implements AsyncDisposable {
     const script = `set -e\n${options.setUp}\ntrap '' CHLD\necho '${READY}'\nread -r _ || true`
     const made = ['unshare', ...options.unshare, '--pid', '--fork', '--kill-child', '--', 'sh', '-c', script]
     const [program = '', ...args] = inCgroup(options.cgroup, [...options.within, ...made])
-    const child = spawn(program, args, { detached: true, env: commandEnvironment(options.env), stdio: 'pipe' })
+    const child = spawn(program, args, {
+      detached: true,
+      env: commandEnvironment(options.env),
+      stdio: 'pipe',
+    })
     const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
     await untilReady(child, options.name)
     return new NamespaceHolder(child, ended, innermostProcess(child.pid ?? 0))
@@ -57,7 +61,18 @@ export class NamespaceHolder implements AsyncDisposable {
 
   /** What leads into all of these namespaces: put it before a program and its arguments. */
   get entry(): readonly string[] {
-    return ['nsenter', '--target', `${this.pid}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--']
+    return [
+      'nsenter',
+      '--target',
+      `${this.pid}`,
+      '--mount',
+      '--uts',
+      '--ipc',
+      '--net',
+      '--pid',
+      '--cgroup',
+      '--',
+    ]
   }
 
   /** Leads into the network namespace alone; process numbers and files stay the host's. */
@@ -84,7 +99,11 @@ function untilReady(child: ChildProcess, name: string): Promise<void> {
   child.stderr?.on('data', (chunk: Buffer) => {
     said = `${said}${chunk.toString('utf8')}`.slice(-2000)
   })
-  child.once('error', (cause) => reject(new LabError('COMMAND_FAILED', `Cannot make ${name}: ${cause.message}`, { cause })))
-  child.once('close', () => reject(new LabError('COMMAND_FAILED', `Cannot make ${name}: ${describeArgv([said.trim()])}`)))
+  child.once('error', (cause) =>
+    reject(new LabError('COMMAND_FAILED', `Cannot make ${name}: ${cause.message}`, { cause })),
+  )
+  child.once('close', () =>
+    reject(new LabError('COMMAND_FAILED', `Cannot make ${name}: ${describeArgv([said.trim()])}`)),
+  )
   return promise
 }

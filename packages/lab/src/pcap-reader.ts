@@ -40,15 +40,22 @@ const PROTOCOL_TCP = 6
 export function* readPcap(file: Uint8Array): Generator<CapturedFrame> {
   if (file.length < FILE_HEADER_BYTES) return
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
-  if (view.getUint32(0, true) !== MAGIC_MICROSECONDS || (view.getUint32(20, true) & 0xffff) !== LINK_ETHERNET) {
-    throw new LabError('CAPTURE_UNPROVEN', 'Cannot read capture: it is no little-endian pcap of Ethernet frames')
+  if (
+    view.getUint32(0, true) !== MAGIC_MICROSECONDS ||
+    (view.getUint32(20, true) & 0xffff) !== LINK_ETHERNET
+  ) {
+    throw new LabError(
+      'CAPTURE_UNPROVEN',
+      'Cannot read capture: it is no little-endian pcap of Ethernet frames',
+    )
   }
   let at = FILE_HEADER_BYTES
   while (at + RECORD_HEADER_BYTES <= file.length) {
     const captured = view.getUint32(at + 8, true)
     const end = at + RECORD_HEADER_BYTES + captured
     if (end > file.length) return
-    if (captured < view.getUint32(at + 12, true)) throw new LabError('CAPTURE_UNPROVEN', `Cannot trust capture: it cut the frame at byte ${at}`)
+    if (captured < view.getUint32(at + 12, true))
+      throw new LabError('CAPTURE_UNPROVEN', `Cannot trust capture: it cut the frame at byte ${at}`)
     const timestampMs = view.getUint32(at, true) * 1000 + view.getUint32(at + 4, true) / 1000
     const bytes = file.subarray(at + RECORD_HEADER_BYTES, end)
     yield { bytes, tcp: readFrame(bytes, timestampMs) }
@@ -89,8 +96,10 @@ function readFrame(frame: Uint8Array, timestampMs: number): TcpPacket | undefine
   const isTagged = view.getUint16(12) === ETHERTYPE_VLAN && frame.length >= 18
   const start = isTagged ? 18 : 14
   const type = view.getUint16(start - 2)
-  if (type === ETHERTYPE_IPV4 && frame.length >= start + 20) return readIpv4(frame.subarray(start), timestampMs)
-  if (type === ETHERTYPE_IPV6 && frame.length >= start + 40) return readIpv6(frame.subarray(start), timestampMs)
+  if (type === ETHERTYPE_IPV4 && frame.length >= start + 20)
+    return readIpv4(frame.subarray(start), timestampMs)
+  if (type === ETHERTYPE_IPV6 && frame.length >= start + 40)
+    return readIpv6(frame.subarray(start), timestampMs)
   return undefined
 }
 
@@ -100,7 +109,11 @@ function readIpv4(packet: Uint8Array, timestampMs: number): TcpPacket | undefine
   if (view.getUint8(9) !== PROTOCOL_TCP || (view.getUint16(6) & 0x1fff) !== 0) return undefined
   const total = view.getUint16(2) || packet.length // 0: cut up by the card later, so the frame's length counts
   const text = (at: number): string => packet.subarray(at, at + 4).join('.')
-  return readTcp(packet.subarray(headerBytes, total), { timestampMs, source: text(12), destination: text(16) })
+  return readTcp(packet.subarray(headerBytes, total), {
+    timestampMs,
+    source: text(12),
+    destination: text(16),
+  })
 }
 
 /** Extension headers are not followed: nothing in a lab sends any with TCP. */
@@ -108,11 +121,19 @@ function readIpv6(packet: Uint8Array, timestampMs: number): TcpPacket | undefine
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength)
   if (view.getUint8(6) !== PROTOCOL_TCP) return undefined
   const end = 40 + view.getUint16(4)
-  const text = (at: number): string => Array.from({ length: 8 }, (_, n) => view.getUint16(at + 2 * n).toString(16)).join(':')
-  return readTcp(packet.subarray(40, end === 40 ? packet.length : end), { timestampMs, source: text(8), destination: text(24) })
+  const text = (at: number): string =>
+    Array.from({ length: 8 }, (_, n) => view.getUint16(at + 2 * n).toString(16)).join(':')
+  return readTcp(packet.subarray(40, end === 40 ? packet.length : end), {
+    timestampMs,
+    source: text(8),
+    destination: text(24),
+  })
 }
 
-function readTcp(segment: Uint8Array, ip: Pick<TcpPacket, 'timestampMs' | 'source' | 'destination'>): TcpPacket | undefined {
+function readTcp(
+  segment: Uint8Array,
+  ip: Pick<TcpPacket, 'timestampMs' | 'source' | 'destination'>,
+): TcpPacket | undefined {
   if (segment.length < 20) return undefined
   const view = new DataView(segment.buffer, segment.byteOffset, segment.byteLength)
   return {

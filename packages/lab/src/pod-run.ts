@@ -33,7 +33,8 @@ export interface PodRunDeps {
 
 const STARTING_STEP_MS = 20
 const STEADY_STEP_MS = 200
-const PROBE_MS = 1_000
+const STARTING_PROBE_MS = 100
+const STEADY_PROBE_MS = 1_000
 const MAX_EVENTS = 100
 
 /** One pod from its first sandbox to its last process, as a kubelet keeps it. Containers that end are not restarted. */
@@ -83,7 +84,8 @@ export class PodRun {
   /** Starts a container again that has ended. */
   async restart(name: string): Promise<void> {
     const spec = this.spec.containers.find((container) => container.name === name)
-    if (spec === undefined || this.#sandbox === undefined || this.#containers.get(name)?.isRunning === true) return
+    if (spec === undefined || this.#sandbox === undefined || this.#containers.get(name)?.isRunning === true)
+      return
     await this.#startContainer(spec, this.#sandbox)
     await this.#observe()
   }
@@ -106,14 +108,20 @@ export class PodRun {
     await this.#deps.writeStatus(this.spec, this.#seen)
     const sandbox = await this.#untilSandbox(signal)
     if (sandbox === undefined) return
-    await this.#change({ podIps: sandbox.ips, startedAt: new Date(this.#deps.clock.nowMs()).toISOString(), message: undefined })
+    await this.#change({
+      podIps: sandbox.ips,
+      startedAt: new Date(this.#deps.clock.nowMs()).toISOString(),
+      message: undefined,
+    })
     await mountVolumes(this.spec, this.#volumeDeps(sandbox))
     for (const container of this.spec.containers) await this.#startContainer(container, sandbox)
     const life = tokenLifeMs(this.spec)
     let refreshAtMs = life === undefined ? Infinity : this.#deps.clock.monotonicMs() + life
     while (!signal.aborted) {
       await this.#observe()
-      await this.#deps.clock.sleep(this.#seen.isReady ? STEADY_STEP_MS : STARTING_STEP_MS, signal).catch(() => {}) // rejects only when it is to end
+      await this.#deps.clock
+        .sleep(this.#seen.isReady ? STEADY_STEP_MS : STARTING_STEP_MS, signal)
+        .catch(() => {}) // rejects only when it is to end
       if (this.#deps.clock.monotonicMs() < refreshAtMs || life === undefined) continue
       await refreshTokens(this.spec, this.#volumeDeps(sandbox))
       refreshAtMs = this.#deps.clock.monotonicMs() + life
@@ -166,12 +174,16 @@ export class PodRun {
 
   /** A pod is asked often until it is ready, and then once a second. */
   async #isAnswering(): Promise<boolean> {
+    const probes = this.spec.containers.flatMap(({ probe }) => (probe === undefined ? [] : [probe]))
+    if (probes.length === 0) return true
     const ip = this.#sandbox?.ips[0] ?? ''
     const nowMs = this.#deps.clock.monotonicMs()
-    if (this.#seen.isReady && nowMs < this.#probedAtMs + PROBE_MS) return true
+    const { isReady } = this.#seen
+    if (nowMs < this.#probedAtMs + (isReady ? STEADY_PROBE_MS : STARTING_PROBE_MS)) return isReady
     this.#probedAtMs = nowMs
-    const probes = this.spec.containers.flatMap(({ probe }) => (probe === undefined ? [] : [probe]))
-    const answers = await Promise.all(probes.map(({ port, path }) => this.#deps.probe(`http://${ip}:${port}${path}`)))
+    const answers = await Promise.all(
+      probes.map(({ port, path }) => this.#deps.probe(`http://${ip}:${port}${path}`)),
+    )
     return answers.every((isGood) => isGood)
   }
 
@@ -184,7 +196,8 @@ export class PodRun {
 
   async #fail(cause: unknown): Promise<void> {
     this.#note(cause)
-    if (!this.#ended.signal.aborted) await this.#change({ phase: 'Failed', isReady: false, message: messageOf(cause) }).catch(() => {})
+    if (!this.#ended.signal.aborted)
+      await this.#change({ phase: 'Failed', isReady: false, message: messageOf(cause) }).catch(() => {})
   }
 
   #note(cause: unknown): void {

@@ -48,7 +48,11 @@ export class PodSandbox {
   readonly #attachment: CniAttachment
   readonly #result: CniResult
 
-  private constructor(deps: SandboxDeps, attachment: CniAttachment, made: { result: CniResult; holder: NamespaceHolder }) {
+  private constructor(
+    deps: SandboxDeps,
+    attachment: CniAttachment,
+    made: { result: CniResult; holder: NamespaceHolder },
+  ) {
     this.#deps = deps
     this.#attachment = attachment
     this.#result = made.result

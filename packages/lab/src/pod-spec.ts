@@ -16,7 +16,12 @@ export interface ContainerSpec {
 export type VolumeSpec =
   | { readonly kind: 'empty' }
   | { readonly kind: 'config-map'; readonly name: string }
-  | { readonly kind: 'token'; readonly path: string; readonly audience: string; readonly expirationSeconds: number }
+  | {
+      readonly kind: 'token'
+      readonly path: string
+      readonly audience: string
+      readonly expirationSeconds: number
+    }
 
 /** What the kubelet of a lab reads of a pod. */
 export interface PodSpec {
@@ -43,8 +48,16 @@ export function readPodSpec(pod: KubeObject): PodSpec {
     serviceAccount: facts.serviceAccount,
     hostNetwork: facts.hostNetwork,
     isTerminating: pod.metadata.deletionTimestamp !== undefined,
-    containers: spec.get('containers').list().map((container) => readContainer(container)),
-    volumes: new Map(spec.get('volumes').list().map((volume) => [volume.get('name').requiredText(), readVolume(volume)])),
+    containers: spec
+      .get('containers')
+      .list()
+      .map((container) => readContainer(container)),
+    volumes: new Map(
+      spec
+        .get('volumes')
+        .list()
+        .map((volume) => [volume.get('name').requiredText(), readVolume(volume)]),
+    ),
   }
 }
 
@@ -52,18 +65,27 @@ function readContainer(container: Field): ContainerSpec {
   const name = container.get('name').requiredText()
   const argv = [...container.get('command').texts(), ...container.get('args').texts()]
   if (argv.length === 0) {
-    throw new LabError('MANIFEST_INVALID', `Container ${name} has no command: the lab has no images, name a program of this machine`)
+    throw new LabError(
+      'MANIFEST_INVALID',
+      `Container ${name} has no command: the lab has no images, name a program of this machine`,
+    )
   }
   return {
     name,
     argv,
     env: Object.fromEntries(
-      container.get('env').list().map((entry) => [entry.get('name').requiredText(), entry.get('value').text() ?? '']),
+      container
+        .get('env')
+        .list()
+        .map((entry) => [entry.get('name').requiredText(), entry.get('value').text() ?? '']),
     ),
     mounts: container
       .get('volumeMounts')
       .list()
-      .map((mount) => ({ volume: mount.get('name').requiredText(), path: mount.get('mountPath').requiredText() })),
+      .map((mount) => ({
+        volume: mount.get('name').requiredText(),
+        path: mount.get('mountPath').requiredText(),
+      })),
     tcpPorts: container
       .get('ports')
       .list()
@@ -83,14 +105,16 @@ function readProbe(probe: Field): ContainerSpec['probe'] {
 
 function readVolume(volume: Field): VolumeSpec {
   if (!volume.get('emptyDir').isAbsent) return { kind: 'empty' }
-  if (!volume.get('configMap').isAbsent) return { kind: 'config-map', name: volume.get('configMap').get('name').requiredText() }
+  if (!volume.get('configMap').isAbsent)
+    return { kind: 'config-map', name: volume.get('configMap').get('name').requiredText() }
   const [token] = volume
     .get('projected')
     .get('sources')
     .list()
     .map((source) => source.get('serviceAccountToken'))
     .filter((source) => !source.isAbsent)
-  if (token === undefined) throw volume.invalid('must be an emptyDir, a configMap or a projected serviceAccountToken')
+  if (token === undefined)
+    throw volume.invalid('must be an emptyDir, a configMap or a projected serviceAccountToken')
   return {
     kind: 'token',
     path: token.get('path').requiredText(),

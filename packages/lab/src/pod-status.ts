@@ -6,7 +6,11 @@ export interface PodObservation {
   readonly podIps: readonly string[]
   readonly hostIp: string
   readonly startedAt: string | undefined
-  readonly containers: readonly { readonly name: string; readonly isRunning: boolean; readonly exitCode: number | undefined }[]
+  readonly containers: readonly {
+    readonly name: string
+    readonly isRunning: boolean
+    readonly exitCode: number | undefined
+  }[]
   /** Why it is not further, in words. */
   readonly message: string | undefined
 }
@@ -18,7 +22,9 @@ export function podStatus(seen: PodObservation): Readonly<Record<string, unknown
     phase: seen.phase,
     hostIP: seen.hostIp,
     hostIPs: [{ ip: seen.hostIp }],
-    ...(seen.podIps[0] === undefined ? {} : { podIP: seen.podIps[0], podIPs: seen.podIps.map((ip) => ({ ip })) }),
+    ...(seen.podIps[0] === undefined
+      ? {}
+      : { podIP: seen.podIps[0], podIPs: seen.podIps.map((ip) => ({ ip })) }),
     ...(seen.startedAt === undefined ? {} : { startTime: seen.startedAt }),
     ...(seen.message === undefined ? {} : { message: seen.message }),
     conditions: [

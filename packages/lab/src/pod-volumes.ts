@@ -27,13 +27,20 @@ const WRITE = 'mkdir -p "$(dirname "$1")" && cat >"$1.new" && mv "$1.new" "$1"'
 export async function mountVolumes(spec: PodSpec, deps: VolumeDeps): Promise<void> {
   for (const [name, volume] of spec.volumes) {
     for (const [file, text] of Object.entries(await filesOf(spec, volume, deps))) {
-      await must(deps.run(['sh', '-c', WRITE, 'sh', `${deps.directory}/${name}/${file}`], { input: text }), `volume ${name}`)
+      await must(
+        deps.run(['sh', '-c', WRITE, 'sh', `${deps.directory}/${name}/${file}`], { input: text }),
+        `volume ${name}`,
+      )
     }
   }
   if (spec.hostNetwork) return // its programs see the node's files: they are told the volume's own path
   for (const mount of spec.containers.flatMap((container) => container.mounts)) {
-    if (!spec.volumes.has(mount.volume)) throw new LabError('MANIFEST_INVALID', `There is no volume "${mount.volume}" to mount`)
-    await must(deps.run(['sh', '-c', MOUNT, 'sh', `${deps.directory}/${mount.volume}`, mount.path]), `volume ${mount.volume}`)
+    if (!spec.volumes.has(mount.volume))
+      throw new LabError('MANIFEST_INVALID', `There is no volume "${mount.volume}" to mount`)
+    await must(
+      deps.run(['sh', '-c', MOUNT, 'sh', `${deps.directory}/${mount.volume}`, mount.path]),
+      `volume ${mount.volume}`,
+    )
   }
 }
 
@@ -41,7 +48,10 @@ export async function mountVolumes(spec: PodSpec, deps: VolumeDeps): Promise<voi
 export async function refreshTokens(spec: PodSpec, deps: VolumeDeps): Promise<void> {
   for (const [name, volume] of tokenVolumes(spec)) {
     const text = await deps.token(spec, volume)
-    await must(deps.run(['sh', '-c', WRITE, 'sh', `${deps.directory}/${name}/${volume.path}`], { input: text }), `volume ${name}`)
+    await must(
+      deps.run(['sh', '-c', WRITE, 'sh', `${deps.directory}/${name}/${volume.path}`], { input: text }),
+      `volume ${name}`,
+    )
   }
 }
 
@@ -52,10 +62,16 @@ export function tokenLifeMs(spec: PodSpec): number | undefined {
 }
 
 function tokenVolumes(spec: PodSpec): readonly (readonly [string, VolumeSpec & { kind: 'token' }])[] {
-  return [...spec.volumes].flatMap(([name, volume]) => (volume.kind === 'token' ? [[name, volume] as const] : []))
+  return [...spec.volumes].flatMap(([name, volume]) =>
+    volume.kind === 'token' ? [[name, volume] as const] : [],
+  )
 }
 
-async function filesOf(spec: PodSpec, volume: VolumeSpec, deps: VolumeDeps): Promise<Readonly<Record<string, string>>> {
+async function filesOf(
+  spec: PodSpec,
+  volume: VolumeSpec,
+  deps: VolumeDeps,
+): Promise<Readonly<Record<string, string>>> {
   switch (volume.kind) {
     case 'empty':
       return {}

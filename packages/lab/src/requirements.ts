@@ -33,21 +33,27 @@ const CNI_PLUGINS = ['ptp', 'host-local', 'loopback']
  */
 export function checkRequirements(machine: Machine = thisMachine()): void {
   if (machine.platform !== 'linux') {
-    throw missing(`The lab needs Linux, this is ${machine.platform}: run it in a virtual machine with Debian or Ubuntu`)
+    throw missing(
+      `The lab needs Linux, this is ${machine.platform}: run it in a virtual machine with Debian or Ubuntu`,
+    )
   }
   const packages = missingPackages(machine)
   if (packages.length > 0) {
     const sudo = machine.uid === 0 ? '' : 'sudo '
-    throw missing(`The lab lacks programs, run: ${sudo}apt-get install --yes --no-install-recommends ${packages.join(' ')}`)
+    throw missing(
+      `The lab lacks programs, run: ${sudo}apt-get install --yes --no-install-recommends ${packages.join(' ')}`,
+    )
   }
-  if (machine.uid !== 0) throw missing('The lab makes network namespaces and needs root, run the same command with: sudo')
+  if (machine.uid !== 0)
+    throw missing('The lab makes network namespaces and needs root, run the same command with: sudo')
 }
 
 function missingPackages(machine: Machine): readonly string[] {
   const packages = Object.entries(PROGRAMS)
     .filter(([program]) => !machine.hasProgram(program))
     .map(([, name]) => name)
-  if (!CNI_PLUGINS.every((plugin) => machine.hasFile(join(CNI_PLUGIN_DIR, plugin)))) packages.push('containernetworking-plugins')
+  if (!CNI_PLUGINS.every((plugin) => machine.hasFile(join(CNI_PLUGIN_DIR, plugin))))
+    packages.push('containernetworking-plugins')
   return [...new Set(packages)].toSorted()
 }
 

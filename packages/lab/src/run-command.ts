@@ -22,7 +22,15 @@ export interface CommandResult {
 
 const DEFAULT_DEADLINE_MS = 30_000
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 }
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+}
 
 /** The environment of a command; nothing of ours leaks into it. */
 export function commandEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -64,7 +72,12 @@ export function runCommand(argv: readonly string[], options: CommandOptions = {}
   }
   const timer = setTimeout(() => {
     kill()
-    reject(new LabError('TIMEOUT', `Still running after ${deadlineMs} ms: ${describeArgv(argv)}; ${errors.text().slice(-500)}`))
+    reject(
+      new LabError(
+        'TIMEOUT',
+        `Still running after ${deadlineMs} ms: ${describeArgv(argv)}; ${errors.text().slice(-500)}`,
+      ),
+    )
   }, deadlineMs)
   const onOverflow = (): void => {
     kill()

@@ -17,7 +17,10 @@ export interface PortEndpoints {
 }
 
 /** Which ready pods stand behind each Service, in a fixed order. Pure. */
-export function serviceEndpoints(services: readonly KubeObject[], pods: readonly KubeObject[]): readonly ServiceEndpoints[] {
+export function serviceEndpoints(
+  services: readonly KubeObject[],
+  pods: readonly KubeObject[],
+): readonly ServiceEndpoints[] {
   return services
     .map((service) => endpointsOf(service, pods))
     .toSorted((a, b) => compareText(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`))
@@ -27,7 +30,12 @@ function endpointsOf(service: KubeObject, pods: readonly KubeObject[]): ServiceE
   const { namespace = 'default', name } = service.metadata
   const { clusterIps, ports, selector, publishNotReadyAddresses } = readService(service)
   const members = pods
-    .filter((pod) => selector !== undefined && pod.metadata.namespace === namespace && includesLabels(pod.metadata.labels, selector))
+    .filter(
+      (pod) =>
+        selector !== undefined &&
+        pod.metadata.namespace === namespace &&
+        includesLabels(pod.metadata.labels, selector),
+    )
     .filter((pod) => pod.metadata.deletionTimestamp === undefined)
     .map((pod) => ({ facts: readPod(pod), ip: readPod(pod).podIps[0] }))
     .filter(({ facts }) => facts.isReady || publishNotReadyAddresses)

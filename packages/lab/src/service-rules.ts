@@ -56,5 +56,8 @@ function forwardsTo(ip: string, service: ServiceEndpoints): readonly string[] {
 function refusalsOf(ip: string, service: ServiceEndpoints): readonly string[] {
   return service.ports
     .filter(({ endpoints }) => endpoints.length === 0)
-    .map(({ protocol, port }) => `-A ${SERVICES} -d ${ip}/32 -p ${protocol} -m ${protocol} --dport ${port} -j REJECT`)
+    .map(
+      ({ protocol, port }) =>
+        `-A ${SERVICES} -d ${ip}/32 -p ${protocol} -m ${protocol} --dport ${port} -j REJECT`,
+    )
 }

@@ -35,7 +35,10 @@ export class TokenIssuer {
   }
 
   /** @see Kubernetes service account tokens, "Bound service account tokens": the claims a kubelet's token has */
-  issue(subject: TokenSubject, options: { readonly audience: string; readonly expirationSeconds: number }): Promise<string> {
+  issue(
+    subject: TokenSubject,
+    options: { readonly audience: string; readonly expirationSeconds: number },
+  ): Promise<string> {
     const { namespace, serviceAccount, pod, nodeName } = subject
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000)
     const claims = {

@@ -27,9 +27,13 @@ export async function waitFor<T>(
   }
 }
 
-type Attempt<T> = { readonly kind: 'answer'; readonly value: T } | { readonly kind: 'not-yet'; readonly cause?: unknown }
+type Attempt<T> =
+  | { readonly kind: 'answer'; readonly value: T }
+  | { readonly kind: 'not-yet'; readonly cause?: unknown }
 
-async function attempt<T>(probe: () => Promise<T | undefined | false> | T | undefined | false): Promise<Attempt<T>> {
+async function attempt<T>(
+  probe: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<Attempt<T>> {
   try {
     const value = await probe()
     return value === undefined || value === false ? { kind: 'not-yet' } : { kind: 'answer', value }
