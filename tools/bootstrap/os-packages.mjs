@@ -1,76 +1,151 @@
 // The programs of the operating system that demo, lab and their tests use, from Debian's or Ubuntu's own archive.
-import { spawnSync } from 'node:child_process'
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+// The machine is its owner's: we want the programs, so no service of theirs is left running or enabled.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { BootstrapError } from './bootstrap-error.mjs'
+import { megabytes, timed } from './progress.mjs'
+import { runCommand } from './run-command.mjs'
+import { bootLinks, disableNewLinks } from './boot-links.mjs'
+import { keepServicesDown, restorePolicy } from './service-policy.mjs'
 
-/** Program that tells whether a package is there → package. */
-const PROGRAMS = {
-  'iptables-restore': 'iptables',
-  ipset: 'ipset',
-  ip: 'iproute2',
-  tcpdump: 'tcpdump',
-  nginx: 'nginx-light',
-  'redis-server': 'redis-server',
-  'redis-cli': 'redis-tools',
-  curl: 'curl',
-  dnsmasq: 'dnsmasq-base',
-  gcc: 'gcc libc6-dev',
-  conntrack: 'conntrack',
-  nsenter: 'util-linux',
-  ps: 'procps',
+/** Program that tells whether a package is there, and the package. */
+const PROGRAMS = [
+  ['iptables-restore', 'iptables'],
+  ['ipset', 'ipset'],
+  ['ip', 'iproute2'],
+  ['tcpdump', 'tcpdump'],
+  ['nginx', 'nginx-light'],
+  ['redis-server', 'redis-server'],
+  ['redis-cli', 'redis-tools'],
+  ['curl', 'curl'],
+  ['dnsmasq', 'dnsmasq-base'],
+  ['gcc', 'gcc'],
+  ['conntrack', 'conntrack'],
+  ['nsenter', 'util-linux'],
+  ['ps', 'procps'],
+]
+const FILES = [
+  ['usr/include/stdio.h', 'libc6-dev'],
+  ['usr/lib/cni/bridge', 'containernetworking-plugins'],
+]
+const FOLDERS = ['usr/local/sbin', 'usr/local/bin', 'usr/sbin', 'usr/bin', 'sbin', 'bin']
+const APT_OPTIONS = ['-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300']
+
+/**
+ * What the set-up sees of the machine; a test gives another root and other programs.
+ *
+ * @typedef {object} OsDeps
+ * @property {string} root Where the file system begins.
+ * @property {string} toolchain Where an interrupted install is remembered.
+ * @property {boolean} isSuperuser
+ * @property {NodeJS.ProcessEnv} env
+ */
+
+/** @param {string} toolchain @returns {OsDeps} */
+export function thisSystem(toolchain) {
+  return { root: '/', toolchain, isSuperuser: process.getuid?.() === 0, env: process.env }
 }
-const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-const CNI = { file: '/usr/lib/cni/bridge', package: 'containernetworking-plugins' }
-const POLICY = '/usr/sbin/policy-rc.d'
-/** Services of the packages above that an install would start and enable. */
-const SERVICES = ['nginx', 'redis-server']
 
-export function missingPackages() {
-  const missing = Object.entries(PROGRAMS).filter(([program]) => !FOLDERS.some((folder) => existsSync(`${folder}/${program}`))).map(([, name]) => name)
-  return existsSync(CNI.file) ? missing : [...missing, CNI.package]
+/** @param {string} root @returns {readonly string[]} Names of packages. */
+export function missingPackages(root) {
+  const byProgram = PROGRAMS.filter(
+    ([program = '']) => !FOLDERS.some((folder) => existsSync(join(root, folder, program))),
+  )
+  const byFile = FILES.filter(([file = '']) => !existsSync(join(root, file)))
+  return [...byProgram, ...byFile].map(([, name = '']) => name)
 }
 
-export function installOsPackages(say, stop) {
-  const missing = missingPackages()
-  if (missing.length === 0) return
+/**
+ * Installs what is missing, if it may.
+ *
+ * @param {OsDeps} deps
+ * @throws {BootstrapError} with the exact command to run, when it may not.
+ */
+export async function installOsPackages(deps) {
+  const record = join(deps.toolchain, 'os-install.json')
+  const missing = missingPackages(deps.root)
+  if (missing.length === 0 && !existsSync(record)) return
   const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`
-  if (!existsSync('/usr/bin/apt-get')) stop(`these programs are missing and this is no Debian or Ubuntu: install what provides ${missing.join(', ')}`)
-  if (process.getuid() !== 0) stop(`run as root: ${command}`)
-  say(`apt: ${missing.join(' ')} ...`)
-  const startMs = performance.now()
-  const restore = keepServicesDown()
+  if (!existsSync(join(deps.root, 'usr/bin/apt-get'))) {
+    throw new BootstrapError(
+      `this system has no apt-get: use Debian or Ubuntu, or install what provides ${missing.join(', ')}`,
+    )
+  }
+  if (!deps.isSuperuser) throw new BootstrapError(`programs are missing, run: sudo ${command}`)
+  // Before the first change: a run that is killed leaves this, and the next one finishes the tidying.
+  if (!existsSync(record)) writeFileSync(record, JSON.stringify(bootLinks(deps.root)))
+  if (missing.length > 0) {
+    const title = `packages of the system: ${missing.join(' ')}`
+    await timed(
+      title,
+      () => install(deps, missing, command),
+      (bytes) =>
+        `packages of the system: ${megabytes(bytes)} fetched, installed, no service of theirs started`,
+    )
+  } else await finishConfiguring(deps)
+  await disableNewLinks(deps, JSON.parse(readFileSync(record, 'utf8')))
+  rmSync(record)
+  const still = missingPackages(deps.root)
+  if (still.length > 0)
+    throw new BootstrapError(
+      `installed, but not where it is looked for: ${still.join(' ')}; report this with the name of your system`,
+    )
+}
+
+/**
+ * @param {OsDeps} deps @param {readonly string[]} missing @param {string} command
+ * @returns {Promise<number>} Bytes fetched.
+ */
+async function install(deps, missing, command) {
+  const env = { ...deps.env, DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1', LC_ALL: 'C' }
+  const advice = `run "apt-get update && ${command}" and see what it says`
+  const apt = (/** @type {readonly string[]} */ words, options = {}) =>
+    runCommand(['apt-get', ...words], { env, advice, ...options })
+  await apt(['update', '-qq'], { attempts: 3 })
+  const names = await chooseNames(missing, env)
+  const bytes = sizeOf(await apt(['install', ...APT_OPTIONS, '--print-uris', '-qq', ...names]))
+  await apt(['install', ...APT_OPTIONS, '--download-only', ...names], { attempts: 3 })
+  await withServicesDown(deps, async () => {
+    // An unpacking that stops in the middle leaves a machine to repair, so Ctrl-C is answered after it; it takes seconds.
+    await runCommand(['dpkg', '--configure', '-a'], { env, advice, uninterrupted: true })
+    await apt(['install', ...APT_OPTIONS, '--no-download', ...names], { uninterrupted: true })
+  })
+  return bytes
+}
+
+/** After a run that was killed between unpacking and configuring. @param {OsDeps} deps */
+function finishConfiguring(deps) {
+  const env = { ...deps.env, DEBIAN_FRONTEND: 'noninteractive' }
+  return withServicesDown(deps, () => runCommand(['dpkg', '--configure', '-a'], { env, uninterrupted: true }))
+}
+
+/** @param {OsDeps} deps @param {() => Promise<unknown>} work */
+async function withServicesDown(deps, work) {
+  const restore = keepServicesDown(deps.root)
   try {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    const apt = (args) => spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0
-    apt(['update', '-qq'])
-    if (!apt(['install', '-y', '-qq', '--no-install-recommends', ...missing.join(' ').split(' ')])) stop(`"${command}" failed; repair what it says above and run the same command again`)
-    for (const service of SERVICES) if (missing.some((name) => name.startsWith(service))) disable(service)
+    await work()
   } finally {
     restore()
   }
-  say(`apt done in ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
 }
 
-/** While packages are installed nobody may start a service: the machine is its owner's, we only want the programs. */
-function keepServicesDown() {
-  const kept = `${POLICY}.before-ambient`
-  if (existsSync(POLICY)) renameSync(POLICY, kept)
-  writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  const restore = () => {
-    rmSync(POLICY, { force: true })
-    if (existsSync(kept)) renameSync(kept, POLICY)
-    process.off('SIGINT', onSignal)
-    process.off('SIGTERM', onSignal)
-  }
-  const onSignal = () => {
-    restore()
-    process.exit(130)
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  return restore
+/** Some systems have only the larger of two packages. @param {readonly string[]} names @param {NodeJS.ProcessEnv} env */
+async function chooseNames(names, env) {
+  if (!names.includes('nginx-light')) return names
+  const found = await runCommand(['apt-cache', 'search', '--names-only', '^nginx-light$'], { env })
+  return found.trim() === '' ? names.map((name) => (name === 'nginx-light' ? 'nginx' : name)) : names
 }
 
-function disable(service) {
-  if (existsSync('/run/systemd/system')) spawnSync('systemctl', ['disable', '--now', service], { stdio: 'ignore' })
-  else spawnSync('update-rc.d', [service, 'disable'], { stdio: 'ignore' })
+/** Of lines `'uri' file size hash`. @param {string} uris */
+function sizeOf(uris) {
+  return uris
+    .split('\n')
+    .map((line) => Number.parseInt(line.split(' ')[2] ?? '', 10))
+    .filter((size) => !Number.isNaN(size))
+    .reduce((sum, size) => sum + size, 0)
+}
+
+/** After a run that was killed: its policy file must not outlive it. @param {OsDeps} deps */
+export function tidyUp(deps) {
+  if (deps.isSuperuser) restorePolicy(deps.root)
 }

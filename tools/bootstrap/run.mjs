@@ -1,27 +1,47 @@
-// `npm run WHAT`: sets up what WHAT needs, then runs it on the pinned Node from source.
+// `npm run WHAT -- ARGS`: sets up what WHAT needs, then runs it from source on the pinned Node. Its exit code is ours.
 import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
 import { join } from 'node:path'
-import { bootstrap, pinnedNode } from './bootstrap.mjs'
+import { bootstrap, pinnedNode, root, showFailure } from './bootstrap.mjs'
+import { planRun } from './plan-run.mjs'
+import { say } from './progress.mjs'
 
-const ENTRIES = {
-  test: { file: 'tools/test/main.ts', os: process.getuid?.() === 0 },
-  check: { file: 'tools/check/main.ts', os: process.getuid?.() === 0 },
-  demo: { file: 'e2e/demo/main.ts', os: true },
-  lab: { file: 'packages/lab/src/main.ts', os: true },
-  bench: { file: 'tools/bench/main.ts', os: true },
-}
-const root = join(import.meta.dirname, '..', '..')
+const NODE_FLAGS = ['--conditions=@ambient/source', '--disable-warning=ExperimentalWarning']
+
 const [what = '', ...args] = process.argv.slice(2)
-const entry = ENTRIES[what]
-if (entry === undefined) {
-  process.stderr.write(`usage: run.mjs ${Object.keys(ENTRIES).join('|')} [ARGS]\n`)
-  process.exit(2)
+process.exitCode = await main()
+
+/** @returns {Promise<number>} */
+async function main() {
+  const plan = planRun(what, args, process.getuid?.() === 0)
+  if (plan.kind === 'refuse') {
+    say(plan.line)
+    return plan.exitCode
+  }
+  try {
+    await bootstrap(plan.os)
+  } catch (error) {
+    return showFailure(error)
+  }
+  return runEntry(join(root, plan.file))
 }
-if (entry.os && process.getuid?.() !== 0) {
-  process.stderr.write(`${what} makes network namespaces and needs root: sudo npm run ${what}\n`)
-  process.exit(1)
+
+/** @param {string} file @returns {Promise<number>} */
+function runEntry(file) {
+  return new Promise((resolve) => {
+    const env = { ...process.env, NX_DAEMON: 'false' }
+    const child = spawn(pinnedNode, [...NODE_FLAGS, file, ...args], { stdio: 'inherit', env })
+    // A terminal gives Ctrl-C to the child itself; a second one from us would read as "at once".
+    const isTerminal = process.stdin.isTTY || process.stdout.isTTY
+    process.on('SIGINT', () => isTerminal || child.kill('SIGINT'))
+    process.on('SIGTERM', () => child.kill('SIGTERM'))
+    process.on('SIGHUP', () => child.kill('SIGHUP'))
+    child.on('error', (error) => {
+      say(`cannot start ${pinnedNode} (${error.message}): remove .toolchain and run the same command again`)
+      resolve(1)
+    })
+    child.on('exit', (code, signal) =>
+      resolve(code ?? 128 + (signal === null ? 1 : constants.signals[signal])),
+    )
+  })
 }
-bootstrap({ os: entry.os })
-const child = spawn(pinnedNode, ['--conditions=@ambient/source', '--disable-warning=ExperimentalWarning', join(root, entry.file), ...args], { stdio: 'inherit' })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 130)))

@@ -5,13 +5,15 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..', '..')
 const out = join(root, 'packages/xds-proto/src/generated')
+/** @param {string} name */
 const bin = (name) => join(root, 'node_modules/protobufjs-cli/bin', name)
+/** @param {readonly string[]} args */
 const run = (args) =>
   execFileSync(process.execPath, args, { cwd: join(root, 'proto'), stdio: ['ignore', 'ignore', 'inherit'] })
 
 const protos = readdirSync(join(root, 'proto'))
   .filter((name) => name.endsWith('.proto'))
-  .sort()
+  .toSorted()
 const flags = [
   '--target',
   'static-module',

@@ -22,7 +22,8 @@ export function countResults(report: string, exitCode: number): Counted {
     if (tests.length === 0) reasons.push(`no test ran in ${textOf(file, 'name')}: ${textOf(file, 'message')}`)
   }
   if (files.length === 0) reasons.push('there are no tests')
-  if (exitCode !== 0 && reasons.length === 0) reasons.push(`the test run ended with ${exitCode} though every test passed`)
+  if (exitCode !== 0 && reasons.length === 0)
+    reasons.push(`the test run ended with ${exitCode} though every test passed`)
   return { passed, failed: reasons.length, reasons }
 }
 
