@@ -109,10 +109,15 @@ function openIfMatching(
 
 /** The node's namespace and our own, which no pod may be enrolled by. */
 function hostIds(procRoot: string): ReadonlySet<string> {
-  return new Set(
-    [`${procRoot}/1/ns/net`, '/proc/self/ns/net'].flatMap((path) => {
-      const found = statSync(path, { throwIfNoEntry: false })
-      return found === undefined ? [] : [`${found.dev}:${found.ino}`]
-    }),
-  )
+  return new Set([`${procRoot}/1/ns/net`, '/proc/self/ns/net'].flatMap(idOf))
+}
+
+/** Nothing when it may not be looked at: without that right on PID 1, the agent's own namespace is the node's. */
+function idOf(path: string): readonly string[] {
+  try {
+    const { dev, ino } = statSync(path)
+    return [`${dev}:${ino}`]
+  } catch {
+    return []
+  }
 }

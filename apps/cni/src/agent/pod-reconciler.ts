@@ -157,7 +157,8 @@ export class PodReconciler implements AsyncDisposable {
     const netns = held?.netns ?? this.#findNetns(pod)
     const containerId = held?.containerId ?? record?.containerId
     // Put away first: whatever happens below, the descriptor has an owner.
-    this.pods.put({ ...(held ?? this.#blank(pod)), netns, containerId, state: { kind: 'pending', cause: 'being enrolled' } })
+    const state: PodState = held?.state.kind === 'pending' ? held.state : { kind: 'pending', cause: 'being enrolled' }
+    this.pods.put({ ...(held ?? this.#blank(pod)), netns, containerId, state })
     const earlier = record ?? (held?.state.kind === 'draining' ? held : undefined)
     this.pods.put(await enrolPod({ pod, netns, containerId, ips: pod.ips, age: 'running', earlier }, this.#deps))
     await this.#refresh(pod)

@@ -1,0 +1,286 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FileResources } from '@ambient/kube'
+import { systemClock } from '@ambient/lifecycle'
+import { waitFor } from '@ambient/testkit'
+import type { AgentStatus } from '../src/agent/agent-status.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+export const PLUGIN: string = join(ROOT, 'plugin/dist/istio-cni')
+export const SANITIZED_PLUGIN: string = join(ROOT, 'plugin/dist/istio-cni-sanitized')
+const CNI_VERSION = '1.0.0'
+
+export function buildPlugin(): void {
+  execFileSync(join(ROOT, 'plugin/build.sh'), ['--sanitize'], { stdio: 'inherit' })
+}
+
+export interface PluginRun {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a plugin as libcni does: environment, standard input, nothing else. */
+export function runPlugin(words: readonly string[], environment: Readonly<Record<string, string>>, input: string | Buffer): Promise<PluginRun> {
+  const [program = '', ...rest] = words
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, rest, { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment } })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('latin1')))
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
+    child.on('error', reject)
+    child.on('close', (status) => resolve({ status, stdout: Buffer.from(stdout, 'latin1').toString(), stderr }))
+  })
+}
+
+export interface TestPod {
+  readonly name: string
+  readonly uid: string
+  readonly containerId: string
+  readonly netns: string
+  ip: string
+  result: string
+}
+
+/** A node in a namespace of its own: real agent, real CNI chain, a stand-in for ztunnel. Everything ends with `close`. */
+export class CniNode {
+  readonly name: string
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'cni-node-'))
+  readonly configDirectory: string = join(this.directory, 'config')
+  readonly runDirectory: string = join(this.directory, 'run')
+  readonly zdsSocket: string = join(this.directory, 'zds.sock')
+  readonly #processes: ChildProcess[] = []
+  readonly #cgroups: string[] = []
+  readonly #namespaces: string[] = []
+  #pods = 0
+  #resources: FileResources | undefined
+
+  constructor(name: string) {
+    this.name = name
+    mkdirSync(this.configDirectory)
+    this.addNetns(name)
+    ip('-n', name, 'link', 'set', 'lo', 'up')
+    this.exec('sysctl', '-qw', 'net.ipv4.ip_forward=1')
+  }
+
+  addNetns(name: string): void {
+    ip('netns', 'add', name)
+    this.#namespaces.push(name)
+  }
+
+  /** Runs a program in the node's network, and waits. */
+  exec(...words: readonly string[]): string {
+    return inNetns(this.name, ...words)
+  }
+
+  async startAgent(environment: Readonly<Record<string, string>> = {}): Promise<ChildProcess> {
+    const agent = this.spawn(this.name, [join(ROOT, 'bin/istio-cni-agent'), '--config-dir', this.configDirectory, '--health-port', '0'], {
+      NODE_NAME: 'node1',
+      CNI_AGENT_RUN_DIR: this.runDirectory,
+      ZTUNNEL_UDS_ADDRESS: this.zdsSocket,
+      MONITORING_PORT: '0',
+      ...environment,
+    })
+    await waitFor('the agent to be ready', async () => (await this.status()).isReady, { deadlineMs: 15_000 })
+    return agent
+  }
+
+  startZtunnel(mode = ''): { readonly process: ChildProcess; readonly events: () => readonly Readonly<Record<string, unknown>>[] } {
+    const words = [process.execPath, '--conditions=@ambient/source', '--disable-warning=ExperimentalWarning', join(ROOT, 'test/stand-in-ztunnel.ts'), this.zdsSocket, mode]
+    const child = this.spawn(this.name, words, {})
+    let text = ''
+    child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    return { process: child, events: () => text.split('\n').slice(0, -1).map((line) => JSON.parse(line)) }
+  }
+
+  /** What the processes wrote to standard error. */
+  log(): string {
+    const path = join(this.directory, 'log')
+    return existsSync(path) ? readFileSync(path, 'utf8') : ''
+  }
+
+  spawn(netns: string, words: readonly string[], environment: Readonly<Record<string, string>>): ChildProcess {
+    const child = spawn('nsenter', [`--net=/run/netns/${netns}`, '--', ...words], {
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    child.stderr.on('data', (chunk: Buffer) => appendFileSync(join(this.directory, 'log'), chunk))
+    this.#processes.push(child)
+    return child
+  }
+
+  status(): Promise<AgentStatus> {
+    return new Promise((resolve, reject) => {
+      const asked = request({ socketPath: join(this.runDirectory, 'pluginevent.sock'), path: '/status' }, (response) => {
+        let text = ''
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+        response.on('end', () => resolve(JSON.parse(text)))
+      })
+      asked.on('error', reject)
+      asked.end()
+    })
+  }
+
+  async state(pod: TestPod): Promise<string | undefined> {
+    return (await this.status()).pods.find(({ uid }) => uid === pod.uid)?.state
+  }
+
+  /** As istiod sees it. */
+  async annotationOf(pod: TestPod): Promise<string | undefined> {
+    this.#resources ??= await FileResources.open({ directory: this.configDirectory, clock: systemClock, report: () => {} })
+    const pods = await this.#resources.list('Pod')
+    return pods.find(({ metadata }) => metadata.uid === pod.uid)?.metadata.annotations['ambient.istio.io/redirection']
+  }
+
+  writeNamespace(labels: Readonly<Record<string, string>>): void {
+    this.write('namespace.yaml', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels } })
+  }
+
+  writePod(pod: TestPod, change: { readonly labels?: object; readonly annotations?: object; readonly spec?: object; readonly phase?: string } = {}): void {
+    this.write(`${pod.name}.yaml`, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: pod.name, namespace: 'shop', uid: pod.uid, labels: change.labels ?? {}, annotations: change.annotations ?? {} },
+      spec: { nodeName: 'node1', containers: [{ name: 'app' }], ...change.spec },
+      status: { phase: change.phase ?? 'Running', ...(pod.ip === '' ? {} : { podIP: pod.ip, podIPs: [{ ip: pod.ip }] }) },
+    })
+  }
+
+  deletePod(pod: TestPod): void {
+    rmSync(join(this.configDirectory, `${pod.name}.yaml`))
+  }
+
+  /** JSON is YAML. */
+  write(name: string, object: unknown): void {
+    writeFileSync(join(this.configDirectory, name), JSON.stringify(object))
+  }
+
+  newPod(): TestPod {
+    const number = ++this.#pods
+    const netns = `${this.name}p${number}`
+    this.addNetns(netns)
+    const uid = `${String(process.pid).padStart(8, '0')}-0000-4000-8000-${String(number).padStart(12, '0')}`
+    return { name: `pod${number}`, uid, containerId: `${number}`.repeat(64).slice(0, 64), netns, ip: '', result: '' }
+  }
+
+  /** The chain of plugins: Debian's bridge with host-local, then ours. */
+  async add(pod: TestPod): Promise<PluginRun> {
+    await this.#call('ADD', pod, { type: 'loopback' }, '/usr/lib/cni/loopback')
+    const bridge = await this.#call('ADD', pod, bridgeConfig(this.directory), '/usr/lib/cni/bridge')
+    if (bridge.status !== 0) throw new Error(`bridge: ${bridge.stdout}${bridge.stderr}`)
+    const ours = await this.cni('ADD', pod, bridge.stdout)
+    if (ours.status === 0) {
+      pod.result = ours.stdout
+      pod.ip = JSON.parse(bridge.stdout).ips[0].address.split('/')[0]
+    }
+    return ours.status === 0 ? { ...ours, stderr: bridge.stdout } : ours
+  }
+
+  /** As a runtime: our plugin first, then the one before. */
+  async del(pod: TestPod): Promise<PluginRun> {
+    const ours = await this.cni('DEL', pod, pod.result)
+    await this.#call('DEL', pod, { ...bridgeConfig(this.directory), prevResult: JSON.parse(pod.result) }, '/usr/lib/cni/bridge')
+    return ours
+  }
+
+  /** Only our plugin; `prevResult` as text, so that every byte is known. */
+  cni(command: string, pod: TestPod, prevResult: string, extra = '', namespace = 'shop'): Promise<PluginRun> {
+    const config = `{"cniVersion":"${CNI_VERSION}","name":"test","type":"istio-cni","cni_agent_run_dir":"${this.runDirectory}",${extra}"prevResult":${prevResult}}`
+    return runPlugin(['nsenter', `--net=/run/netns/${this.name}`, '--', PLUGIN], environmentOf(command, pod, namespace), config)
+  }
+
+  /** A process in the pod's network and in a cgroup such as the kubelet makes. */
+  runInPod(pod: TestPod, words: readonly string[]): ChildProcess {
+    const group = this.#cgroupOf(pod)
+    return this.spawn(pod.netns, ['sh', '-c', 'echo 0 >"$0" && exec "$@"', join(group, 'cgroup.procs'), ...words], {})
+  }
+
+  async close(): Promise<void> {
+    await this.#resources?.[Symbol.asyncDispose]()
+    for (const child of this.#processes) child.kill('SIGKILL')
+    await Promise.all(this.#processes.map((child) => child.exitCode === null && child.signalCode === null && new Promise((resolve) => child.once('close', resolve))))
+    for (const group of this.#cgroups.toReversed()) await waitFor(`cgroup ${group} to be empty`, () => (removeTree(group), true))
+    for (const name of this.#namespaces) ip('netns', 'del', name)
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  #call(command: string, pod: TestPod, config: object, program: string): Promise<PluginRun> {
+    const input = JSON.stringify({ cniVersion: CNI_VERSION, name: 'test', ...config })
+    return runPlugin(['nsenter', `--net=/run/netns/${this.name}`, '--', program], environmentOf(command, pod, 'shop'), input)
+  }
+
+  #cgroupOf(pod: TestPod): string {
+    const top = join(writableHierarchy(), `cni-test-${this.name}`)
+    if (!existsSync(top)) this.#cgroups.push(top)
+    const group = join(top, 'kubepods', `pod${pod.uid}`, 'c1')
+    mkdirSync(group, { recursive: true })
+    return group
+  }
+}
+
+export function ip(...words: readonly string[]): string {
+  return execFileSync('ip', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+export function inNetns(netns: string, ...words: readonly string[]): string {
+  return execFileSync('nsenter', [`--net=/run/netns/${netns}`, '--', ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+}
+
+/** All rules, policy rules and routes of a namespace; empty chains and counters left out. */
+export function rulesOf(netns: string): string {
+  const saved = ['iptables-save', 'ip6tables-save'].map((program) =>
+    inNetns(netns, program).split('\n').filter((line) => line.startsWith('-A') || /^:\S+ -/.test(line)).join('\n'),
+  )
+  const routing = ['-4', '-6'].flatMap((family) => [ip('-n', netns, family, 'rule'), ip('-n', netns, family, 'route', 'show', 'table', 'all')])
+  return [...saved, ...routing].join('\n--\n')
+}
+
+function environmentOf(command: string, pod: TestPod, namespace: string): Readonly<Record<string, string>> {
+  return {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: pod.containerId,
+    CNI_NETNS: `/run/netns/${pod.netns}`,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: '/usr/lib/cni',
+    CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${pod.name};K8S_POD_INFRA_CONTAINER_ID=${pod.containerId};K8S_POD_UID=${pod.uid}`,
+  }
+}
+
+function bridgeConfig(directory: string): object {
+  return {
+    type: 'bridge',
+    bridge: 'cni0',
+    isGateway: true,
+    ipam: { type: 'host-local', dataDir: join(directory, 'ipam'), ranges: [[{ subnet: '10.77.0.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] },
+  }
+}
+
+/** The first place where a cgroup can be made: cgroup v2, or a hierarchy of v1 that needs nothing set. */
+function writableHierarchy(): string {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' '))
+  const paths = mounts.filter((words) => words.includes('cgroup2') || (words.includes('cgroup') && /(^|,)(pids|cpuacct)(,|$)/.test(words.at(-1) ?? ''))).map((words) => words[4] ?? '')
+  const found = paths.find((path) => {
+    try {
+      const probe = join(path, `cni-probe-${process.pid}`)
+      mkdirSync(probe)
+      rmdirSync(probe)
+      return true
+    } catch {
+      return false
+    }
+  })
+  if (found === undefined) throw new Error('Cannot test the search by cgroup: no cgroup hierarchy is writable; run: mount -t cgroup2 cgroup2 /sys/fs/cgroup')
+  return found
+}
+
+function removeTree(path: string): void {
+  if (!existsSync(path)) return
+  for (const entry of readdirSync(path, { withFileTypes: true })) if (entry.isDirectory()) removeTree(join(path, entry.name))
+  rmdirSync(path)
+}
