@@ -154,7 +154,7 @@ test('encodeDeltaRequest() writes type_url (2), subscribe (3), unsubscribe (4), 
     nonce: 'x',
     error: { code: 3, message: 'm' },
   })
-  expect(hex(bytes)).toBe('120174 1a0161 220162 2a06 0a016e 120176 320178 3a05' + '0803 12016d')
+  expect(hex(bytes)).toBe(packed('120174 1a0161 220162 2a06 0a016e 120176 320178 3a05 0803 12016d'))
 })
 
 test('encodeDeltaResponseOf() makes of encoded resources the message that encodeDeltaResponse() makes', () => {
