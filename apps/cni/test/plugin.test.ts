@@ -1,0 +1,198 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openPluginEndpoint } from '../src/endpoint/plugin-endpoint.ts'
+import { buildPlugin, PLUGIN, type PluginRun, runPlugin, SANITIZED_PLUGIN } from './cni-node.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'cni-plugin-'))
+const nowhere = join(directory, 'nowhere')
+const prevResult = '{ "cniVersion":"1.0.0",  "ips":[ {"address":"10.0.0.2/24"} ],"dns":{} }'
+
+beforeAll(buildPlugin)
+afterAll(() => rmSync(directory, { recursive: true }))
+
+const environment = (command: string, pod = 'web', namespace = 'shop'): Record<string, string> => ({
+  CNI_COMMAND: command,
+  CNI_CONTAINERID: 'c1',
+  CNI_NETNS: '/run/netns/x',
+  CNI_IFNAME: 'eth0',
+  CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${pod};K8S_POD_UID=u1`,
+})
+const config = (more = ''): string =>
+  `{"cniVersion":"1.0.0","type":"istio-cni","cni_agent_run_dir":"${nowhere}","pod_namespace":"istio-system","exclude_namespaces":["kube-system","monitoring"],${more}"prevResult":${prevResult}}`
+const run = (command: string, pod?: string, namespace?: string): Promise<PluginRun> => runPlugin([SANITIZED_PLUGIN], environment(command, pod, namespace), config())
+const error = (code: number): object => ({ cniVersion: '1.0.0', code, msg: expect.any(String), details: expect.any(String) })
+
+describe('istio-cni without an agent', () => {
+  test.each([
+    { command: 'ADD', code: 11 },
+    { command: 'CHECK', code: 11 },
+    { command: 'STATUS', code: 50 },
+  ])('answers $command with error $code', async ({ command, code }) => {
+    const { status, stdout, stderr } = await run(command)
+    expect(JSON.parse(stdout)).toEqual(error(code))
+    expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
+  })
+
+  test.each(['DEL', 'GC'])('lets %s succeed without a word', async (command) => {
+    expect(await run(command)).toEqual({ status: 0, stdout: '', stderr: '' })
+  })
+
+  test.each([
+    { name: 'the agent’s own pod', pod: 'istio-cni-node-x7k2p', namespace: 'istio-system' },
+    { name: 'a pod of an excluded namespace', pod: 'web', namespace: 'monitoring' },
+  ])('hands the result of $name on byte for byte', async ({ pod, namespace }) => {
+    expect(await run('ADD', pod, namespace)).toEqual({ status: 0, stdout: prevResult, stderr: '' })
+  })
+
+  test.each([
+    { name: 'a pod that only looks like the agent', pod: 'istio-cni-node-x7k2p', namespace: 'shop' },
+    { name: 'a pod whose name is the prefix alone', pod: 'istio-cni-node-', namespace: 'istio-system' },
+    { name: 'another pod of the agent’s namespace', pod: 'istiod-1', namespace: 'istio-system' },
+    { name: 'a namespace that begins like an excluded one', pod: 'web', namespace: 'kube-system-2' },
+    { name: 'a pod without a namespace', pod: 'web', namespace: '' },
+  ])('makes $name wait', async ({ pod, namespace }) => {
+    expect(JSON.parse((await run('ADD', pod, namespace)).stdout)).toEqual(error(11))
+  })
+
+  test('makes a pod wait when CNI_ARGS is missing', async () => {
+    const { CNI_ARGS: _, ...rest } = environment('ADD')
+    expect(JSON.parse((await runPlugin([SANITIZED_PLUGIN], rest, config())).stdout)).toEqual(error(11))
+  })
+
+  test('prints an empty result of the asked version when there is no earlier one', async () => {
+    const text = `{"cniVersion":"0.4.0","cni_agent_run_dir":"${nowhere}","exclude_namespaces":["shop"]}`
+    expect((await runPlugin([SANITIZED_PLUGIN], environment('ADD'), text)).stdout).toBe('{"cniVersion":"0.4.0"}')
+  })
+})
+
+test.each(['0.3.1', '0.4.0', '1.0.0', '1.1.0'])('istio-cni answers VERSION by itself and echoes %s', async (cniVersion) => {
+  const { status, stdout } = await runPlugin([SANITIZED_PLUGIN], { CNI_COMMAND: 'VERSION' }, JSON.stringify({ cniVersion }))
+  expect(status).toBe(0)
+  expect(JSON.parse(stdout)).toEqual({ cniVersion, supportedVersions: ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] })
+})
+
+test.each([
+  { name: 'no command', env: {}, input: '{}', code: 4 },
+  { name: 'an empty command', env: { CNI_COMMAND: '' }, input: '{}', code: 4 },
+  { name: 'an unknown command', env: { CNI_COMMAND: 'add' }, input: '{}', code: 4 },
+  { name: 'empty input', env: environment('ADD'), input: '', code: 6 },
+  { name: 'truncated JSON', env: environment('ADD'), input: config().slice(0, -9), code: 6 },
+  { name: 'an array', env: environment('ADD'), input: '[]', code: 6 },
+  { name: 'a NUL byte between members', env: environment('ADD'), input: '{"a":1,\0"b":2}', code: 6 },
+  { name: 'text after the object', env: environment('ADD'), input: '{} x', code: 6 },
+  { name: 'more than 1 MiB', env: environment('ADD'), input: `{"a":"${'x'.repeat(1 << 20)}"}`, code: 5 },
+])('istio-cni answers $name with error $code', async ({ env, input, code }) => {
+  const { status, stdout, stderr } = await runPlugin([SANITIZED_PLUGIN], env, input)
+  expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
+  expect(JSON.parse(stdout)).toMatchObject({ code })
+})
+
+test.each([
+  { name: 'deep nesting', input: `{"cni_agent_run_dir":"${nowhere}","a":${'['.repeat(200_000)}${']'.repeat(200_000)}}` },
+  { name: 'a version that is no version', input: `{"cniVersion":"1.0.0\\",\\"x","cni_agent_run_dir":"${nowhere}"}` },
+  { name: 'a run directory of 4,000 bytes', input: `{"cni_agent_run_dir":"/${'d'.repeat(4000)}"}` },
+  { name: 'a namespace list of all kinds of values', input: `{"cni_agent_run_dir":"${nowhere}","exclude_namespaces":[1,null,["shop"],{"shop":"shop"},"sh\\u006fp"]}` },
+])('istio-cni survives $name and makes the pod wait', async ({ input }) => {
+  const { status, stdout, stderr } = await runPlugin([SANITIZED_PLUGIN], environment('ADD'), input)
+  expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
+  expect(JSON.parse(stdout)).toMatchObject({ code: 11 })
+})
+
+test('istio-cni survives 300 random mutations of its input under the sanitizers', async () => {
+  let seed = 42
+  const random = (below: number): number => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % below
+  const original = Buffer.from(config('"a":[1,{"b":"\\"x\\\\"}],"c":-1.5e3,"d":null,'))
+  const bad: string[] = []
+  const one = async (): Promise<void> => {
+    const input = Buffer.from(original)
+    for (let n = random(6) + 1; n > 0; n--) input[random(input.length)] = random(3) === 0 ? random(256) : (original[random(original.length)] ?? 0)
+    const commands = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION']
+    const part = random(5) === 0 ? input.subarray(0, random(input.length)) : input
+    // A mutated run directory is another path below the same root: still nobody answers there.
+    const { status, stderr, stdout } = await runPlugin([SANITIZED_PLUGIN], environment(commands[random(6)] ?? ''), part)
+    if ((status !== 0 && status !== 1) || stderr !== '' || (status === 1 && !isErrorObject(stdout))) bad.push(`${status} ${stderr} ${stdout} for ${part.toString('latin1')}`)
+  }
+  for (let batch = 0; batch < 75; batch++) await Promise.all([one(), one(), one(), one()])
+  expect(bad).toEqual([])
+})
+
+describe('istio-cni with something on the socket', () => {
+  const text = (path: string): string => `{"cniVersion":"1.0.0","cni_agent_run_dir":"${path}","exclude_namespaces":["kube-system"],"prevResult":${prevResult}}`
+
+  test.each([
+    { name: 'closes at once', answer: '' },
+    { name: 'speaks something else', answer: 'SSH-2.0-x\r\n\r\n' },
+    { name: 'stops in the middle', answer: 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"cniVersion"' },
+    { name: 'says no length', answer: 'HTTP/1.1 200 OK\r\n\r\n{}' },
+    { name: 'answers with NUL bytes', answer: '\0'.repeat(100) },
+  ])('makes the pod wait when it $name', async ({ answer }) => {
+    const path = mkdtempSync(join(directory, 's'))
+    const server = await rawServer(path, answer)
+    const { stdout, stderr } = await runPlugin([SANITIZED_PLUGIN], environment('ADD'), text(path))
+    server.close()
+    expect(stderr).toBe('')
+    expect(JSON.parse(stdout)).toMatchObject({ code: 11 })
+  })
+
+  test('prints the answer of the agent and passes on its verdict, costing at most 5 ms beyond it', async () => {
+    const path = mkdtempSync(join(directory, 'a'))
+    let busyMs = 0
+    await using endpoint = await openPluginEndpoint({
+      path: join(path, 'pluginevent.sock'),
+      maxRequestBytes: 1 << 21,
+      maxConnections: 16,
+      status: () => ({}),
+      onAnswered: () => {},
+      actions: {
+        isReady: true,
+        judge: ({ command }) => {
+          const from = performance.now()
+          return Promise.resolve<'pass' | 'enrol'>(command === 'CHECK' ? 'enrol' : 'pass').finally(() => (busyMs = performance.now() - from))
+        },
+        enrol: () => Promise.resolve(),
+        check: () => Promise.reject(new Error('not whole')),
+        detach: () => Promise.resolve(),
+        detachAllBut: () => Promise.resolve(),
+      },
+    })
+    expect(endpoint).toBeDefined()
+    expect(await runPlugin([SANITIZED_PLUGIN], environment('ADD'), text(path))).toEqual({ status: 0, stdout: prevResult, stderr: '' })
+    expect(JSON.parse((await runPlugin([SANITIZED_PLUGIN], environment('CHECK'), text(path))).stdout)).toMatchObject({ code: 11, details: 'not whole' })
+    expect(await runPlugin([SANITIZED_PLUGIN], environment('STATUS'), text(path))).toEqual({ status: 0, stdout: '', stderr: '' })
+
+    // What a run costs over a program that does nothing, in the same way of starting it.
+    const time = async (words: readonly string[]): Promise<number> => {
+      const from = performance.now()
+      await runPlugin(words, environment('ADD'), text(path))
+      return performance.now() - from - busyMs
+    }
+    const costs: number[] = []
+    for (let n = 0; n < 40; n++) {
+      const nothing = await time(['/bin/true'])
+      costs.push((await time([PLUGIN])) - nothing)
+    }
+    costs.sort((a, b) => a - b)
+    const median = costs[20] ?? Infinity
+    process.stdout.write(`istio-cni costs ${median.toFixed(2)} ms (median of 40), worst ${costs.at(-1)?.toFixed(2)} ms, beyond an empty program and the agent's thinking\n`)
+    expect(median).toBeLessThan(5)
+  })
+})
+
+function isErrorObject(text: string): boolean {
+  try {
+    return typeof JSON.parse(text).code === 'number'
+  } catch {
+    return false
+  }
+}
+
+function rawServer(path: string, answer: string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.end(answer))
+  })
+  return new Promise((resolve) => server.listen(join(path, 'pluginevent.sock'), () => resolve(server)))
+}
