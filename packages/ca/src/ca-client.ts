@@ -1,12 +1,24 @@
 import 'reflect-metadata'
-import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js'
-import { PemConverter, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
+import { ChannelCredentials, Client, Metadata, status } from '@grpc/grpc-js'
+import {
+  PemConverter,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
+} from '@peculiar/x509'
 import type { Clock } from '@ambient/lifecycle'
-import { readCertificate, type SpiffeId, type Svid } from '@ambient/spiffe'
-import { type CertificateRequest, type CertificateResponse, CREATE_CERTIFICATE_PATH, decodeCertificateResponse, encodeCertificateRequest } from '@ambient/xds-proto'
+import type { SpiffeId, Svid } from '@ambient/spiffe'
+import {
+  type CertificateRequest,
+  type CertificateResponse,
+  CREATE_CERTIFICATE_PATH,
+  decodeCertificateResponse,
+  encodeCertificateRequest,
+} from '@ambient/xds-proto'
 import { CaError } from './ca-error.ts'
 import { CURVE, SIGNATURE } from './key-algorithm.ts'
+import { caLimits } from './limits.ts'
 import { serverIdentity } from './server-identity.ts'
+import { svidFromChain } from './svid-from-chain.ts'
 
 export interface CaClientOptions {
   readonly address: { readonly host: string; readonly port: number; readonly plaintext: boolean }
@@ -20,8 +32,15 @@ export interface CaClientOptions {
   readonly clock: Pick<Clock, 'nowMs'>
 }
 
-const CALL_MS = 10_000
-const CHANNEL_OPTIONS = { 'grpc.enable_retries': 0, 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 5000 }
+const CHANNEL_OPTIONS = {
+  'grpc.enable_retries': 0,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 5000,
+  'grpc.use_local_subchannel_pool': 1,
+  // What the environment or the DNS says of proxies and service configuration concerns other programs.
+  'grpc.enable_http_proxy': 0,
+  'grpc.service_config_disable_resolution': 1,
+}
 
 /** Asks the CA for certificates on behalf of pods. Keys are made here and never leave. */
 export class CaClient implements Disposable {
@@ -38,10 +57,25 @@ export class CaClient implements Disposable {
    */
   async requestCertificate(id: SpiffeId, signal: AbortSignal): Promise<Svid> {
     const keys = await crypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
-    const csr = await Pkcs10CertificateRequestGenerator.create({ name: '', keys, signingAlgorithm: SIGNATURE, extensions: [new SubjectAlternativeNameExtension([{ type: 'url', value: id }], true)] })
-    const { certChain } = await this.#call({ csr: `${csr.toString('pem')}\n`, validitySeconds: this.#options.ttlSeconds, metadata: { ImpersonatedIdentity: id } }, signal)
-    const privateKeyPem = PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')
-    return svidOf(id, certChain, privateKeyPem)
+    const csr = await Pkcs10CertificateRequestGenerator.create({
+      name: '',
+      keys,
+      signingAlgorithm: SIGNATURE,
+      extensions: [new SubjectAlternativeNameExtension([{ type: 'url', value: id }], true)],
+    })
+    const { certChain } = await this.#call(
+      {
+        csr: `${csr.toString('pem')}\n`,
+        validitySeconds: this.#options.ttlSeconds,
+        metadata: { ImpersonatedIdentity: id },
+      },
+      signal,
+    )
+    const privateKeyPem = PemConverter.encode(
+      await crypto.subtle.exportKey('pkcs8', keys.privateKey),
+      'PRIVATE KEY',
+    )
+    return svidFromChain(id, certChain, privateKeyPem, this.#options.clock.nowMs())
   }
 
   [Symbol.dispose](): void {
@@ -52,24 +86,34 @@ export class CaClient implements Disposable {
   async #call(request: CertificateRequest, signal: AbortSignal): Promise<CertificateResponse> {
     const client = await this.#client()
     const metadata = await this.#metadata()
-    return await new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    return new Promise((resolve, reject) => {
       const call = client.makeUnaryRequest<CertificateRequest, CertificateResponse>(
         CREATE_CERTIFICATE_PATH,
         encodeCertificateRequest,
         decodeCertificateResponse,
         request,
         metadata,
-        { deadline: this.#options.clock.nowMs() + CALL_MS },
+        { deadline: this.#options.clock.nowMs() + caLimits.callMs },
         (error, response) => {
           signal.removeEventListener('abort', cancel)
+          if (error?.code === status.DEADLINE_EXCEEDED) this.#retire(client)
           if (error !== null) reject(error)
-          else if (response === undefined) reject(new CaError('CERTIFICATE_INVALID', 'The CA answered nothing'))
+          else if (response === undefined)
+            reject(new CaError('CERTIFICATE_INVALID', 'The CA answered nothing'))
           else resolve(response)
         },
       )
       const cancel = (): void => call.cancel()
       signal.addEventListener('abort', cancel, { once: true })
     })
+  }
+
+  /** A connection to a host that is gone would be tried for minutes: who comes next makes a new one. */
+  #retire(client: Client): void {
+    if (this.#channel?.client !== client) return
+    this.#channel = undefined
+    client.close()
   }
 
   /** One channel, replaced when the roots on disk have changed. */
@@ -80,7 +124,9 @@ export class CaClient implements Disposable {
     this.#channel?.client.close()
     const target = `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
     const identity = serverIdentity(address.host, altHostname)
-    const credentials = address.plaintext ? ChannelCredentials.createInsecure() : ChannelCredentials.createSsl(Buffer.from(roots), null, null, { checkServerIdentity: identity.check })
+    const credentials = address.plaintext
+      ? ChannelCredentials.createInsecure()
+      : ChannelCredentials.createSsl(Buffer.from(roots), null, null, { checkServerIdentity: identity.check })
     const client = new Client(target, credentials, { ...CHANNEL_OPTIONS, ...identity.channelOptions })
     this.#channel = { client, roots }
     return client
@@ -94,15 +140,4 @@ export class CaClient implements Disposable {
     metadata.set('clusterid', this.#options.clusterId)
     return metadata
   }
-}
-
-/** Leaf first, intermediates, and in the last element all roots. */
-function svidOf(id: SpiffeId, certChain: readonly string[], privateKeyPem: string): Svid {
-  const roots = certChain.at(-1)
-  if (roots === undefined || certChain.length < 2) throw new CaError('CERTIFICATE_INVALID', `Cannot use the certificate of ${id}: expected a leaf and roots, got ${certChain.length} element(s)`)
-  const certificateChainPem = certChain.slice(0, -1).join('\n')
-  const { uris, notBeforeMs, notAfterMs } = readCertificate(certificateChainPem)
-  if (uris.length !== 1 || uris[0] !== id) throw new CaError('CERTIFICATE_INVALID', `Cannot use a certificate of ${uris.join(', ') || 'nobody'}: ${id} was asked for`)
-  readCertificate(roots)
-  return { id, certificateChainPem, privateKeyPem, trustBundlePem: roots, notBeforeMs, notAfterMs }
 }

@@ -21,7 +21,13 @@ afterEach(() => {
 })
 
 function open(): Promise<CertificateIssuer> {
-  return CertificateIssuer.open({ directory, trustDomain: 'cluster.local', clock: systemClock, defaultTtlSeconds: 86_400, maxTtlSeconds: 172_800 })
+  return CertificateIssuer.open({
+    directory,
+    trustDomain: 'cluster.local',
+    clock: systemClock,
+    defaultTtlSeconds: 86_400,
+    maxTtlSeconds: 172_800,
+  })
 }
 
 interface Serving {
@@ -32,7 +38,11 @@ interface Serving {
   readonly dnsNames?: readonly string[]
 }
 
-async function serve(issuer: CertificateIssuer, decision: { kind: 'issue'; id: typeof id } | { kind: 'refuse' }, serving: Serving = {}) {
+async function serve(
+  issuer: CertificateIssuer,
+  decision: { kind: 'issue'; id: typeof id } | { kind: 'refuse' },
+  serving: Serving = {},
+) {
   const results: string[] = []
   const seen: (string | undefined)[] = []
   const server = new Server()
@@ -42,11 +52,17 @@ async function serve(issuer: CertificateIssuer, decision: { kind: 'issue'; id: t
       return Promise.resolve(decision)
     },
     onResult: (result) => void results.push(result),
+    onFault: (cause) => void results.push(String(cause)),
   })
-  const { certificateChainPem, privateKeyPem } = await issuer.issueServing({ dnsNames: serving.dnsNames ?? ['istiod.istio-system.svc'], ips: serving.ips ?? [] })
+  const { certificateChainPem, privateKeyPem } = await issuer.issueServing({
+    dnsNames: serving.dnsNames ?? ['istiod.istio-system.svc'],
+    ips: serving.ips ?? [],
+  })
   const port = await new Promise<number>((resolve, reject) => {
     const keys = [{ private_key: Buffer.from(privateKeyPem), cert_chain: Buffer.from(certificateChainPem) }]
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, keys), (error, bound) => (error === null ? resolve(bound) : reject(error)))
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, keys), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    )
   })
   const client = new CaClient({
     address: { host: serving.host ?? 'localhost', port, plaintext: false },
@@ -108,12 +124,37 @@ test.each<{ name: string; serving: Serving }>([
 })
 
 test.each<{ name: string; serving: Serving }>([
-  { name: 'has neither the address nor the alternative name', serving: { host: '127.0.0.1', altHostname: 'other.example' } },
-  { name: 'is for the name that is sent for want of a better one only', serving: { host: '127.0.0.1', altHostname: undefined, dnsNames: ['istiod'] } },
+  {
+    name: 'has neither the address nor the alternative name',
+    serving: { host: '127.0.0.1', altHostname: 'other.example' },
+  },
+  {
+    name: 'is for the name that is sent for want of a better one only',
+    serving: { host: '127.0.0.1', altHostname: undefined, dnsNames: ['istiod'] },
+  },
 ])('requestCertificate() does not trust a CA by IP address whose certificate $name', async ({ serving }) => {
   const { client, results } = await serve(await open(), { kind: 'issue', id }, serving)
   await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({ code: 14 })
   expect(results).toEqual([])
+})
+
+test('requestCertificate() learns nothing of why a CA cannot sign; the CA does', async () => {
+  const rootEndsMs = (await open()).rootExpiresAtMs
+  const clock = { nowMs: () => systemClock.nowMs() }
+  const issuer = await CertificateIssuer.open({
+    directory,
+    trustDomain: 'cluster.local',
+    clock,
+    defaultTtlSeconds: 86_400,
+    maxTtlSeconds: 172_800,
+  })
+  const { client, results } = await serve(issuer, { kind: 'issue', id })
+  clock.nowMs = () => rootEndsMs
+  await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({
+    code: 13,
+    details: 'cannot sign',
+  })
+  expect(results).toEqual(['CaError: Cannot sign: the root has expired'])
 })
 
 test('sign() refuses what is no request, and what is too large', async () => {
@@ -128,7 +169,7 @@ test('open() makes one root when two start together, keeps it, and shows only th
   expect((await open()).rootPem).toBe(a.rootPem)
   expect(readFileSync(join(directory, ROOT_CERT_FILE), 'utf8')).toBe(a.rootPem)
   expect(statSync(join(directory, 'ca-root.pem')).mode & 0o777).toBe(0o600)
-  expect(readdirSync(directory).sort()).toEqual(['ca-root.pem', ROOT_CERT_FILE])
+  expect(readdirSync(directory).toSorted()).toEqual(['ca-root.pem', ROOT_CERT_FILE])
 })
 
 test('open() names a root that cannot be used and leaves it alone', async () => {

@@ -8,13 +8,13 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
-  Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509'
 import type { Clock } from '@ambient/lifecycle'
 import type { SpiffeId } from '@ambient/spiffe'
 import { CaError } from './ca-error.ts'
+import { readRequestedKey } from './certificate-request.ts'
 import { CURVE, newSerialNumber, SIGNATURE } from './key-algorithm.ts'
 import { openRoot, type Root } from './root-store.ts'
 
@@ -28,7 +28,6 @@ export interface IssuerOptions {
 
 const SKEW_MS = 120_000
 const SERVING_TTL_MS = 3650 * 86_400_000
-const MAX_CSR_BYTES = 16_384
 
 /** Signs workload and serving certificates with the root on disk. */
 export class CertificateIssuer {
@@ -42,7 +41,10 @@ export class CertificateIssuer {
 
   /** @throws {CaError} `CA_STATE_INVALID` when the root on disk cannot be used. */
   static async open(options: IssuerOptions): Promise<CertificateIssuer> {
-    return new CertificateIssuer(await openRoot(options.directory, options.trustDomain, options.clock), options)
+    return new CertificateIssuer(
+      await openRoot(options.directory, options.trustDomain, options.clock),
+      options,
+    )
   }
 
   get rootPem(): string {
@@ -62,16 +64,21 @@ export class CertificateIssuer {
   async sign(csr: string, id: SpiffeId, ttlSeconds: number): Promise<readonly string[]> {
     const { defaultTtlSeconds, maxTtlSeconds } = this.#options
     const ttl = ttlSeconds > 0 ? ttlSeconds : defaultTtlSeconds
-    if (ttl > maxTtlSeconds) throw new CaError('CSR_INVALID', `Cannot sign for ${ttl} s: at most ${maxTtlSeconds} s are allowed`)
-    const request = await readRequest(csr)
-    const publicKey = await request.publicKey.export()
-    const leaf = await this.#leaf(publicKey, [{ type: 'url', value: id }], ttl * 1000)
+    if (ttl > maxTtlSeconds)
+      throw new CaError('CSR_INVALID', `Cannot sign for ${ttl} s: at most ${maxTtlSeconds} s are allowed`)
+    const leaf = await this.#leaf(await readRequestedKey(csr), [{ type: 'url', value: id }], ttl * 1000)
     return [leaf, this.rootPem]
   }
 
-  async issueServing(names: { readonly dnsNames: readonly string[]; readonly ips: readonly string[] }): Promise<{ readonly certificateChainPem: string; readonly privateKeyPem: string }> {
+  async issueServing(names: {
+    readonly dnsNames: readonly string[]
+    readonly ips: readonly string[]
+  }): Promise<{ readonly certificateChainPem: string; readonly privateKeyPem: string }> {
     const keys = await crypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
-    const alternatives: JsonGeneralName[] = [...names.dnsNames.map((value): JsonGeneralName => ({ type: 'dns', value })), ...names.ips.map((value): JsonGeneralName => ({ type: 'ip', value }))]
+    const alternatives: JsonGeneralName[] = [
+      ...names.dnsNames.map((value): JsonGeneralName => ({ type: 'dns', value })),
+      ...names.ips.map((value): JsonGeneralName => ({ type: 'ip', value })),
+    ]
     const certificateChainPem = await this.#leaf(keys.publicKey, alternatives, SERVING_TTL_MS)
     const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
     return { certificateChainPem, privateKeyPem: PemConverter.encode(pkcs8, 'PRIVATE KEY') }
@@ -79,7 +86,8 @@ export class CertificateIssuer {
 
   async #leaf(publicKey: CryptoKey, names: JsonGeneralName[], ttlMs: number): Promise<string> {
     const nowMs = this.#options.clock.nowMs()
-    if (nowMs >= this.rootExpiresAtMs) throw new Error('Cannot sign: the root has expired')
+    if (nowMs >= this.rootExpiresAtMs)
+      throw new CaError('CA_STATE_INVALID', 'Cannot sign: the root has expired')
     const certificate = await X509CertificateGenerator.create({
       serialNumber: newSerialNumber(),
       subject: '',
@@ -99,15 +107,4 @@ export class CertificateIssuer {
     })
     return `${certificate.toString('pem')}\n`
   }
-}
-
-async function readRequest(csr: string): Promise<Pkcs10CertificateRequest> {
-  if (csr.length > MAX_CSR_BYTES) throw new CaError('CSR_INVALID', `Cannot read a request of ${csr.length} bytes: at most ${MAX_CSR_BYTES}`)
-  try {
-    const request = new Pkcs10CertificateRequest(csr)
-    if (await request.verify()) return request
-  } catch (cause) {
-    throw new CaError('CSR_INVALID', 'Cannot read the certificate request', { cause })
-  }
-  throw new CaError('CSR_INVALID', 'Cannot sign a request that its own key did not sign')
 }

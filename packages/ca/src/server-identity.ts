@@ -20,7 +20,9 @@ export function serverIdentity(host: string, altHostname: string | undefined): S
     channelOptions: isNamed ? {} : { 'grpc.ssl_target_name_override': sentName },
     check: (_sentName, certificate) => {
       const problem = checkServerIdentity(host, certificate)
-      return problem !== undefined && altHostname !== undefined ? checkServerIdentity(altHostname, certificate) : problem
+      return problem !== undefined && altHostname !== undefined
+        ? checkServerIdentity(altHostname, certificate)
+        : problem
     },
   }
 }
