@@ -94,7 +94,11 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
   }
 }
 
-async function openParts(config: IstiodConfig, deps: IstiodDeps & { scope: Scope }, progress: Progress): Promise<Parts> {
+async function openParts(
+  config: IstiodConfig,
+  deps: IstiodDeps & { scope: Scope },
+  progress: Progress,
+): Promise<Parts> {
   const { clock, logger, scope, version } = deps
   const verifier = TokenVerifier.open({
     jwksFile: config.jwksFile,
@@ -103,7 +107,11 @@ async function openParts(config: IstiodConfig, deps: IstiodDeps & { scope: Scope
     clock,
   })
   const resources = scope.use(
-    await FileResources.open({ directory: config.configDirectory, clock, report: (problem) => logProblem(logger, problem) }),
+    await FileResources.open({
+      directory: config.configDirectory,
+      clock,
+      report: (problem) => logProblem(logger, problem),
+    }),
   )
   const issuer = await CertificateIssuer.open({
     directory: config.stateDirectory,
@@ -115,7 +123,9 @@ async function openParts(config: IstiodConfig, deps: IstiodDeps & { scope: Scope
   const metrics = new IstiodMetrics(clock, version)
   metrics.onRoot(issuer.rootExpiresAtMs)
   const { clusterId, trustDomain, domainSuffix, namespace } = config
-  const state = meshState({ clusterId, trustDomain, domainSuffix, rootNamespace: namespace }, (fault) => logFault(logger, fault))
+  const state = meshState({ clusterId, trustDomain, domainSuffix, rootNamespace: namespace }, (fault) =>
+    logFault(logger, fault),
+  )
   state.converted.onChange((changes) => changes.forEach((change) => logConversion(logger, change)))
   const xds = new DeltaXdsServer({
     views: publishResources(state).views,
@@ -150,7 +160,9 @@ async function openHttp(
   const address = config.listenAddress
   const monitoring = scope.use(await serveHttp({ address, port: config.monitoringPort }, routes, onFault))
   const ready = (): HttpAnswer =>
-    progress.state.kind === 'serving' ? { status: 200, body: 'ready\n' } : { status: 503, body: `${describeState(progress.state)}\n` }
+    progress.state.kind === 'serving'
+      ? { status: 200, body: 'ready\n' }
+      : { status: 503, body: `${describeState(progress.state)}\n` }
   const http = scope.use(await serveHttp({ address, port: config.httpPort }, { '/ready': ready }, onFault))
   return { monitoring, http }
 }
@@ -158,7 +170,7 @@ async function openHttp(
 /** Waits until there is something to serve, then opens the secure port. */
 async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureServer> {
   const { config, clock, scope, issuer, logger, state } = parts
-  for (let reason = hindrance(progress.isSynced, parts.resources.problems); reason !== undefined; ) {
+  for (let reason = hindrance(progress.isSynced, parts.resources.problems); reason !== undefined;) {
     progress.state = { kind: 'starting', reason }
     await clock.sleep(LOOK_AGAIN_MS, scope.signal)
     reason = hindrance(progress.isSynced, parts.resources.problems)
@@ -176,8 +188,13 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureS
     register: (grpc) => {
       parts.xds.register(grpc)
       addCaService(grpc, issuer, {
-        authorize: (call) => decideCertificate(call, { verifier: parts.verifier, nodes, logger: logger.child('ca') }),
+        authorize: (call) =>
+          decideCertificate(call, { verifier: parts.verifier, nodes, logger: logger.child('ca') }),
         onResult: (result) => parts.metrics.onCertificate(result),
+        onFault: (cause) => {
+          parts.metrics.onFault()
+          logger.error('cannot sign', { error: String(cause) })
+        },
       })
     },
   })
@@ -186,7 +203,11 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureS
   progress.state = { kind: 'serving' }
   scope.use(server)
   scope.use(parts.xds) // ends its streams first: clients go to another replica at once
-  logger.info('serving', { secure: server.port, addresses: state.addresses.size, policies: state.policies.size })
+  logger.info('serving', {
+    secure: server.port,
+    addresses: state.addresses.size,
+    policies: state.policies.size,
+  })
   return server
 }
 
