@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest'
 import { findCgroupRoots } from './cgroup-tree.ts'
 
-const line = (path: string, type: string, options: string): string => `30 20 0:26 / ${path} rw - ${type} ${type} ${options}`
+const line = (path: string, type: string, options: string): string =>
+  `30 20 0:26 / ${path} rw - ${type} ${type} ${options}`
 
 test.each([
-  { name: 'cgroup v2 alone', lines: [line('/sys/fs/cgroup', 'cgroup2', 'rw,nsdelegate')], roots: ['/sys/fs/cgroup'] },
+  {
+    name: 'cgroup v2 alone',
+    lines: [line('/sys/fs/cgroup', 'cgroup2', 'rw,nsdelegate')],
+    roots: ['/sys/fs/cgroup'],
+  },
   {
     name: 'both versions',
     lines: [
@@ -17,7 +22,10 @@ test.each([
   },
   {
     name: 'cgroup v1 alone, and leaves out cpuset, which takes no process before it is set up',
-    lines: [line('/sys/fs/cgroup/cpuset', 'cgroup', 'rw,cpuset'), line('/sys/fs/cgroup/memory', 'cgroup', 'rw,memory')],
+    lines: [
+      line('/sys/fs/cgroup/cpuset', 'cgroup', 'rw,cpuset'),
+      line('/sys/fs/cgroup/memory', 'cgroup', 'rw,memory'),
+    ],
     roots: ['/sys/fs/cgroup/memory'],
   },
   { name: 'no cgroup at all', lines: [line('/', 'ext4', 'rw')], roots: [] },

@@ -35,6 +35,7 @@ export class LabApp {
   /** @returns once it has ended; not for signals that end nothing */
   async kill(signal: NodeJS.Signals): Promise<void> {
     await this.#process().kill(signal)
+    await this.#find()?.observe()
   }
 
   /** Starts it again after its end, as its node would. */

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs'
+import { basename } from 'node:path'
 import { LabError } from './lab-error.ts'
-import { innermostProcess, processFacts } from './process-table.ts'
+import { childrenOf } from './process-table.ts'
 import type { ProcessFacts } from './process-table.ts'
 import { commandEnvironment, describeArgv, exitStatus, isGone, killGroup } from './run-command.ts'
 import { waitFor } from './wait-for.ts'
@@ -72,11 +73,10 @@ export class LabProcess implements AsyncDisposable {
     return this.#status
   }
 
-  /** The program itself, past what led into its namespaces, as the host numbers it. */
+  /** The program itself, the one child of the `nsenter` that led into its namespaces; undefined before and after its time. */
   get facts(): ProcessFacts | undefined {
-    return this.isRunning && this.#child.pid !== undefined
-      ? processFacts(innermostProcess(this.#child.pid))
-      : undefined
+    if (!this.isRunning || this.#child.pid === undefined) return undefined
+    return childrenOf(this.#child.pid).find(({ pid }) => !isEntering(pid))
   }
 
   /** Gives it `text` on standard input. */
@@ -142,6 +142,15 @@ export async function waitForLine(
       `${message}; its last lines:\n${text().split('\n').slice(-20).join('\n')}`,
       { cause },
     )
+  }
+}
+
+/** Whether a process has not yet become the program that `nsenter` was asked for. */
+function isEntering(pid: number): boolean {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`)) === 'nsenter'
+  } catch {
+    return true // it has ended
   }
 }
 

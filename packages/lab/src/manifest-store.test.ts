@@ -16,14 +16,24 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-const open = (): ManifestStore => new ManifestStore({ directory, nodes: ['node1', 'node2'], clock: systemClock })
-const pod = (name: string, spec = ''): string => `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, namespace: shop}, spec: {containers: []${spec}}}`
-const read = (file: string): { metadata: { labels?: object; deletionTimestamp?: string }; spec: Record<string, unknown> } =>
-  parse(readFileSync(join(directory, file), 'utf8'))
+const open = (): ManifestStore =>
+  new ManifestStore({ directory, nodes: ['node1', 'node2'], clock: systemClock })
+const pod = (name: string, spec = ''): string =>
+  `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, namespace: shop}, spec: {containers: []${spec}}}`
+interface Stored {
+  readonly metadata: { readonly labels?: object; readonly deletionTimestamp?: string }
+  readonly spec: Readonly<Record<string, unknown>>
+}
+
+const read = (file: string): Stored => parse(readFileSync(join(directory, file), 'utf8')) as Stored
 const nodeOf = (name: string): unknown => read(`pod.shop.${name}.yaml`).spec['nodeName']
 
 test('apply() spreads pods over the nodes, leaves a given node alone and keeps the node of a pod', () => {
-  store.apply([pod('a'), pod('b'), pod('c'), pod('own', ', nodeName: node2'), pod('host', ', hostNetwork: true')].join('\n---\n'))
+  store.apply(
+    [pod('a'), pod('b'), pod('c'), pod('own', ', nodeName: node2'), pod('host', ', hostNetwork: true')].join(
+      '\n---\n',
+    ),
+  )
   expect(['a', 'b', 'c', 'own'].map(nodeOf)).toEqual(['node1', 'node2', 'node1', 'node2'])
   open().apply(pod('b', ', terminationGracePeriodSeconds: 5'))
   expect(read('pod.shop.b.yaml').spec).toMatchObject({ nodeName: 'node2', terminationGracePeriodSeconds: 5 })
@@ -31,7 +41,8 @@ test('apply() spreads pods over the nodes, leaves a given node alone and keeps t
 })
 
 test('apply() gives each service an address of its own and keeps it, whichever process applies', () => {
-  const service = (name: string, spec: string): string => `{apiVersion: v1, kind: Service, metadata: {name: ${name}, namespace: shop}, spec: {${spec}}}`
+  const service = (name: string, spec: string): string =>
+    `{apiVersion: v1, kind: Service, metadata: {name: ${name}, namespace: shop}, spec: {${spec}}}`
   store.apply([service('a', ''), service('b', ''), service('none', 'clusterIP: None')].join('\n---\n'))
   open().apply([service('a', 'ports: [{port: 80}]'), service('c', '')].join('\n---\n'))
   const address = (name: string): unknown => read(`service.shop.${name}.yaml`).spec['clusterIP']
@@ -44,7 +55,10 @@ test('label() sets and takes away, terminate() stamps, remove() forgets', () => 
   store.label(ref, { x: '1', y: '2' })
   store.label(ref, { x: null })
   store.terminate(ref, '2026-01-01T00:00:00Z')
-  expect(read('pod.shop.a.yaml').metadata).toMatchObject({ labels: { y: '2' }, deletionTimestamp: '2026-01-01T00:00:00Z' })
+  expect(read('pod.shop.a.yaml').metadata).toMatchObject({
+    labels: { y: '2' },
+    deletionTimestamp: '2026-01-01T00:00:00Z',
+  })
   store.remove(ref)
   store.remove(ref)
   expect(readdirSync(directory)).toEqual([])
@@ -52,19 +66,27 @@ test('label() sets and takes away, terminate() stamps, remove() forgets', () => 
 })
 
 test.each([
-  { name: 'a kind this mesh does not read', text: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}' },
+  {
+    name: 'a kind this mesh does not read',
+    text: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}',
+  },
   { name: 'an object without a name', text: '{apiVersion: v1, kind: Pod, metadata: {}}' },
   { name: 'YAML that does not parse', text: 'a: [' },
   { name: 'a document that is no map', text: '- a' },
 ])('apply() refuses $name and changes nothing', ({ text }) => {
-  expect(() => store.apply(`${pod('good')}\n---\n${text}`)).toThrow(expect.objectContaining({ code: 'MANIFEST_INVALID' }))
+  expect(() => store.apply(`${pod('good')}\n---\n${text}`)).toThrow(
+    expect.objectContaining({ code: 'MANIFEST_INVALID' }),
+  )
   expect(readdirSync(directory)).toEqual([])
 })
 
 test.each([
   { text: 'namespace/shop', ref: { kind: 'Namespace', name: 'shop' } },
   { text: 'Pod/shop/web', ref: { kind: 'Pod', namespace: 'shop', name: 'web' } },
-  { text: 'authorizationpolicies/shop/deny', ref: { kind: 'AuthorizationPolicy', namespace: 'shop', name: 'deny' } },
+  {
+    text: 'authorizationpolicies/shop/deny',
+    ref: { kind: 'AuthorizationPolicy', namespace: 'shop', name: 'deny' },
+  },
 ])('parseObjectName() reads $text', ({ text, ref }) => {
   expect(parseObjectName(text)).toEqual(ref)
 })

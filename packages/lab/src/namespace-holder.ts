@@ -28,8 +28,8 @@ export function inCgroup(procsFiles: readonly string[], argv: readonly string[])
 }
 
 /**
- * A set of namespaces, held by its first process: a shell that reads from a pipe whose other end is this process. When
- * we end, in whatever way, it reads the end of it and goes, and the kernel kills everything else in its pid namespace.
+ * A set of namespaces, held by its first process, which reads from a pipe whose other end is this process. When we end, in
+ * whatever way, it reads the end of it and goes, and the kernel kills everything else in its pid namespace.
  */
 export class NamespaceHolder implements AsyncDisposable {
   readonly #child: ChildProcess
@@ -45,9 +45,20 @@ export class NamespaceHolder implements AsyncDisposable {
 
   /** @throws {LabError} `COMMAND_FAILED`, with what the set-up said */
   static async open(options: HolderOptions): Promise<NamespaceHolder> {
-    // A first process that ignores SIGCHLD has nothing to wait for: orphans given to it vanish when they end.
-    const script = `set -e\n${options.setUp}\ntrap '' CHLD\necho '${READY}'\nread -r _ || true`
-    const made = ['unshare', ...options.unshare, '--pid', '--fork', '--kill-child', '--', 'sh', '-c', script]
+    // A first process that ignores SIGCHLD has nothing to wait for: orphans given to it vanish when they end. Of the
+    // shells, bash passes that on; dash has a handler for SIGCHLD whatever it is told, which also ends its `read`.
+    const script = `set -e\n${options.setUp}\ntrap '' CHLD\necho '${READY}'\nexec cat >/dev/null`
+    const made = [
+      'unshare',
+      ...options.unshare,
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--',
+      'bash',
+      '-c',
+      script,
+    ]
     const [program = '', ...args] = inCgroup(options.cgroup, [...options.within, ...made])
     const child = spawn(program, args, {
       detached: true,

@@ -87,7 +87,20 @@ export class PodRun {
     if (spec === undefined || this.#sandbox === undefined || this.#containers.get(name)?.isRunning === true)
       return
     await this.#startContainer(spec, this.#sandbox)
-    await this.#observe()
+    this.#probedAtMs = 0 // what the one before answered says nothing about this one
+    await this.#change({ isReady: false })
+    await this.observe()
+  }
+
+  /** Looks how it is now, and writes it down. */
+  async observe(): Promise<void> {
+    const containers = this.spec.containers.map(({ name }) => {
+      const process = this.#containers.get(name)
+      return { name, isRunning: this.#hasStarted(name, process), exitCode: process?.status }
+    })
+    const areRunning = containers.every(({ isRunning }) => isRunning)
+    const isReady = areRunning && this.#isListening() && (await this.#isAnswering())
+    await this.#change({ phase: 'Running', isReady, containers })
   }
 
   /** Stops looking after it; what runs, runs. */
@@ -118,7 +131,7 @@ export class PodRun {
     const life = tokenLifeMs(this.spec)
     let refreshAtMs = life === undefined ? Infinity : this.#deps.clock.monotonicMs() + life
     while (!signal.aborted) {
-      await this.#observe()
+      await this.observe()
       await this.#deps.clock
         .sleep(this.#seen.isReady ? STEADY_STEP_MS : STARTING_STEP_MS, signal)
         .catch(() => {}) // rejects only when it is to end
@@ -155,14 +168,10 @@ export class PodRun {
     this.#containers.set(container.name, process)
   }
 
-  async #observe(): Promise<void> {
-    const containers = this.spec.containers.map(({ name }) => {
-      const process = this.#containers.get(name)
-      return { name, isRunning: process?.isRunning === true, exitCode: process?.status }
-    })
-    const areRunning = containers.every(({ isRunning }) => isRunning)
-    const isReady = areRunning && this.#isListening() && (await this.#isAnswering())
-    await this.#change({ phase: 'Running', isReady, containers })
+  /** Looked at until it has: a program that does not exist is found out only when it is to run. */
+  #hasStarted(name: string, process: LabProcess | undefined): boolean {
+    const wasRunning = this.#seen.containers.some((seen) => seen.name === name && seen.isRunning)
+    return process?.isRunning === true && (wasRunning || process.facts !== undefined)
   }
 
   #isListening(): boolean {

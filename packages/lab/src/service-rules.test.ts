@@ -8,7 +8,11 @@ import { serviceRules } from './service-rules.ts'
 const identity = { uid: 'u', creationTimestamp: '2026-01-01T00:00:00Z', resourceVersion: '1', generation: 1 }
 const object = (value: object): KubeObject => readObject({ apiVersion: 'v1', ...value }, identity)
 
-function pod(name: string, ip: string, change: { ready?: boolean; labels?: object; namespace?: string } = {}): KubeObject {
+function pod(
+  name: string,
+  ip: string,
+  change: { ready?: boolean; labels?: object; namespace?: string } = {},
+): KubeObject {
   const { ready = true, labels = { app: 'web' }, namespace = 'shop' } = change
   return object({
     kind: 'Pod',
@@ -19,7 +23,11 @@ function pod(name: string, ip: string, change: { ready?: boolean; labels?: objec
 }
 
 function service(spec: object, name = 'web'): KubeObject {
-  return object({ kind: 'Service', metadata: { name, namespace: 'shop' }, spec: { selector: { app: 'web' }, ...spec } })
+  return object({
+    kind: 'Service',
+    metadata: { name, namespace: 'shop' },
+    spec: { selector: { app: 'web' }, ...spec },
+  })
 }
 
 const web = service({ clusterIP: '10.96.1.1', ports: [{ port: 80, targetPort: 'http' }] })

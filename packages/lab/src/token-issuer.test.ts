@@ -13,7 +13,10 @@ const subject = {
 test('issue() makes tokens that its key set verifies, bound to pod and node', async () => {
   const issuer = await TokenIssuer.create(systemClock)
   const token = await issuer.issue(subject, { audience: 'istio-ca', expirationSeconds: 600 })
-  const { payload } = await jwtVerify(token, createLocalJWKSet(issuer.jwks), { issuer: TOKEN_ISSUER, audience: 'istio-ca' })
+  const { payload } = await jwtVerify(token, createLocalJWKSet(issuer.jwks), {
+    issuer: TOKEN_ISSUER,
+    audience: 'istio-ca',
+  })
   expect(payload).toMatchObject({
     sub: 'system:serviceaccount:istio-system:ztunnel',
     'kubernetes.io': {
@@ -30,5 +33,7 @@ test('issue() makes tokens that its key set verifies, bound to pod and node', as
 test('issue() makes tokens that another lab refuses', async () => {
   const [issuer, other] = [await TokenIssuer.create(systemClock), await TokenIssuer.create(systemClock)]
   const token = await issuer.issue(subject, { audience: 'istio-ca', expirationSeconds: 600 })
-  await expect(jwtVerify(token, createLocalJWKSet(other.jwks))).rejects.toThrow('signature verification failed')
+  await expect(jwtVerify(token, createLocalJWKSet(other.jwks))).rejects.toThrow(
+    'signature verification failed',
+  )
 })
