@@ -15,9 +15,12 @@ export interface StepOptions {
 export async function runSteps(steps: readonly Step[], options: StepOptions): Promise<Count> {
   let failed = 0
   for (const step of steps) {
+    const startMs = performance.now()
     const { code, output } = await run(step, options.folder, () => undefined)
     if (code !== 0) failed++
-    options.write(code === 0 ? `ok   ${step.name}\n` : `${output.trimEnd()}\nFAIL ${step.name}\n`)
+    const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
+    const line = `${code === 0 ? 'ok  ' : 'FAIL'} ${step.name} (${seconds} s)\n`
+    options.write(code === 0 ? line : `${output.trimEnd()}\n${line}`)
   }
   return { passed: steps.length - failed, failed }
 }
