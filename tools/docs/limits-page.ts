@@ -1,3 +1,4 @@
+import { CA_LIMITS } from '@ambient/ca'
 import { HBONE_LIMITS } from '@ambient/hbone'
 import { KUBE_LIMITS } from '@ambient/kube'
 import { LOG_LIMITS, type LimitTable, METRICS_LIMITS } from '@ambient/telemetry'
@@ -8,6 +9,7 @@ import { markdownTable } from './markdown-table.ts'
 const tables: Readonly<Record<string, LimitTable>> = {
   'HBONE sessions and tunnels': HBONE_LIMITS,
   'Mesh state from istiod (xDS)': XDS_LIMITS,
+  'Certificates (CA)': CA_LIMITS,
   'Hand-over of pods (ZDS)': ZDS_LIMITS,
   Logs: LOG_LIMITS,
   Metrics: METRICS_LIMITS,
