@@ -1,7 +1,8 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { Scope } from '@ambient/lifecycle'
 import { LabError } from './lab-error.ts'
 import type { LabNode } from './lab-node.ts'
-import { newLabId, removeTraces, tracesOf, writeRecord } from './lab-state.ts'
+import { cgroupName, newLabId, removeTraces, tracesOf, writeRecord } from './lab-state.ts'
 import type { LabId } from './lab-state.ts'
 import type { NamespaceHolder } from './namespace-holder.ts'
 import type { PodRun } from './pod-run.ts'
@@ -16,6 +17,8 @@ export class LabLife {
   nodes: readonly LabNode[] = []
   pods: () => readonly PodRun[] = () => []
   isReady = false
+  /** Every network namespace it has had, as `/proc/PID/ns/net` names them. */
+  readonly #namespaces = new Set<string>()
   #ending: Promise<void> | undefined
 
   get isEnding(): boolean {
@@ -31,6 +34,9 @@ export class LabLife {
         : [[`${spec.namespace}/${spec.name}`, sandbox.pid] as const]
     })
     const ofNodes = this.nodes.map((node) => [node.name, node.holder.pid] as const)
+    for (const network of [...ofNodes, ...ofPods].map(([, pid]) => networkOf(pid))) {
+      if (network !== undefined) this.#namespaces.add(network)
+    }
     writeRecord({
       id: this.id,
       isReady: this.isReady,
@@ -48,8 +54,24 @@ export class LabLife {
   async #end(): Promise<void> {
     await this.fabric?.[Symbol.asyncDispose]()
     await this.scope[Symbol.asyncDispose]()
+    const expected = new Set(tracesOf(this.id).filter((path) => path.includes(cgroupName(this.id))))
+    const strays = tracesOf(this.id).filter((path) => !expected.has(path))
     await removeTraces(this.id)
-    const traces = tracesOf(this.id)
-    if (traces.length > 0) throw new LabError('LEFT_BEHIND', `The lab left ${traces.join(', ')}`)
+    const left = [...strays, ...tracesOf(this.id), ...inhabitants(this.#namespaces)]
+    if (left.length > 0) throw new LabError('LEFT_BEHIND', `The lab left ${[...new Set(left)].join(', ')}`)
+  }
+}
+
+/** Processes that still are in one of these network namespaces. */
+function inhabitants(namespaces: ReadonlySet<string>): readonly string[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return pids.filter((pid) => namespaces.has(networkOf(Number(pid)) ?? '')).map((pid) => `process ${pid}`)
+}
+
+function networkOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`)
+  } catch {
+    return undefined // it has ended
   }
 }

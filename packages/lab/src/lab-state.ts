@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { isRecord } from '@ambient/kube'
 import { CgroupTree, cgroupRoots } from './cgroup-tree.ts'
 import { isRunning, processFacts } from './process-table.ts'
+import { runCommand } from './run-command.ts'
 
 /** `PID-START-N`: which process holds the lab. A crashed lab is known by its name alone, wherever the name is found. */
 export type LabId = string
@@ -18,6 +19,7 @@ export interface LabRecord {
 
 const PREFIX = 'ambient-lab-'
 const RECORD = 'lab.json'
+const HOST_NAMESPACES = '/run/netns'
 let labs = 0
 
 /** A new name for a lab of this process. */
@@ -82,16 +84,27 @@ export async function removeLeftovers(): Promise<readonly LabId[]> {
 export async function removeTraces(id: LabId): Promise<void> {
   await CgroupTree.existing(cgroupName(id)).remove()
   rmSync(labDirectory(id), { recursive: true, force: true })
+  for (const name of entriesOf(HOST_NAMESPACES).filter((entry) => entry.includes(id))) {
+    await runCommand(['ip', 'netns', 'delete', name]) // its only failure is that another removed it first
+  }
 }
 
-/** Everything of a lab that is still there, in words. */
+/** Everything of a lab that is still there: its places, and network namespaces that were given its name on the host. */
 export function tracesOf(id: LabId): readonly string[] {
   const places = [labDirectory(id), ...cgroupRoots().map((root) => join(root, cgroupName(id)))]
-  return places.filter((path) => existsSync(path))
+  const namespaces = entriesOf(HOST_NAMESPACES).filter((name) => name.includes(id))
+  return [
+    ...places.filter((path) => existsSync(path)),
+    ...namespaces.map((name) => join(HOST_NAMESPACES, name)),
+  ]
 }
 
 function labIds(): readonly LabId[] {
-  const found = [tmpdir(), ...cgroupRoots()].flatMap((directory) => readdirSync(directory))
+  const found = [tmpdir(), ...cgroupRoots()].flatMap(entriesOf)
   const ids = found.map((path) => basename(path)).filter((name) => /^ambient-lab-\d+-\d+-\d+$/.test(name))
   return [...new Set(ids.map((name) => name.slice(PREFIX.length)))]
+}
+
+function entriesOf(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory) : []
 }
