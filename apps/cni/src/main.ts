@@ -3,7 +3,6 @@ import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
 import { startAgent } from './agent/agent.ts'
 import { type AgentOptions, HELP, parseCommand } from './agent/agent-options.ts'
-import { cniLimits } from './agent/cni-limits.ts'
 import { messageOf } from './cni-error.ts'
 
 /** Arguments, environment or machine that cannot be used. */
@@ -27,8 +26,9 @@ async function main(): Promise<number> {
 
 /** Runs until a signal or a failure. A signal leaves every rule in place: the next agent takes over. */
 async function run(options: AgentOptions): Promise<number> {
-  if (process.getuid?.() !== 0) throw new Error('Cannot start: root is needed to change the network of pods; run it with sudo')
-  const writer = new LineWriter(process.stderr, { maxQueuedLines: cniLimits.logLines })
+  if (process.getuid?.() !== 0)
+    throw new Error('Cannot start: root is needed to change the network of pods; run it with sudo')
+  const writer = new LineWriter(process.stderr, {})
   const logger = makeLogger(options, writer)
   const stopped = signalReceived()
   try {
@@ -42,7 +42,12 @@ async function run(options: AgentOptions): Promise<number> {
       hostRoot: existsSync('/host/var/run/netns') ? '/host' : '',
     }
     await using agent = await startAgent(options, host)
-    logger.info('started', { version, node: options.nodeName, health: agent.healthPort, monitoring: agent.monitoringPort })
+    logger.info('started', {
+      version,
+      node: options.nodeName,
+      health: agent.healthPort,
+      monitoring: agent.monitoringPort,
+    })
     return await Promise.race([stopped, agent.failed]).then(
       (signal) => {
         logger.info('stopping; rules stay in place', { signal })
@@ -59,7 +64,13 @@ async function run(options: AgentOptions): Promise<number> {
 }
 
 function makeLogger({ logFormat, logLevel }: AgentOptions, writer: LineWriter): Logger {
-  return createLogger({ format: logFormat, level: LevelFilter.parse(logLevel), write: writer.write, clock: systemClock, scope: 'cni' })
+  return createLogger({
+    format: logFormat,
+    level: LevelFilter.parse(logLevel),
+    write: writer.write,
+    clock: systemClock,
+    scope: 'cni',
+  })
 }
 
 function signalReceived(): Promise<string> {

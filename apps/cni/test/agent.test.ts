@@ -1,6 +1,8 @@
 import { requireRoot, waitFor } from '@ambient/testkit'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { buildPlugin, CniNode, inNetns, rulesOf } from './cni-node.ts'
+import { CniNode } from './cni-node.ts'
+import { inNetns, rulesOf } from './node-rules.ts'
+import { buildPlugin, parseObject } from './run-plugin.ts'
 
 requireRoot()
 let node: CniNode
@@ -27,12 +29,25 @@ async function startEcho(pod: ReturnType<CniNode['newPod']>): Promise<void> {
 }
 
 /** A client in the network `from` that stays connected; says what it heard. */
-function connectTo(pod: ReturnType<CniNode['newPod']>, from: string): { send(text: string): void; heard(): string; exited(): boolean; close(): void } {
+function connectTo(
+  pod: ReturnType<CniNode['newPod']>,
+  from: string,
+): { send(text: string): void; heard(): string; exited(): boolean; close(): void } {
   const script = `const s=require('net').connect(8080,'${pod.ip}');s.on('data',d=>process.stdout.write(d));process.stdin.on('data',d=>s.write(d));s.on('error',e=>{console.log(e.code);process.exit(3)});s.on('close',()=>process.exit(4))`
   const client = node.spawn(from, [process.execPath, '-e', script], {})
   let heard = ''
   client.stdout?.on('data', (chunk: Buffer) => (heard += chunk.toString()))
-  return { send: (text) => void client.stdin?.write(text), heard: () => heard, exited: () => client.exitCode !== null, close: () => void client.kill('SIGKILL') }
+  return {
+    send: (text) => void client.stdin?.write(text),
+    heard: () => heard,
+    exited: () => client.exitCode !== null,
+    close: () => void client.kill('SIGKILL'),
+  }
+}
+
+function expectFailure(answer: string, code: number, details: string): void {
+  expect(parseObject(answer)).toMatchObject({ cniVersion: '1.0.0', code })
+  expect(parseObject(answer)['details']).toContain(details)
 }
 
 /** A pod that is never of the mesh. */
@@ -59,10 +74,12 @@ test('the CNI chain enrols a pod before it starts, and hands the result on byte 
   node.writePod(pod)
   expect((await node.cni('CHECK', pod, pod.result)).status).toBe(0)
   inNetns(pod.netns, 'iptables', '-t', 'nat', '-F', 'ISTIO_OUTPUT')
-  expect(JSON.parse((await node.cni('CHECK', pod, pod.result)).stdout)).toMatchObject({ code: 100, details: expect.stringContaining('15001') })
+  expectFailure((await node.cni('CHECK', pod, pod.result)).stdout, 100, '15001')
 
   expect(await node.del(pod)).toMatchObject({ status: 0, stdout: '' })
-  await waitFor('ztunnel to be told', () => ztunnel.events().some(({ kind, uid }) => kind === 'del' && uid === pod.uid))
+  await waitFor('ztunnel to be told', () =>
+    ztunnel.events().some(({ kind, uid }) => kind === 'del' && uid === pod.uid),
+  )
   expect(node.exec('ipset', 'save')).not.toContain(pod.uid)
   node.deletePod(pod)
   await waitFor('the pod to be forgotten', async () => (await node.state(pod)) === undefined)
@@ -76,8 +93,12 @@ test('ADD fails with 11 while no ztunnel is there, and leaves nothing in the pod
   const before = rulesOf(pod.netns)
   const added = await node.add(pod)
   expect(added.status).toBe(1)
-  expect(JSON.parse(added.stdout)).toMatchObject({ cniVersion: '1.0.0', code: 11, details: expect.stringContaining('ZDS_NOT_CONNECTED') })
-  expect(rulesOf(pod.netns).split('\n').filter((line) => line.startsWith('-A'))).toEqual(before.split('\n').filter((line) => line.startsWith('-A')))
+  expectFailure(added.stdout, 11, 'ZDS_NOT_CONNECTED')
+  expect(
+    rulesOf(pod.netns)
+      .split('\n')
+      .filter((line) => line.startsWith('-A')),
+  ).toEqual(before.split('\n').filter((line) => line.startsWith('-A')))
 })
 
 test('ADD fails with 11 when ztunnel refuses, and says why', async () => {
@@ -88,7 +109,7 @@ test('ADD fails with 11 when ztunnel refuses, and says why', async () => {
   await node.startAgent()
   await waitFor('ztunnel to connect', () => ztunnel.events().some(({ kind }) => kind === 'snapshot-sent'))
   const added = await node.add(pod)
-  expect(JSON.parse(added.stdout)).toMatchObject({ code: 11, details: expect.stringContaining('no room for it') })
+  expectFailure(added.stdout, 11, 'no room for it')
 })
 
 test('ADD lets pods through that are not of the mesh, without asking ztunnel', async () => {
@@ -99,7 +120,7 @@ test('ADD lets pods through that are not of the mesh, without asking ztunnel', a
   const added = await node.add(pod)
   expect(added).toMatchObject({ status: 0, stdout: added.stderr.trim() })
   expect(inNetns(pod.netns, 'iptables-save')).not.toContain('ISTIO')
-  const excluded = await node.cni('ADD', pod, '{"cniVersion":"1.0.0" }', '', 'kube-system')
+  const excluded = await node.cni('ADD', pod, '{"cniVersion":"1.0.0" }', 'kube-system')
   expect(excluded).toMatchObject({ status: 0, stdout: '{"cniVersion":"1.0.0" }' })
 })
 
@@ -122,17 +143,28 @@ test('a label enrols a running pod: its connection goes on and is named, a new o
   await waitFor('the pod to be enrolled', async () => (await node.state(pod)) === 'enrolled')
   await waitFor('the annotation', async () => (await node.annotationOf(pod)) === 'enabled')
   const [status] = (await node.status()).pods
-  expect(status?.keptConnections).toEqual({ count: 1, open: 1, names: [expect.stringMatching(new RegExp(`^${pod.ip}:8080 -> ${other.ip}:\\d+$`))] })
+  expect(status?.keptConnections).toEqual({
+    count: 1,
+    open: 1,
+    names: [expect.stringMatching(new RegExp(`^${pod.ip}:8080 -> ${other.ip}:\\d+$`))],
+  })
   expect(node.log()).toContain('connection stays outside the mesh until it closes')
   old.send('still here')
   await waitFor('an echo on the kept connection', () => old.heard().includes('still here'))
 
   const captured = connectTo(pod, other.netns)
   await waitFor('the greeting through the stand-in', () => captured.heard().includes(`peer ${other.ip}\n`))
-  expect(ztunnel.events()).toContainEqual({ kind: 'relay', port: 15_006, from: other.ip, to: `${pod.ip}:8080` })
+  expect(ztunnel.events()).toContainEqual({
+    kind: 'relay',
+    port: 15_006,
+    from: other.ip,
+    to: `${pod.ip}:8080`,
+  })
 
   const probe = connectTo(pod, node.name)
-  await waitFor('a probe of the node to reach the app itself', () => probe.heard().includes('peer 169.254.7.127\n'))
+  await waitFor('a probe of the node to reach the app itself', () =>
+    probe.heard().includes('peer 169.254.7.127\n'),
+  )
 
   node.writeNamespace({})
   await waitFor('the pod to be draining', async () => (await node.state(pod)) === 'draining')
@@ -147,7 +179,9 @@ test('a label enrols a running pod: its connection goes on and is named, a new o
 
   expect(captured.exited()).toBe(false)
   captured.close()
-  await waitFor('the pod to have left', async () => (await node.state(pod)) === undefined, { deadlineMs: 10_000 })
+  await waitFor('the pod to have left', async () => (await node.state(pod)) === undefined, {
+    deadlineMs: 10_000,
+  })
   expect(rulesOf(pod.netns)).toBe(before)
   old.send(' and still')
   await waitFor('an echo on the oldest connection', () => old.heard().includes('and still'))
@@ -167,16 +201,30 @@ test('a restarted agent changes nothing, and goes on where the last one was', as
   await waitFor('the annotation', async () => (await node.annotationOf(pod)) === 'enabled')
   const client = connectTo(pod, (await addOutsider()).netns)
   await waitFor('a greeting', () => client.heard().includes('peer'))
-  const rules = () => inNetns(pod.netns, 'nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, '')
-  const before = { rules: rules(), host: node.exec('nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, ''), sets: node.exec('ipset', 'save'), routing: rulesOf(pod.netns) }
+  const rules = () =>
+    inNetns(pod.netns, 'nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, '')
+  const before = {
+    rules: rules(),
+    host: node.exec('nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, ''),
+    sets: node.exec('ipset', 'save'),
+    routing: rulesOf(pod.netns),
+  }
 
   first.kill('SIGTERM')
   await waitFor('the agent to end', () => first.exitCode !== null)
   expect(rules()).toBe(before.rules)
   await node.startAgent()
-  await waitFor('ztunnel to come back', () => ztunnel.events().filter(({ kind }) => kind === 'snapshot-sent').length === 2)
+  await waitFor(
+    'ztunnel to come back',
+    () => ztunnel.events().filter(({ kind }) => kind === 'snapshot-sent').length === 2,
+  )
   await waitFor('the pod to be taken over', async () => (await node.state(pod)) === 'enrolled')
-  const after = { rules: rules(), host: node.exec('nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, ''), sets: node.exec('ipset', 'save'), routing: rulesOf(pod.netns) }
+  const after = {
+    rules: rules(),
+    host: node.exec('nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, ''),
+    sets: node.exec('ipset', 'save'),
+    routing: rulesOf(pod.netns),
+  }
   expect(after).toEqual(before) // rule handles included: nothing was written again
   client.send('across the restart')
   await waitFor('an echo on the captured connection', () => client.heard().includes('across the restart'))
@@ -199,7 +247,9 @@ test('an annotation alone is not believed: a pod without rules is enrolled again
   await waitFor('the agent to end', () => first.signalCode !== null)
   inNetns(pod.netns, 'nft', 'flush', 'ruleset')
   await node.startAgent()
-  await waitFor('the rules to be there again', () => inNetns(pod.netns, 'iptables-save', '-t', 'nat').includes('--to-ports 15006'))
+  await waitFor('the rules to be there again', () =>
+    inNetns(pod.netns, 'iptables-save', '-t', 'nat').includes('--to-ports 15006'),
+  )
   await waitFor('the pod to be enrolled', async () => (await node.state(pod)) === 'enrolled')
 })
 
@@ -216,5 +266,7 @@ test('a running pod is pending while no ztunnel is there, and is enrolled when o
   expect((await node.status()).pods[0]?.cause).toContain('ZDS_NOT_CONNECTED')
   expect(inNetns(pod.netns, 'iptables-save')).not.toContain('ISTIO')
   node.startZtunnel()
-  await waitFor('the pod to be enrolled', async () => (await node.annotationOf(pod)) === 'enabled', { deadlineMs: 10_000 })
+  await waitFor('the pod to be enrolled', async () => (await node.annotationOf(pod)) === 'enabled', {
+    deadlineMs: 10_000,
+  })
 })

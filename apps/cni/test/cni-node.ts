@@ -1,5 +1,13 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,37 +15,12 @@ import { FileResources } from '@ambient/kube'
 import { systemClock } from '@ambient/lifecycle'
 import { waitFor } from '@ambient/testkit'
 import type { AgentStatus } from '../src/agent/agent-status.ts'
+import { inNetns, ip } from './node-rules.ts'
+import { removeTree, writableHierarchy } from './pod-cgroup.ts'
+import { parseObject, PLUGIN, type PluginRun, runPlugin } from './run-plugin.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-export const PLUGIN: string = join(ROOT, 'plugin/dist/istio-cni')
-export const SANITIZED_PLUGIN: string = join(ROOT, 'plugin/dist/istio-cni-sanitized')
 const CNI_VERSION = '1.0.0'
-
-export function buildPlugin(): void {
-  execFileSync(join(ROOT, 'plugin/build.sh'), ['--sanitize'], { stdio: 'inherit' })
-}
-
-export interface PluginRun {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs a plugin as libcni does: environment, standard input, nothing else. */
-export function runPlugin(words: readonly string[], environment: Readonly<Record<string, string>>, input: string | Buffer): Promise<PluginRun> {
-  const [program = '', ...rest] = words
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, rest, { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment } })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('latin1')))
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
-    child.on('error', reject)
-    child.on('close', (status) => resolve({ status, stdout: Buffer.from(stdout, 'latin1').toString(), stderr }))
-  })
-}
 
 export interface TestPod {
   readonly name: string
@@ -80,23 +63,44 @@ export class CniNode {
   }
 
   async startAgent(environment: Readonly<Record<string, string>> = {}): Promise<ChildProcess> {
-    const agent = this.spawn(this.name, [join(ROOT, 'bin/istio-cni-agent'), '--config-dir', this.configDirectory, '--health-port', '0'], {
-      NODE_NAME: 'node1',
-      CNI_AGENT_RUN_DIR: this.runDirectory,
-      ZTUNNEL_UDS_ADDRESS: this.zdsSocket,
-      MONITORING_PORT: '0',
-      ...environment,
-    })
+    const agent = this.spawn(
+      this.name,
+      [join(ROOT, 'bin/istio-cni-agent'), '--config-dir', this.configDirectory, '--health-port', '0'],
+      {
+        NODE_NAME: 'node1',
+        CNI_AGENT_RUN_DIR: this.runDirectory,
+        ZTUNNEL_UDS_ADDRESS: this.zdsSocket,
+        MONITORING_PORT: '0',
+        ...environment,
+      },
+    )
     await waitFor('the agent to be ready', async () => (await this.status()).isReady, { deadlineMs: 15_000 })
     return agent
   }
 
-  startZtunnel(mode = ''): { readonly process: ChildProcess; readonly events: () => readonly Readonly<Record<string, unknown>>[] } {
-    const words = [process.execPath, '--conditions=@ambient/source', '--disable-warning=ExperimentalWarning', join(ROOT, 'test/stand-in-ztunnel.ts'), this.zdsSocket, mode]
+  startZtunnel(mode = ''): {
+    readonly process: ChildProcess
+    readonly events: () => readonly Readonly<Record<string, unknown>>[]
+  } {
+    const words = [
+      process.execPath,
+      '--conditions=@ambient/source',
+      '--disable-warning=ExperimentalWarning',
+      join(ROOT, 'test/stand-in-ztunnel.ts'),
+      this.zdsSocket,
+      mode,
+    ]
     const child = this.spawn(this.name, words, {})
     let text = ''
     child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    return { process: child, events: () => text.split('\n').slice(0, -1).map((line) => JSON.parse(line)) }
+    return {
+      process: child,
+      events: () =>
+        text
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => parseObject(line)),
+    }
   }
 
   /** What the processes wrote to standard error. */
@@ -105,7 +109,11 @@ export class CniNode {
     return existsSync(path) ? readFileSync(path, 'utf8') : ''
   }
 
-  spawn(netns: string, words: readonly string[], environment: Readonly<Record<string, string>>): ChildProcess {
+  spawn(
+    netns: string,
+    words: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ): ChildProcess {
     const child = spawn('nsenter', [`--net=/run/netns/${netns}`, '--', ...words], {
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -117,11 +125,14 @@ export class CniNode {
 
   status(): Promise<AgentStatus> {
     return new Promise((resolve, reject) => {
-      const asked = request({ socketPath: join(this.runDirectory, 'pluginevent.sock'), path: '/status' }, (response) => {
-        let text = ''
-        response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-        response.on('end', () => resolve(JSON.parse(text)))
-      })
+      const asked = request(
+        { socketPath: join(this.runDirectory, 'pluginevent.sock'), path: '/status' },
+        (response) => {
+          let text = ''
+          response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+          response.on('end', () => resolve(JSON.parse(text) as AgentStatus))
+        },
+      )
       asked.on('error', reject)
       asked.end()
     })
@@ -133,22 +144,45 @@ export class CniNode {
 
   /** As istiod sees it. */
   async annotationOf(pod: TestPod): Promise<string | undefined> {
-    this.#resources ??= await FileResources.open({ directory: this.configDirectory, clock: systemClock, report: () => {} })
+    this.#resources ??= await FileResources.open({
+      directory: this.configDirectory,
+      clock: systemClock,
+      report: () => {},
+    })
     const pods = await this.#resources.list('Pod')
-    return pods.find(({ metadata }) => metadata.uid === pod.uid)?.metadata.annotations['ambient.istio.io/redirection']
+    return pods.find(({ metadata }) => metadata.uid === pod.uid)?.metadata.annotations[
+      'ambient.istio.io/redirection'
+    ]
   }
 
   writeNamespace(labels: Readonly<Record<string, string>>): void {
     this.write('namespace.yaml', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels } })
   }
 
-  writePod(pod: TestPod, change: { readonly labels?: object; readonly annotations?: object; readonly spec?: object; readonly phase?: string } = {}): void {
+  writePod(
+    pod: TestPod,
+    change: {
+      readonly labels?: object
+      readonly annotations?: object
+      readonly spec?: object
+      readonly phase?: string
+    } = {},
+  ): void {
     this.write(`${pod.name}.yaml`, {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name: pod.name, namespace: 'shop', uid: pod.uid, labels: change.labels ?? {}, annotations: change.annotations ?? {} },
+      metadata: {
+        name: pod.name,
+        namespace: 'shop',
+        uid: pod.uid,
+        labels: change.labels ?? {},
+        annotations: change.annotations ?? {},
+      },
       spec: { nodeName: 'node1', containers: [{ name: 'app' }], ...change.spec },
-      status: { phase: change.phase ?? 'Running', ...(pod.ip === '' ? {} : { podIP: pod.ip, podIPs: [{ ip: pod.ip }] }) },
+      status: {
+        phase: change.phase ?? 'Running',
+        ...(pod.ip === '' ? {} : { podIP: pod.ip, podIPs: [{ ip: pod.ip }] }),
+      },
     })
   }
 
@@ -166,7 +200,14 @@ export class CniNode {
     const netns = `${this.name}p${number}`
     this.addNetns(netns)
     const uid = `${String(process.pid).padStart(8, '0')}-0000-4000-8000-${String(number).padStart(12, '0')}`
-    return { name: `pod${number}`, uid, containerId: `${number}`.repeat(64).slice(0, 64), netns, ip: '', result: '' }
+    return {
+      name: `pod${number}`,
+      uid,
+      containerId: `${number}`.repeat(64).slice(0, 64),
+      netns,
+      ip: '',
+      result: '',
+    }
   }
 
   /** The chain of plugins: Debian's bridge with host-local, then ours. */
@@ -177,7 +218,8 @@ export class CniNode {
     const ours = await this.cni('ADD', pod, bridge.stdout)
     if (ours.status === 0) {
       pod.result = ours.stdout
-      pod.ip = JSON.parse(bridge.stdout).ips[0].address.split('/')[0]
+      const { ips } = parseObject(bridge.stdout) as { ips: { address: string }[] }
+      pod.ip = ips[0]?.address.split('/')[0] ?? ''
     }
     return ours.status === 0 ? { ...ours, stderr: bridge.stdout } : ours
   }
@@ -185,34 +227,52 @@ export class CniNode {
   /** As a runtime: our plugin first, then the one before. */
   async del(pod: TestPod): Promise<PluginRun> {
     const ours = await this.cni('DEL', pod, pod.result)
-    await this.#call('DEL', pod, { ...bridgeConfig(this.directory), prevResult: JSON.parse(pod.result) }, '/usr/lib/cni/bridge')
+    await this.#call(
+      'DEL',
+      pod,
+      { ...bridgeConfig(this.directory), prevResult: parseObject(pod.result) },
+      '/usr/lib/cni/bridge',
+    )
     return ours
   }
 
   /** Only our plugin; `prevResult` as text, so that every byte is known. */
-  cni(command: string, pod: TestPod, prevResult: string, extra = '', namespace = 'shop'): Promise<PluginRun> {
-    const config = `{"cniVersion":"${CNI_VERSION}","name":"test","type":"istio-cni","cni_agent_run_dir":"${this.runDirectory}",${extra}"prevResult":${prevResult}}`
-    return runPlugin(['nsenter', `--net=/run/netns/${this.name}`, '--', PLUGIN], environmentOf(command, pod, namespace), config)
+  cni(command: string, pod: TestPod, prevResult: string, namespace = 'shop'): Promise<PluginRun> {
+    const config = `{"cniVersion":"${CNI_VERSION}","name":"test","type":"istio-cni","cni_agent_run_dir":"${this.runDirectory}","prevResult":${prevResult}}`
+    return runPlugin(
+      ['nsenter', `--net=/run/netns/${this.name}`, '--', PLUGIN],
+      environmentOf(command, pod, namespace),
+      config,
+    )
   }
 
   /** A process in the pod's network and in a cgroup such as the kubelet makes. */
   runInPod(pod: TestPod, words: readonly string[]): ChildProcess {
     const group = this.#cgroupOf(pod)
-    return this.spawn(pod.netns, ['sh', '-c', 'echo 0 >"$0" && exec "$@"', join(group, 'cgroup.procs'), ...words], {})
+    return this.spawn(
+      pod.netns,
+      ['sh', '-c', 'echo 0 >"$0" && exec "$@"', join(group, 'cgroup.procs'), ...words],
+      {},
+    )
   }
 
   async close(): Promise<void> {
     await this.#resources?.[Symbol.asyncDispose]()
     for (const child of this.#processes) child.kill('SIGKILL')
-    await Promise.all(this.#processes.map((child) => child.exitCode === null && child.signalCode === null && new Promise((resolve) => child.once('close', resolve))))
-    for (const group of this.#cgroups.toReversed()) await waitFor(`cgroup ${group} to be empty`, () => (removeTree(group), true))
+    await Promise.all(this.#processes.map(ended))
+    for (const group of this.#cgroups.toReversed())
+      await waitFor(`cgroup ${group} to be empty`, () => (removeTree(group), true))
     for (const name of this.#namespaces) ip('netns', 'del', name)
     rmSync(this.directory, { recursive: true, force: true })
   }
 
   #call(command: string, pod: TestPod, config: object, program: string): Promise<PluginRun> {
     const input = JSON.stringify({ cniVersion: CNI_VERSION, name: 'test', ...config })
-    return runPlugin(['nsenter', `--net=/run/netns/${this.name}`, '--', program], environmentOf(command, pod, 'shop'), input)
+    return runPlugin(
+      ['nsenter', `--net=/run/netns/${this.name}`, '--', program],
+      environmentOf(command, pod, 'shop'),
+      input,
+    )
   }
 
   #cgroupOf(pod: TestPod): string {
@@ -224,21 +284,9 @@ export class CniNode {
   }
 }
 
-export function ip(...words: readonly string[]): string {
-  return execFileSync('ip', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-}
-
-export function inNetns(netns: string, ...words: readonly string[]): string {
-  return execFileSync('nsenter', [`--net=/run/netns/${netns}`, '--', ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-}
-
-/** All rules, policy rules and routes of a namespace; empty chains and counters left out. */
-export function rulesOf(netns: string): string {
-  const saved = ['iptables-save', 'ip6tables-save'].map((program) =>
-    inNetns(netns, program).split('\n').filter((line) => line.startsWith('-A') || /^:\S+ -/.test(line)).join('\n'),
-  )
-  const routing = ['-4', '-6'].flatMap((family) => [ip('-n', netns, family, 'rule'), ip('-n', netns, family, 'route', 'show', 'table', 'all')])
-  return [...saved, ...routing].join('\n--\n')
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null)
+    await new Promise((resolve) => child.once('close', resolve))
 }
 
 function environmentOf(command: string, pod: TestPod, namespace: string): Readonly<Record<string, string>> {
@@ -257,30 +305,11 @@ function bridgeConfig(directory: string): object {
     type: 'bridge',
     bridge: 'cni0',
     isGateway: true,
-    ipam: { type: 'host-local', dataDir: join(directory, 'ipam'), ranges: [[{ subnet: '10.77.0.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] },
+    ipam: {
+      type: 'host-local',
+      dataDir: join(directory, 'ipam'),
+      ranges: [[{ subnet: '10.77.0.0/24' }]],
+      routes: [{ dst: '0.0.0.0/0' }],
+    },
   }
-}
-
-/** The first place where a cgroup can be made: cgroup v2, or a hierarchy of v1 that needs nothing set. */
-function writableHierarchy(): string {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' '))
-  const paths = mounts.filter((words) => words.includes('cgroup2') || (words.includes('cgroup') && /(^|,)(pids|cpuacct)(,|$)/.test(words.at(-1) ?? ''))).map((words) => words[4] ?? '')
-  const found = paths.find((path) => {
-    try {
-      const probe = join(path, `cni-probe-${process.pid}`)
-      mkdirSync(probe)
-      rmdirSync(probe)
-      return true
-    } catch {
-      return false
-    }
-  })
-  if (found === undefined) throw new Error('Cannot test the search by cgroup: no cgroup hierarchy is writable; run: mount -t cgroup2 cgroup2 /sys/fs/cgroup')
-  return found
-}
-
-function removeTree(path: string): void {
-  if (!existsSync(path)) return
-  for (const entry of readdirSync(path, { withFileTypes: true })) if (entry.isDirectory()) removeTree(join(path, entry.name))
-  rmdirSync(path)
 }

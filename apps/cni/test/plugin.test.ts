@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openPluginEndpoint } from '../src/endpoint/plugin-endpoint.ts'
-import { buildPlugin, PLUGIN, type PluginRun, runPlugin, SANITIZED_PLUGIN } from './cni-node.ts'
+import {
+  buildPlugin,
+  parseObject,
+  PLUGIN,
+  type PluginRun,
+  runPlugin,
+  SANITIZED_PLUGIN,
+} from './run-plugin.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'cni-plugin-'))
 const nowhere = join(directory, 'nowhere')
@@ -22,8 +29,8 @@ const environment = (command: string, pod = 'web', namespace = 'shop'): Record<s
 })
 const config = (more = ''): string =>
   `{"cniVersion":"1.0.0","type":"istio-cni","cni_agent_run_dir":"${nowhere}","pod_namespace":"istio-system","exclude_namespaces":["kube-system","monitoring"],${more}"prevResult":${prevResult}}`
-const run = (command: string, pod?: string, namespace?: string): Promise<PluginRun> => runPlugin([SANITIZED_PLUGIN], environment(command, pod, namespace), config())
-const error = (code: number): object => ({ cniVersion: '1.0.0', code, msg: expect.any(String), details: expect.any(String) })
+const run = (command: string, pod?: string, namespace?: string): Promise<PluginRun> =>
+  runPlugin([SANITIZED_PLUGIN], environment(command, pod, namespace), config())
 
 describe('istio-cni without an agent', () => {
   test.each([
@@ -32,7 +39,7 @@ describe('istio-cni without an agent', () => {
     { command: 'STATUS', code: 50 },
   ])('answers $command with error $code', async ({ command, code }) => {
     const { status, stdout, stderr } = await run(command)
-    expect(JSON.parse(stdout)).toEqual(error(code))
+    expect(JSON.parse(stdout)).toMatchObject({ cniVersion: '1.0.0', code })
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
   })
 
@@ -54,25 +61,43 @@ describe('istio-cni without an agent', () => {
     { name: 'a namespace that begins like an excluded one', pod: 'web', namespace: 'kube-system-2' },
     { name: 'a pod without a namespace', pod: 'web', namespace: '' },
   ])('makes $name wait', async ({ pod, namespace }) => {
-    expect(JSON.parse((await run('ADD', pod, namespace)).stdout)).toEqual(error(11))
+    expect(JSON.parse((await run('ADD', pod, namespace)).stdout)).toMatchObject({
+      cniVersion: '1.0.0',
+      code: 11,
+    })
   })
 
   test('makes a pod wait when CNI_ARGS is missing', async () => {
     const { CNI_ARGS: _, ...rest } = environment('ADD')
-    expect(JSON.parse((await runPlugin([SANITIZED_PLUGIN], rest, config())).stdout)).toEqual(error(11))
+    expect(JSON.parse((await runPlugin([SANITIZED_PLUGIN], rest, config())).stdout)).toMatchObject({
+      cniVersion: '1.0.0',
+      code: 11,
+    })
   })
 
   test('prints an empty result of the asked version when there is no earlier one', async () => {
     const text = `{"cniVersion":"0.4.0","cni_agent_run_dir":"${nowhere}","exclude_namespaces":["shop"]}`
-    expect((await runPlugin([SANITIZED_PLUGIN], environment('ADD'), text)).stdout).toBe('{"cniVersion":"0.4.0"}')
+    expect((await runPlugin([SANITIZED_PLUGIN], environment('ADD'), text)).stdout).toBe(
+      '{"cniVersion":"0.4.0"}',
+    )
   })
 })
 
-test.each(['0.3.1', '0.4.0', '1.0.0', '1.1.0'])('istio-cni answers VERSION by itself and echoes %s', async (cniVersion) => {
-  const { status, stdout } = await runPlugin([SANITIZED_PLUGIN], { CNI_COMMAND: 'VERSION' }, JSON.stringify({ cniVersion }))
-  expect(status).toBe(0)
-  expect(JSON.parse(stdout)).toEqual({ cniVersion, supportedVersions: ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] })
-})
+test.each(['0.3.1', '0.4.0', '1.0.0', '1.1.0'])(
+  'istio-cni answers VERSION by itself and echoes %s',
+  async (cniVersion) => {
+    const { status, stdout } = await runPlugin(
+      [SANITIZED_PLUGIN],
+      { CNI_COMMAND: 'VERSION' },
+      JSON.stringify({ cniVersion }),
+    )
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({
+      cniVersion,
+      supportedVersions: ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'],
+    })
+  },
+)
 
 test.each([
   { name: 'no command', env: {}, input: '{}', code: 4 },
@@ -91,10 +116,19 @@ test.each([
 })
 
 test.each([
-  { name: 'deep nesting', input: `{"cni_agent_run_dir":"${nowhere}","a":${'['.repeat(200_000)}${']'.repeat(200_000)}}` },
-  { name: 'a version that is no version', input: `{"cniVersion":"1.0.0\\",\\"x","cni_agent_run_dir":"${nowhere}"}` },
+  {
+    name: 'deep nesting',
+    input: `{"cni_agent_run_dir":"${nowhere}","a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`,
+  },
+  {
+    name: 'a version that is no version',
+    input: `{"cniVersion":"1.0.0\\",\\"x","cni_agent_run_dir":"${nowhere}"}`,
+  },
   { name: 'a run directory of 4,000 bytes', input: `{"cni_agent_run_dir":"/${'d'.repeat(4000)}"}` },
-  { name: 'a namespace list of all kinds of values', input: `{"cni_agent_run_dir":"${nowhere}","exclude_namespaces":[1,null,["shop"],{"shop":"shop"},"sh\\u006fp"]}` },
+  {
+    name: 'a namespace list of all kinds of values',
+    input: `{"cni_agent_run_dir":"${nowhere}","exclude_namespaces":[1,null,["shop"],{"shop":"shop"},"sh\\u006fp"]}`,
+  },
 ])('istio-cni survives $name and makes the pod wait', async ({ input }) => {
   const { status, stdout, stderr } = await runPlugin([SANITIZED_PLUGIN], environment('ADD'), input)
   expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
@@ -108,19 +142,26 @@ test('istio-cni survives 300 random mutations of its input under the sanitizers'
   const bad: string[] = []
   const one = async (): Promise<void> => {
     const input = Buffer.from(original)
-    for (let n = random(6) + 1; n > 0; n--) input[random(input.length)] = random(3) === 0 ? random(256) : (original[random(original.length)] ?? 0)
+    for (let n = random(6) + 1; n > 0; n--)
+      input[random(input.length)] = random(3) === 0 ? random(256) : (original[random(original.length)] ?? 0)
     const commands = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION']
     const part = random(5) === 0 ? input.subarray(0, random(input.length)) : input
     // A mutated run directory is another path below the same root: still nobody answers there.
-    const { status, stderr, stdout } = await runPlugin([SANITIZED_PLUGIN], environment(commands[random(6)] ?? ''), part)
-    if ((status !== 0 && status !== 1) || stderr !== '' || (status === 1 && !isErrorObject(stdout))) bad.push(`${status} ${stderr} ${stdout} for ${part.toString('latin1')}`)
+    const { status, stderr, stdout } = await runPlugin(
+      [SANITIZED_PLUGIN],
+      environment(commands[random(6)] ?? ''),
+      part,
+    )
+    if ((status !== 0 && status !== 1) || stderr !== '' || (status === 1 && !isErrorObject(stdout)))
+      bad.push(`${status} ${stderr} ${stdout} for ${part.toString('latin1')}`)
   }
   for (let batch = 0; batch < 75; batch++) await Promise.all([one(), one(), one(), one()])
   expect(bad).toEqual([])
 })
 
 describe('istio-cni with something on the socket', () => {
-  const text = (path: string): string => `{"cniVersion":"1.0.0","cni_agent_run_dir":"${path}","exclude_namespaces":["kube-system"],"prevResult":${prevResult}}`
+  const text = (path: string): string =>
+    `{"cniVersion":"1.0.0","cni_agent_run_dir":"${path}","exclude_namespaces":["kube-system"],"prevResult":${prevResult}}`
 
   test.each([
     { name: 'closes at once', answer: '' },
@@ -150,7 +191,9 @@ describe('istio-cni with something on the socket', () => {
         isReady: true,
         judge: ({ command }) => {
           const from = performance.now()
-          return Promise.resolve<'pass' | 'enrol'>(command === 'CHECK' ? 'enrol' : 'pass').finally(() => (busyMs = performance.now() - from))
+          return Promise.resolve<'pass' | 'enrol'>(command === 'CHECK' ? 'enrol' : 'pass').finally(
+            () => (busyMs = performance.now() - from),
+          )
         },
         enrol: () => Promise.resolve(),
         check: () => Promise.reject(new Error('not whole')),
@@ -159,9 +202,19 @@ describe('istio-cni with something on the socket', () => {
       },
     })
     expect(endpoint).toBeDefined()
-    expect(await runPlugin([SANITIZED_PLUGIN], environment('ADD'), text(path))).toEqual({ status: 0, stdout: prevResult, stderr: '' })
-    expect(JSON.parse((await runPlugin([SANITIZED_PLUGIN], environment('CHECK'), text(path))).stdout)).toMatchObject({ code: 11, details: 'not whole' })
-    expect(await runPlugin([SANITIZED_PLUGIN], environment('STATUS'), text(path))).toEqual({ status: 0, stdout: '', stderr: '' })
+    expect(await runPlugin([SANITIZED_PLUGIN], environment('ADD'), text(path))).toEqual({
+      status: 0,
+      stdout: prevResult,
+      stderr: '',
+    })
+    expect(
+      JSON.parse((await runPlugin([SANITIZED_PLUGIN], environment('CHECK'), text(path))).stdout),
+    ).toMatchObject({ code: 11, details: 'not whole' })
+    expect(await runPlugin([SANITIZED_PLUGIN], environment('STATUS'), text(path))).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: '',
+    })
 
     // What a run costs over a program that does nothing, in the same way of starting it.
     const time = async (words: readonly string[]): Promise<number> => {
@@ -176,14 +229,16 @@ describe('istio-cni with something on the socket', () => {
     }
     costs.sort((a, b) => a - b)
     const median = costs[20] ?? Infinity
-    process.stdout.write(`istio-cni costs ${median.toFixed(2)} ms (median of 40), worst ${costs.at(-1)?.toFixed(2)} ms, beyond an empty program and the agent's thinking\n`)
+    process.stdout.write(
+      `istio-cni costs ${median.toFixed(2)} ms (median of 40), worst ${costs.at(-1)?.toFixed(2)} ms, beyond an empty program and the agent's thinking\n`,
+    )
     expect(median).toBeLessThan(5)
   })
 })
 
 function isErrorObject(text: string): boolean {
   try {
-    return typeof JSON.parse(text).code === 'number'
+    return typeof parseObject(text)['code'] === 'number'
   } catch {
     return false
   }

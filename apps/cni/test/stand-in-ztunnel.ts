@@ -5,7 +5,18 @@
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EventLoop } from '@ambient/event-loop'
-import { acceptOn, bindSource, closeDescriptor, listenOn, MESH_MARK, NetworkNamespace, originalDestination, peerAddress, startConnect, tcpSocket } from '@ambient/linux'
+import {
+  acceptOn,
+  bindSource,
+  closeDescriptor,
+  listenOn,
+  MESH_MARK,
+  NetworkNamespace,
+  originalDestination,
+  peerAddress,
+  startConnect,
+  tcpSocket,
+} from '@ambient/linux'
 import { ZdsClient } from '@ambient/zds'
 
 interface PodProxy {
@@ -18,9 +29,10 @@ const [socketPath = '', mode = ''] = process.argv.slice(2)
 const pods = new Map<string, PodProxy>()
 const named = new Set<string>()
 const loop = new EventLoop()
-const say = (event: Readonly<Record<string, unknown>>): void => void process.stdout.write(`${JSON.stringify(event)}\n`)
+const say = (event: Readonly<Record<string, unknown>>): void =>
+  void process.stdout.write(`${JSON.stringify(event)}\n`)
 
-new ZdsClient(loop, {
+const agent = new ZdsClient(loop, {
   path: socketPath,
   onConnected: () => {
     named.clear()
@@ -47,7 +59,7 @@ new ZdsClient(loop, {
     ack()
   },
 })
-for (;;) {
+while (agent.isConnected || process.exitCode === undefined) {
   for (let turns = 0; turns < 8; turns++) loop.turn(0)
   for (const pod of pods.values()) acceptAll(pod)
   await sleep(2)
@@ -58,7 +70,12 @@ function add(uid: string, fd: number): void {
   const known = pods.get(uid)
   if (known !== undefined && known.netns.id().inode === netns.id().inode) return netns[Symbol.dispose]()
   remove(uid)
-  const listeners = netns.enter(() => [15_001, 15_006, 15_008].map((port) => ({ port, fd: listenOn({ ip: '0.0.0.0', port }, { mark: MESH_MARK, transparent: true, reusePort: true }) })))
+  const listeners = netns.enter(() =>
+    [15_001, 15_006, 15_008].map((port) => ({
+      port,
+      fd: listenOn({ ip: '0.0.0.0', port }, { mark: MESH_MARK, transparent: true, reusePort: true }),
+    })),
+  )
   pods.set(uid, { netns, listeners, sockets: new Set() })
 }
 
@@ -73,7 +90,8 @@ function remove(uid: string): void {
 
 function acceptAll(pod: PodProxy): void {
   for (const { fd, port } of pod.listeners) {
-    for (let result = acceptOn(fd); result.kind === 'accepted'; result = acceptOn(fd)) void relay(pod, result.fd, port)
+    for (let result = acceptOn(fd); result.kind === 'accepted'; result = acceptOn(fd))
+      void relay(pod, result.fd, port)
   }
 }
 

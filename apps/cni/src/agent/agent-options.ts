@@ -22,7 +22,9 @@ export interface AgentOptions {
   readonly logFormat: 'plain' | 'json'
 }
 
-export type AgentCommand = { readonly kind: 'run'; readonly options: AgentOptions } | { readonly kind: 'help' | 'version' }
+export type AgentCommand =
+  | { readonly kind: 'run'; readonly options: AgentOptions }
+  | { readonly kind: 'help' | 'version' }
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -85,7 +87,12 @@ function readSelection(env: Env): SelectionRules {
   const selector = text(env, 'AMBIENT_ENABLEMENT_SELECTOR', '')
   return {
     selectors: selector === '' ? defaultSelectors : parseSelectors(selector),
-    excludeNamespaces: new Set(text(env, 'EXCLUDE_NAMESPACES', 'kube-system').split(',').map((name) => name.trim()).filter((name) => name !== '')),
+    excludeNamespaces: new Set(
+      text(env, 'EXCLUDE_NAMESPACES', 'kube-system')
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== ''),
+    ),
     systemNamespace: text(env, 'SYSTEM_NAMESPACE', 'istio-system'),
   }
 }
@@ -105,19 +112,27 @@ function readSettings(env: Env): RedirectSettings {
 
 /** What upstream offers and this version does not is refused at start, so that nobody believes it is in force. */
 function refuseUnsupported(env: Env): void {
-  if (flag(env, 'NATIVE_NFTABLES', 'false')) throw invalid('NATIVE_NFTABLES', 'true', 'only iptables is supported; unset it')
+  if (flag(env, 'NATIVE_NFTABLES', 'false'))
+    throw invalid('NATIVE_NFTABLES', 'true', 'only iptables is supported; unset it')
   const binary = text(env, 'FORCE_IPTABLES_BINARY', '')
-  if (binary !== '') throw invalid('FORCE_IPTABLES_BINARY', binary, 'the host’s default iptables is used; unset it')
+  if (binary !== '')
+    throw invalid('FORCE_IPTABLES_BINARY', binary, 'the host’s default iptables is used; unset it')
 }
 
-const TAKES_VALUE: Readonly<Record<string, boolean>> = { '--config-dir': true, '--health-port': true, '--help': false, '--version': false }
+const TAKES_VALUE: Readonly<Record<string, boolean>> = {
+  '--config-dir': true,
+  '--health-port': true,
+  '--help': false,
+  '--version': false,
+}
 
 function parseFlags(argv: readonly string[]): ReadonlyMap<string, string> {
   const flags = new Map<string, string>()
   for (let at = 0; at < argv.length; at++) {
     const [name = '', inline] = (argv[at] ?? '').split(/=(.*)/s)
     const takesValue = TAKES_VALUE[name]
-    if (takesValue === undefined) throw new CniError('CONFIG_INVALID', `Cannot use argument "${argv[at] ?? ''}"; see --help`)
+    if (takesValue === undefined)
+      throw new CniError('CONFIG_INVALID', `Cannot use argument "${argv[at] ?? ''}"; see --help`)
     const value = takesValue ? (inline ?? argv[++at]) : ''
     if (value === undefined) throw new CniError('CONFIG_INVALID', `Cannot use ${name}: it needs a value`)
     flags.set(name, value)
@@ -151,7 +166,8 @@ function port(name: string, value: string): number {
 function address(env: Env, name: string, fallback: string): string {
   const value = text(env, name, fallback)
   const canonical = canonicalIp(value)
-  if (canonical === undefined || canonical.includes(':') !== fallback.includes(':')) throw invalid(name, value, `expected an address such as ${fallback}`)
+  if (canonical === undefined || canonical.includes(':') !== fallback.includes(':'))
+    throw invalid(name, value, `expected an address such as ${fallback}`)
   return canonical
 }
 

@@ -1,6 +1,6 @@
 import { describeConnection } from '../redirect/tcp-connections.ts'
 import type { AgentDeps } from './agent-deps.ts'
-import type { MeshPod } from './mesh-pod.ts'
+import type { MeshPod, MeshPods } from './mesh-pod.ts'
 
 /** What `GET /status` on the agent's Unix socket shows. */
 export interface AgentStatus {
@@ -20,10 +20,32 @@ export interface PodStatus {
   readonly inode: number | undefined
   readonly ips: readonly string[]
   /** Connections that were open at enrolment: how many, how many still are, and the first hundred by name. */
-  readonly keptConnections: { readonly count: number; readonly open: number; readonly names: readonly string[] }
+  readonly keptConnections: {
+    readonly count: number
+    readonly open: number
+    readonly names: readonly string[]
+  }
 }
 
-export function podStatus(held: MeshPod, deps: Pick<AgentDeps, 'cluster' | 'connectionsOf'>): PodStatus {
+export interface StatusDeps extends Pick<AgentDeps, 'cluster' | 'connectionsOf'> {
+  readonly ztunnels: () => { readonly connected: number } | undefined
+}
+
+/** @param reconciler Undefined until the agent has taken over what it found. */
+export function agentStatus(
+  node: string,
+  reconciler: { readonly pods: MeshPods } | undefined,
+  deps: StatusDeps,
+): AgentStatus {
+  return {
+    node,
+    isReady: reconciler !== undefined,
+    ztunnelsConnected: deps.ztunnels()?.connected ?? 0,
+    pods: reconciler?.pods.all().map((held) => podStatus(held, deps)) ?? [],
+  }
+}
+
+function podStatus(held: MeshPod, deps: Pick<AgentDeps, 'cluster' | 'connectionsOf'>): PodStatus {
   const pod = deps.cluster.pod(held.uid)
   return {
     uid: held.uid,

@@ -2,9 +2,8 @@ import { FileResources, KubeError, type ResourceWriter } from '@ambient/kube'
 import { type Clock, type Random, Scope } from '@ambient/lifecycle'
 import { NetworkNamespace } from '@ambient/linux'
 import { createMetrics, type Logger } from '@ambient/telemetry'
-import { join } from 'node:path'
 import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Registry } from 'prom-client'
 import { openPluginEndpoint } from '../endpoint/plugin-endpoint.ts'
 import { HostProbe } from '../redirect/host-probe.ts'
@@ -13,17 +12,18 @@ import { podSysctls } from '../redirect/pod-sysctls.ts'
 import { createProgramRunner, type RunProgram } from '../redirect/run-program.ts'
 import type { AgentDeps, RedirectionStatus } from './agent-deps.ts'
 import type { AgentOptions } from './agent-options.ts'
-import { type AgentStatus, openKept, podStatus } from './agent-status.ts'
+import { agentStatus, openKept } from './agent-status.ts'
 import { createCniActions } from './cni-actions.ts'
 import { cniLimits } from './cni-limits.ts'
 import { ClusterView } from './cluster-view.ts'
 import { createNetnsFinder } from './find-netns.ts'
 import { openHttpEndpoint } from './http-endpoint.ts'
+import type { MeshPod } from './mesh-pod.ts'
 import { PodReconciler } from './pod-reconciler.ts'
 import { PodRecords } from './pod-records.ts'
 import type { PodView } from './pod-view.ts'
 import { takeOver, type TakeOverDeps } from './take-over.ts'
-import { ZtunnelLink } from './ztunnel-link.ts'
+import { type HeldPod, ZtunnelLink } from './ztunnel-link.ts'
 
 export interface AgentHost {
   readonly clock: Clock
@@ -40,7 +40,6 @@ export interface Agent extends AsyncDisposable {
   readonly monitoringPort: number
   /** Rejects when the agent cannot go on. Never resolves. */
   readonly failed: Promise<never>
-  readonly status: () => AgentStatus
 }
 
 /** Annotations of ours are kept apart from the user's under this name. */
@@ -81,72 +80,89 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   })
   const registry = new Registry()
   const { deps, probe } = makeDeps({ options, host, scope, cluster, registry, writer: files })
-  const status = (): AgentStatus => ({
-    node: options.nodeName,
-    isReady: reconciler !== undefined,
-    ztunnelsConnected: deps.ztunnels()?.connected ?? 0,
-    pods: reconciler?.pods.all().map((held) => podStatus(held, deps)) ?? [],
-  })
-  scope.use(
-    await openPluginEndpoint({
-      path: join(options.runDirectory, 'pluginevent.sock'),
-      maxRequestBytes: cniLimits.requestBytes,
-      maxConnections: cniLimits.requests,
-      actions: createCniActions({ deps, podNamespace: options.podNamespace, reconciler: () => reconciler }),
-      status,
-      onAnswered: (command, answer) => {
-        deps.metrics.add('istio_cni_plugin_requests_total', 1, [answer.exit === 0 ? '200' : '500'])
-        if (answer.exit !== 0) logger.warn('request of the plugin refused', { command, answer: answer.body.trim() })
-      },
-    }),
-  )
+  const ports = await openEndpoints({ options, deps, scope, registry, reconciler: () => reconciler })
   void cluster.run(scope.signal).catch(failure.reject)
-  const health = scope.use(
-    await openHttpEndpoint(options.healthPort, {
-      '/healthz': () => ({ status: 200, body: 'ok\n' }),
-      '/readyz': () => (reconciler === undefined ? { status: 503, body: 'not yet\n' } : { status: 200, body: 'ok\n' }),
-    }),
-  )
-  const monitoring = scope.use(
-    await openHttpEndpoint(options.monitoringPort, {
-      '/metrics': async () => {
-        if (reconciler !== undefined) gaugePods(reconciler, deps)
-        return { status: 200, type: registry.contentType, body: await registry.metrics() }
-      },
-    }),
-  )
-
   await cluster.wait(() => cluster.isSynced || undefined, scope.signal)
+
   await probe.ensure()
   if (options.cleanUpOnExit) scope.defer(() => probe.removeAll())
   const taken = await takeOver(deps)
-  mkdirSync(dirname(options.zdsSocket), { recursive: true })
-  const ztunnels = await ZtunnelLink.open({
-    socketPath: options.zdsSocket,
-    entry: new URL(import.meta.url.endsWith('.ts') ? './zds-thread.ts' : './zds-thread.js', import.meta.url),
-    held: taken.held,
-    onConnections: (count, lost) => {
-      deps.metrics.set('ztunnel_connected', count)
-      logger.info('ztunnels connected', { count, lost })
-      reconciler?.touchPending()
-    },
-    onRefused: (uid, error) => logger.warn('ztunnel cannot take a pod yet', { uid, error }),
-    onLost: failure.reject,
-  })
-  scope.use(ztunnels)
+  const ztunnels = scope.use(
+    await openLink(options, deps, taken.held, {
+      onLost: failure.reject,
+      onChange: () => reconciler?.touchPending(),
+    }),
+  )
   deps.connect(ztunnels)
   const made = scope.use(new PodReconciler({ ...deps, ztunnels }))
   for (const pod of taken.pods) made.pods.put(pod)
   reconciler = made
   made.start()
   cluster.notify()
-  return {
-    healthPort: health.port,
-    monitoringPort: monitoring.port,
-    failed: failure.promise,
-    status,
-    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
-  }
+  return { ...ports, failed: failure.promise, [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]() }
+}
+
+interface EndpointsRequest {
+  readonly options: AgentOptions
+  readonly deps: PartialDeps
+  readonly scope: Scope
+  readonly registry: Registry
+  readonly reconciler: () => PodReconciler | undefined
+}
+
+async function openEndpoints(
+  request: EndpointsRequest,
+): Promise<{ readonly healthPort: number; readonly monitoringPort: number }> {
+  const { options, deps, scope, registry, reconciler } = request
+  scope.use(
+    await openPluginEndpoint({
+      path: join(options.runDirectory, 'pluginevent.sock'),
+      maxRequestBytes: cniLimits.requestBytes,
+      maxConnections: cniLimits.requests,
+      actions: createCniActions({ deps, podNamespace: options.podNamespace, reconciler }),
+      status: () => agentStatus(options.nodeName, reconciler(), deps),
+      onAnswered: (command, answer) => {
+        deps.metrics.add('istio_cni_plugin_requests_total', 1, [answer.exit === 0 ? '200' : '500'])
+        if (answer.exit !== 0)
+          deps.logger.warn('request of the plugin refused', { command, answer: answer.body.trim() })
+      },
+    }),
+  )
+  const health = await openHttpEndpoint(options.healthPort, {
+    '/healthz': () => ({ status: 200, body: 'ok\n' }),
+    '/readyz': () =>
+      reconciler() === undefined ? { status: 503, body: 'not yet\n' } : { status: 200, body: 'ok\n' },
+  })
+  scope.use(health)
+  const monitoring = await openHttpEndpoint(options.monitoringPort, {
+    '/metrics': async () => {
+      gaugePods(reconciler()?.pods.all() ?? [], deps)
+      return { status: 200, type: registry.contentType, body: await registry.metrics() }
+    },
+  })
+  scope.use(monitoring)
+  return { healthPort: health.port, monitoringPort: monitoring.port }
+}
+
+function openLink(
+  options: AgentOptions,
+  deps: PartialDeps,
+  held: readonly HeldPod[],
+  on: { readonly onLost: (cause: unknown) => void; readonly onChange: () => void },
+): Promise<ZtunnelLink> {
+  mkdirSync(dirname(options.zdsSocket), { recursive: true })
+  return ZtunnelLink.open({
+    socketPath: options.zdsSocket,
+    entry: new URL(import.meta.url.endsWith('.ts') ? './zds-thread.ts' : './zds-thread.js', import.meta.url),
+    held,
+    onConnections: (count, lost) => {
+      deps.metrics.set('ztunnel_connected', count)
+      deps.logger.info('ztunnels connected', { count, lost })
+      on.onChange()
+    },
+    onRefused: (uid, error) => deps.logger.warn('ztunnel cannot take a pod yet', { uid, error }),
+    onLost: on.onLost,
+  })
 }
 
 interface DepsRequest {
@@ -164,13 +180,22 @@ interface PartialDeps extends TakeOverDeps, Pick<AgentDeps, 'metrics' | 'annotat
   readonly connect: (ztunnels: ZtunnelLink) => void
 }
 
-function makeDeps({ options, host, scope, cluster, registry, writer }: DepsRequest): { readonly deps: PartialDeps; readonly probe: HostProbe } {
+function makeDeps({ options, host, scope, cluster, registry, writer }: DepsRequest): {
+  readonly deps: PartialDeps
+  readonly probe: HostProbe
+} {
   const { clock, random, logger, procRoot, hostRoot } = host
   mkdirSync(options.runDirectory, { recursive: true, mode: 0o750 })
   const metrics = createMetrics(registry, 'cni')
   metrics.set('istio_build', 1, ['cni', host.version])
-  const run: RunProgram = createProgramRunner({ maxRunning: cniLimits.programs, maxOutputBytes: cniLimits.programOutputBytes, deadlineMs: cniLimits.programMs })
-  const hostNetns = scope.use(NetworkNamespace.open(options.switchToHostNetns ? `${procRoot}/1/ns/net` : '/proc/self/ns/net'))
+  const run: RunProgram = createProgramRunner({
+    maxRunning: cniLimits.programs,
+    maxOutputBytes: cniLimits.programOutputBytes,
+    deadlineMs: cniLimits.programMs,
+  })
+  const hostNetns = scope.use(
+    NetworkNamespace.open(options.switchToHostNetns ? `${procRoot}/1/ns/net` : '/proc/self/ns/net'),
+  )
   const probe = new HostProbe({ run, hostNetns, probe: options.settings.probe, ipv6: options.settings.ipv6 })
   let connected: ZtunnelLink | undefined
   const deps: PartialDeps = {
@@ -195,17 +220,29 @@ function makeDeps({ options, host, scope, cluster, registry, writer }: DepsReque
   return { deps, probe }
 }
 
-async function annotate(writer: ResourceWriter, pod: PodView, status: RedirectionStatus | undefined): Promise<void> {
+async function annotate(
+  writer: ResourceWriter,
+  pod: PodView,
+  status: RedirectionStatus | undefined,
+): Promise<void> {
   try {
-    await writer.applyAnnotations(pod.ref, { 'ambient.istio.io/redirection': status ?? null }, { owner: OWNER })
+    await writer.applyAnnotations(
+      pod.ref,
+      { 'ambient.istio.io/redirection': status ?? null },
+      { owner: OWNER },
+    )
   } catch (cause) {
-    const isGone = cause instanceof KubeError && (cause.code === 'OBJECT_NOT_FOUND' || cause.code === 'OBJECT_REPLACED')
+    const isGone =
+      cause instanceof KubeError && (cause.code === 'OBJECT_NOT_FOUND' || cause.code === 'OBJECT_REPLACED')
     if (!isGone) throw cause
   }
 }
 
-function gaugePods(reconciler: PodReconciler, deps: Pick<AgentDeps, 'metrics' | 'connectionsOf'>): void {
-  const pods = reconciler.pods.all()
-  for (const state of STATES) deps.metrics.set('ambient_cni_pods', pods.filter((pod) => pod.state.kind === state).length, [state])
-  deps.metrics.set('ambient_cni_kept_connections', pods.reduce((sum, pod) => sum + openKept(pod, deps), 0))
+function gaugePods(pods: readonly MeshPod[], deps: Pick<AgentDeps, 'metrics' | 'connectionsOf'>): void {
+  for (const state of STATES)
+    deps.metrics.set('ambient_cni_pods', pods.filter((pod) => pod.state.kind === state).length, [state])
+  deps.metrics.set(
+    'ambient_cni_kept_connections',
+    pods.reduce((sum, pod) => sum + openKept(pod, deps), 0),
+  )
 }

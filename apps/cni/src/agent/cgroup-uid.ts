@@ -1,4 +1,5 @@
-const SEPARATED = /pod([0-9a-f]{8})[-_]?([0-9a-f]{4})[-_]?([0-9a-f]{4})[-_]?([0-9a-f]{4})[-_]?([0-9a-f]{12})(?=[^0-9a-f]|$)/gi
+const SEPARATED =
+  /pod([0-9a-f]{8})[-_]?([0-9a-f]{4})[-_]?([0-9a-f]{4})[-_]?([0-9a-f]{4})[-_]?([0-9a-f]{12})(?=[^0-9a-f]|$)/gi
 /** A static pod's UID is a hash without any separators. */
 const HASH = /pod([0-9a-f]{32})(?=[^0-9a-f]|$)/gi
 
@@ -28,7 +29,10 @@ export function podOfCgroup(text: string): CgroupPod {
 
 /** Field 22 of `/proc/PID/stat`, in clock ticks since boot. The name before it may hold anything, so count from its last `)`. Pure. */
 export function startTimeOf(stat: string): number | undefined {
-  const fields = stat.slice(stat.lastIndexOf(')') + 1).trim().split(' ')
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 1)
+    .trim()
+    .split(' ')
   const ticks = Number(fields[19])
   return Number.isSafeInteger(ticks) && fields.length > 19 ? ticks : undefined
 }

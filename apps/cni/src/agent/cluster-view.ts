@@ -89,7 +89,11 @@ export class ClusterView {
       const { name, labels } = event.object.metadata
       if (event.type === 'deleted') this.#namespaces.delete(name)
       else this.#namespaces.set(name, labels)
-      this.#changed(this.pods().filter((pod) => pod.namespace === name).map((pod) => pod.uid))
+      this.#changed(
+        this.pods()
+          .filter((pod) => pod.namespace === name)
+          .map((pod) => pod.uid),
+      )
     }
   }
 

@@ -23,15 +23,19 @@ const OWN_POD_PREFIX = 'istio-cni-node-'
 export function createCniActions(options: CniActionsOptions): CniActions {
   const { deps, reconciler } = options
   const judgePod = (pod: PodView): Verdict =>
-    selectPod(pod, deps.cluster.namespaceLabels(pod.namespace), deps.selection).kind === 'enrol' ? 'enrol' : 'pass'
+    selectPod(pod, deps.cluster.namespaceLabels(pod.namespace), deps.selection).kind === 'enrol'
+      ? 'enrol'
+      : 'pass'
   return {
     get isReady() {
       return reconciler() !== undefined
     },
-    judge: async (request) => (isLetThrough(request, options) ? 'pass' : judgePod(await findPod(request, options))),
+    judge: async (request) =>
+      isLetThrough(request, options) ? 'pass' : judgePod(await findPod(request, options)),
     enrol: async (request) => {
       const pod = await findPod(request, options)
-      if (request.ips.length === 0) throw new CniError('POD_IP_MISSING', 'the result of the plugins before has no address')
+      if (request.ips.length === 0)
+        throw new CniError('POD_IP_MISSING', 'the result of the plugins before has no address')
       const { netnsPath, containerId, ips } = request
       await within(cniLimits.addMs, mustBeReady(reconciler).enrolNew({ pod, netnsPath, containerId, ips }))
     },
@@ -40,12 +44,17 @@ export function createCniActions(options: CniActionsOptions): CniActions {
       using netns = deps.finder.open(request.netnsPath)
       const state = await deps.backend.inspect(netns, podSettings(pod.annotations, deps.settings).settings)
       if (state.kind === 'complete') return
-      throw new CniError('RULES_NOT_VERIFIED', state.kind === 'partial' ? state.missing.join('; ') : `redirection is ${state.kind}`)
+      throw new CniError(
+        'RULES_NOT_VERIFIED',
+        state.kind === 'partial' ? state.missing.join('; ') : `redirection is ${state.kind}`,
+      )
     },
     detach: async (containerId) => reconciler()?.detach(containerId),
     detachAllBut: async (containerIds) => {
-      const gone = (reconciler()?.pods.all() ?? []).flatMap(({ containerId }) => containerId ?? []).filter((id) => !containerIds.includes(id))
-      await Promise.all(gone.map((id) => reconciler()?.detach(id)))
+      const ready = reconciler()
+      if (ready === undefined) return // the start looks at everything anyway
+      const held = ready.pods.all().flatMap(({ containerId }) => containerId ?? [])
+      await Promise.all(held.filter((id) => !containerIds.includes(id)).map((id) => ready.detach(id)))
     },
   }
 }
@@ -53,20 +62,32 @@ export function createCniActions(options: CniActionsOptions): CniActions {
 /** Known without asking the cluster: what is no pod, the agent itself, and excluded namespaces. */
 function isLetThrough({ pod }: CniRequest, { deps, podNamespace }: CniActionsOptions): boolean {
   if (pod === undefined) return true
-  return deps.selection.excludeNamespaces.has(pod.namespace) || (pod.namespace === podNamespace && pod.name.startsWith(OWN_POD_PREFIX))
+  return (
+    deps.selection.excludeNamespaces.has(pod.namespace) ||
+    (pod.namespace === podNamespace && pod.name.startsWith(OWN_POD_PREFIX))
+  )
 }
 
-async function findPod({ pod: wanted }: CniRequest, { deps, reconciler }: CniActionsOptions): Promise<PodView> {
+async function findPod(
+  { pod: wanted }: CniRequest,
+  { deps, reconciler }: CniActionsOptions,
+): Promise<PodView> {
   if (wanted === undefined) throw new CniError('CNI_REQUEST_INVALID', 'CNI_ARGS names no pod')
   using limit = deadline(undefined, cniLimits.podKnownMs)
   const found = await deps.cluster.wait(() => {
     const pod = deps.cluster.podByName(wanted.namespace, wanted.name)
-    const isMeant = pod !== undefined && (wanted.uid === undefined || wanted.uid === pod.uid || wanted.uid === pod.cgroupUid)
+    const isMeant =
+      pod !== undefined &&
+      (wanted.uid === undefined || wanted.uid === pod.uid || wanted.uid === pod.cgroupUid)
     return isMeant && reconciler() !== undefined ? pod : undefined
   }, limit.signal)
   if (found !== undefined) return found
-  if (reconciler() === undefined) throw new CniError('POD_NOT_FOUND', 'the agent has not yet seen the cluster')
-  throw new CniError('POD_NOT_FOUND', `Pod ${wanted.namespace}/${wanted.name} with UID ${wanted.uid ?? 'unknown'} is not known on this node`)
+  if (reconciler() === undefined)
+    throw new CniError('POD_NOT_FOUND', 'the agent has not yet seen the cluster')
+  throw new CniError(
+    'POD_NOT_FOUND',
+    `Pod ${wanted.namespace}/${wanted.name} with UID ${wanted.uid ?? 'unknown'} is not known on this node`,
+  )
 }
 
 function mustBeReady(reconciler: () => PodReconciler | undefined): PodReconciler {
@@ -79,7 +100,9 @@ function mustBeReady(reconciler: () => PodReconciler | undefined): PodReconciler
 async function within(ms: number, work: Promise<void>): Promise<void> {
   using limit = deadline(undefined, ms)
   const { promise, reject } = Promise.withResolvers<never>()
-  limit.signal.addEventListener('abort', () => reject(new CniError('ZDS_TIMEOUT', `the pod was not enrolled within ${ms} ms`)))
+  limit.signal.addEventListener('abort', () =>
+    reject(new CniError('ZDS_TIMEOUT', `the pod was not enrolled within ${ms} ms`)),
+  )
   promise.catch(() => {}) // disposing the deadline aborts it as well
   await Promise.race([work, promise])
 }

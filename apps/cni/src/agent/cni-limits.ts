@@ -1,20 +1,39 @@
 import { defineLimits, type LimitValues, limitValues } from '@ambient/telemetry'
 
 const table = {
-  requestBytes: { value: 1_310_720, unit: 'bytes', whenHit: 'The request of the plugin is answered with CNI error 6' },
-  requests: { value: 256, unit: 'connections', whenHit: 'Further requests of the plugin wait to be accepted' },
+  requestBytes: {
+    value: 1_310_720,
+    unit: 'bytes',
+    whenHit: 'The request of the plugin is answered with CNI error 6',
+  },
+  requests: {
+    value: 256,
+    unit: 'connections',
+    whenHit: 'Further requests of the plugin wait to be accepted',
+  },
   addMs: { value: 8000, unit: 'ms', whenHit: 'CNI ADD fails with 11; the runtime tries again' },
-  podKnownMs: { value: 4000, unit: 'ms', whenHit: 'CNI ADD of a pod that the cluster does not know fails with 11' },
+  podKnownMs: {
+    value: 4000,
+    unit: 'ms',
+    whenHit: 'CNI ADD of a pod that the cluster does not know fails with 11',
+  },
   programs: { value: 8, unit: 'items', whenHit: 'Further runs of iptables, ip and ipset wait' },
   programMs: { value: 10_000, unit: 'ms', whenHit: 'The program is killed and the step is tried again' },
-  programOutputBytes: { value: 8_388_608, unit: 'bytes', whenHit: 'The output is cut, and what it said cannot be verified' },
+  programOutputBytes: {
+    value: 8_388_608,
+    unit: 'bytes',
+    whenHit: 'The output is cut, and what it said cannot be verified',
+  },
   retryFirstMs: { value: 100, unit: 'ms', whenHit: 'The first wait after a failed step of a pod; doubles' },
   retryMaxMs: { value: 5000, unit: 'ms', whenHit: 'The longest wait between attempts of a pod' },
   drainMs: { value: 30_000, unit: 'ms', whenHit: 'The tunnels of a pod that has left the mesh are reset' },
-  drainLeastMs: { value: 1000, unit: 'ms', whenHit: 'Listeners stay at least so long, for peers that have not heard yet' },
+  drainLeastMs: {
+    value: 1000,
+    unit: 'ms',
+    whenHit: 'Listeners stay at least so long, for peers that have not heard yet',
+  },
   drainPollMs: { value: 100, unit: 'ms', whenHit: 'How often open tunnels are counted' },
   keptNames: { value: 100, unit: 'items', whenHit: 'Further kept connections are counted, not named' },
-  logLines: { value: 10_000, unit: 'lines', whenHit: 'Lines are lost and counted' },
 } as const
 
 /** Every bound of the agent. */

@@ -47,11 +47,18 @@ export async function enrolPod(enrolment: Enrolment, deps: AgentDeps): Promise<M
 }
 
 /** What is needed to undo the enrolment after the agent has been restarted. */
-export function recordPod({ uid, containerId, kept, before }: MeshPod, deps: Pick<AgentDeps, 'records' | 'backend'>): void {
+export function recordPod(
+  { uid, containerId, kept, before }: MeshPod,
+  deps: Pick<AgentDeps, 'records' | 'backend'>,
+): void {
   deps.records.save({ uid, backend: deps.backend.name, containerId, kept, before })
 }
 
-export function podInfo({ name, namespace, serviceAccount }: PodView): { name: string; namespace: string; serviceAccount: string } {
+export function podInfo({ name, namespace, serviceAccount }: PodView): {
+  name: string
+  namespace: string
+  serviceAccount: string
+} {
   return { name, namespace, serviceAccount }
 }
 
@@ -66,5 +73,6 @@ function nameConnections(kept: readonly TcpConnection[]): KeptConnections {
 function reportEnrolment({ kept, ips }: MeshPod, pod: PodView, deps: AgentDeps): void {
   deps.metrics.add('ambient_cni_kept_connections_total', kept.count)
   deps.logger.info('pod enrolled', { ...podFields(pod), ips: ips.join(','), kept_connections: kept.count })
-  for (const connection of kept.names) deps.logger.info('connection stays outside the mesh until it closes', { ...podFields(pod), connection })
+  for (const connection of kept.names)
+    deps.logger.info('connection stays outside the mesh until it closes', { ...podFields(pod), connection })
 }

@@ -26,7 +26,12 @@ beforeEach(() => {
 afterEach(() => rmSync(procRoot, { recursive: true }))
 
 /** One process of a made-up /proc. */
-function addProcess(pid: number, netns: string, startTime: number, cgroup = `0::/kubepods/pod${uid}/c1`): void {
+function addProcess(
+  pid: number,
+  netns: string,
+  startTime: number,
+  cgroup = `0::/kubepods/pod${uid}/c1`,
+): void {
   mkdirSync(join(procRoot, String(pid), 'ns'), { recursive: true })
   symlinkSync(netns, join(procRoot, String(pid), 'ns/net'))
   writeFileSync(join(procRoot, String(pid), 'cgroup'), `${cgroup}\n`)
@@ -41,7 +46,8 @@ const scan = (ips: readonly string[]): number | undefined => {
   expect(leakedDescriptors(before)).toEqual([])
   return inode
 }
-const inodeOf = (name: string): number => Number(execFileSync('stat', ['-Lc', '%i', `/run/netns/${name}`], { encoding: 'utf8' }))
+const inodeOf = (name: string): number =>
+  Number(execFileSync('stat', ['-Lc', '%i', `/run/netns/${name}`], { encoding: 'utf8' }))
 
 test('scan() finds the namespace that has the pod’s address', () => {
   addProcess(10, `/run/netns/${one}`, 100)
@@ -56,10 +62,23 @@ test('scan() takes the oldest process when two namespaces fit', () => {
 })
 
 test.each([
-  { name: 'a process of another pod', make: () => addProcess(10, `/run/netns/${one}`, 1, `0::/kubepods/pod${uid.replace('1a', '2a')}/c1`) },
-  { name: 'a process of two pods at once', make: () => addProcess(10, `/run/netns/${one}`, 1, `0::/kubepods/pod${uid}/c1/pod${uid.replace('1a', '2a')}/c2`) },
+  {
+    name: 'a process of another pod',
+    make: () => addProcess(10, `/run/netns/${one}`, 1, `0::/kubepods/pod${uid.replace('1a', '2a')}/c1`),
+  },
+  {
+    name: 'a process of two pods at once',
+    make: () =>
+      addProcess(10, `/run/netns/${one}`, 1, `0::/kubepods/pod${uid}/c1/pod${uid.replace('1a', '2a')}/c2`),
+  },
   { name: 'a process in our own namespace', make: () => addProcess(10, '/proc/self/ns/net', 1) },
-  { name: 'a process in the node’s namespace', make: () => (addProcess(1, `/run/netns/${one}`, 1, '0::/init.scope'), addProcess(10, `/run/netns/${one}`, 1)) },
+  {
+    name: 'a process in the node’s namespace',
+    make: () => (
+      addProcess(1, `/run/netns/${one}`, 1, '0::/init.scope'),
+      addProcess(10, `/run/netns/${one}`, 1)
+    ),
+  },
   { name: 'a process that is on its way out', make: () => mkdirSync(join(procRoot, '10')) },
   { name: 'a namespace without the pod’s address', make: () => addProcess(10, `/run/netns/${two}`, 1) },
 ])('scan() leaves out $name', ({ make }) => {
@@ -78,6 +97,8 @@ test.each([
   { name: 'our own namespace', path: '/proc/self/ns/net', code: 'NETNS_IS_HOST' },
 ])('open() refuses $name', ({ path, code }) => {
   const before = openDescriptors()
-  expect(() => createNetnsFinder({ procRoot, hostRoot: '' }).open(path)).toThrow(expect.objectContaining({ code }))
+  expect(() => createNetnsFinder({ procRoot, hostRoot: '' }).open(path)).toThrow(
+    expect.objectContaining({ code }),
+  )
   expect(leakedDescriptors(before)).toEqual([])
 })

@@ -55,13 +55,22 @@ function openByPath(path: string, hosts: ReadonlySet<string>): NetworkNamespace 
   try {
     netns = NetworkNamespace.open(path)
   } catch (cause) {
-    throw new CniError('NETNS_NOT_FOUND', `Cannot open network namespace ${path}: ${messageOf(cause)}`, { cause })
+    throw new CniError('NETNS_NOT_FOUND', `Cannot open network namespace ${path}: ${messageOf(cause)}`, {
+      cause,
+    })
   }
   const { dev, inode } = netns.id()
-  const problem = hosts.has(`${dev}:${inode}`) ? 'NETNS_IS_HOST' : netns.isNetwork() ? undefined : 'NETNS_NOT_FOUND'
+  const problem = hosts.has(`${dev}:${inode}`)
+    ? 'NETNS_IS_HOST'
+    : netns.isNetwork()
+      ? undefined
+      : 'NETNS_NOT_FOUND'
   if (problem === undefined) return netns
   netns[Symbol.dispose]()
-  throw new CniError(problem, `Cannot use ${path}: it is ${problem === 'NETNS_IS_HOST' ? 'the node’s own' : 'no'} network namespace`)
+  throw new CniError(
+    problem,
+    `Cannot use ${path}: it is ${problem === 'NETNS_IS_HOST' ? 'the node’s own' : 'no'} network namespace`,
+  )
 }
 
 /** Processes in containers of wanted pods, one a namespace, oldest first. */
@@ -71,7 +80,8 @@ function listCandidates(procRoot: string, wanted: ReadonlySet<string>): readonly
   for (const pid of readdirSync(procRoot)) {
     if (!/^\d+$/.test(pid)) continue
     const candidate = readCandidate(procRoot, pid)
-    if (candidate !== undefined && wanted.has(candidate.uid) && !hosts.has(candidate.id)) found.push(candidate)
+    if (candidate !== undefined && wanted.has(candidate.uid) && !hosts.has(candidate.id))
+      found.push(candidate)
   }
   found.sort((a, b) => a.startTime - b.startTime)
   const seen = new Set<string>()

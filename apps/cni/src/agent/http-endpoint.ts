@@ -14,7 +14,10 @@ export interface HttpEndpoint extends AsyncDisposable {
 const MAX_CONNECTIONS = 64
 
 /** Serves GET by path on all addresses. Port 0 takes a free one. */
-export async function openHttpEndpoint(port: number, routes: Readonly<Record<string, () => HttpAnswer | Promise<HttpAnswer>>>): Promise<HttpEndpoint> {
+export async function openHttpEndpoint(
+  port: number,
+  routes: Readonly<Record<string, () => HttpAnswer | Promise<HttpAnswer>>>,
+): Promise<HttpEndpoint> {
   const server = createServer((request, response) => {
     request.resume()
     response.on('error', () => {}) // the caller went away

@@ -13,7 +13,14 @@ export interface PodSituation {
 }
 
 /** One step; the next look decides again. */
-export type PodStep = 'none' | 'enrol' | 'refresh' | 'start-draining' | 'go-on-draining' | 'forget' | 'clean-annotation'
+export type PodStep =
+  | 'none'
+  | 'enrol'
+  | 'refresh'
+  | 'start-draining'
+  | 'go-on-draining'
+  | 'forget'
+  | 'clean-annotation'
 
 /** What to do next about one pod, from what should be and what is. Pure. */
 export function planPod(situation: PodSituation): PodStep {

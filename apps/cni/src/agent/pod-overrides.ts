@@ -13,17 +13,27 @@ const VIRTUAL_INTERFACES = 'istio.io/reroute-virtual-interfaces'
 const INTERFACE_NAME = /^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}\+?$/
 
 /** What one pod's annotations make of the node's settings. Read when it is enrolled; a later change waits for the next time. Pure. */
-export function podSettings(annotations: Readonly<Record<string, string>>, defaults: RedirectSettings): PodSettings {
+export function podSettings(
+  annotations: Readonly<Record<string, string>>,
+  defaults: RedirectSettings,
+): PodSettings {
   const warnings: string[] = []
   const flag = (name: string, fallback: boolean): boolean => {
     const text = annotations[name]?.trim().toLowerCase()
     if (text === 'true' || text === 'false') return text === 'true'
-    if (text !== undefined) warnings.push(`annotation ${name} is neither "true" nor "false": "${text}"; ${String(fallback)} holds`)
+    if (text !== undefined)
+      warnings.push(`annotation ${name} is neither "true" nor "false": "${text}"; ${String(fallback)} holds`)
     return fallback
   }
-  const names = (annotations[VIRTUAL_INTERFACES] ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '')
+  const names = (annotations[VIRTUAL_INTERFACES] ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
   for (const name of names) {
-    if (!INTERFACE_NAME.test(name)) warnings.push(`annotation ${VIRTUAL_INTERFACES} holds no name of an interface: "${name}"; it is left out`)
+    if (!INTERFACE_NAME.test(name))
+      warnings.push(
+        `annotation ${VIRTUAL_INTERFACES} holds no name of an interface: "${name}"; it is left out`,
+      )
   }
   const settings = {
     ...defaults,

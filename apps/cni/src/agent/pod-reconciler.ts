@@ -42,7 +42,11 @@ export class PodReconciler implements AsyncDisposable {
   /** From now on changes lead to steps. Call it when what an earlier agent left has been taken over. */
   start(): void {
     this.#isRunning = true
-    const uids = new Set([...this.#deps.cluster.pods().map((pod) => pod.uid), ...this.#deps.records.uids(), ...this.pods.all().map((pod) => pod.uid)])
+    const uids = new Set([
+      ...this.#deps.cluster.pods().map((pod) => pod.uid),
+      ...this.#deps.records.uids(),
+      ...this.pods.all().map((pod) => pod.uid),
+    ])
     for (const uid of uids) this.touch(uid)
   }
 
@@ -61,22 +65,33 @@ export class PodReconciler implements AsyncDisposable {
   enrolNew(sandbox: NewSandbox): Promise<void> {
     const { uid } = sandbox.pod
     this.#making.set(sandbox.containerId, uid)
-    return this.#work.run(uid, () => this.#make(sandbox).finally(() => {
-      this.#making.delete(sandbox.containerId)
-      this.touch(uid) // the annotation, and whatever else is left to do
-    }))
+    return this.#work.run(uid, () =>
+      this.#make(sandbox).finally(() => {
+        this.#making.delete(sandbox.containerId)
+        this.touch(uid) // the annotation, and whatever else is left to do
+      }),
+    )
   }
 
   /** The runtime has taken a sandbox down. Another than the one we hold is none of our business. */
   detach(containerId: string): Promise<void> {
-    const uids = this.pods.all().filter((pod) => pod.containerId === containerId).map((pod) => pod.uid)
+    const uids = this.pods
+      .all()
+      .filter((pod) => pod.containerId === containerId)
+      .map((pod) => pod.uid)
     const making = this.#making.get(containerId)
     const detached = [...new Set(making === undefined ? uids : [...uids, making])].map((uid) =>
       this.#work.run(uid, async () => {
         const held = this.pods.get(uid)
         if (held?.containerId !== containerId) return
         await forgetPod(held, uid, this.#deps)
-        this.pods.put({ ...held, state: { kind: 'detached' }, netns: undefined, ips: [], kept: noKeptConnections })
+        this.pods.put({
+          ...held,
+          state: { kind: 'detached' },
+          netns: undefined,
+          ips: [],
+          kept: noKeptConnections,
+        })
         this.touch(uid)
       }),
     )
@@ -117,9 +132,12 @@ export class PodReconciler implements AsyncDisposable {
   #plan(uid: string): PodStep {
     const pod = this.#deps.cluster.pod(uid)
     const held = this.pods.get(uid)
-    const isSelected = pod !== undefined && selectPod(pod, this.#deps.cluster.namespaceLabels(pod.namespace), this.#deps.selection).kind === 'enrol'
+    const isSelected =
+      pod !== undefined &&
+      selectPod(pod, this.#deps.cluster.namespaceLabels(pod.namespace), this.#deps.selection).kind === 'enrol'
     return planPod({
-      presence: pod === undefined || pod.isFinished ? 'gone' : pod.ips.length === 0 ? 'waiting-for-ip' : 'running',
+      presence:
+        pod === undefined || pod.isFinished ? 'gone' : pod.ips.length === 0 ? 'waiting-for-ip' : 'running',
       isSelected,
       annotation: pod?.annotations[ANNOTATION],
       state: held?.state,
@@ -157,10 +175,13 @@ export class PodReconciler implements AsyncDisposable {
     const netns = held?.netns ?? this.#findNetns(pod)
     const containerId = held?.containerId ?? record?.containerId
     // Put away first: whatever happens below, the descriptor has an owner.
-    const state: PodState = held?.state.kind === 'pending' ? held.state : { kind: 'pending', cause: 'being enrolled' }
+    const state: PodState =
+      held?.state.kind === 'pending' ? held.state : { kind: 'pending', cause: 'being enrolled' }
     this.pods.put({ ...(held ?? this.#blank(pod)), netns, containerId, state })
     const earlier = record ?? (held?.state.kind === 'draining' ? held : undefined)
-    this.pods.put(await enrolPod({ pod, netns, containerId, ips: pod.ips, age: 'running', earlier }, this.#deps))
+    this.pods.put(
+      await enrolPod({ pod, netns, containerId, ips: pod.ips, age: 'running', earlier }, this.#deps),
+    )
     await this.#refresh(pod)
   }
 
@@ -182,7 +203,12 @@ export class PodReconciler implements AsyncDisposable {
     if (held?.netns === undefined) {
       if (record === undefined && pod.annotations[ANNOTATION] !== 'enabled') return this.#giveUp(pod)
       const netns = this.#findNetns(pod)
-      held = this.pods.put({ ...(held ?? this.#blank(pod)), netns, before: record?.before ?? {}, ips: pod.ips })
+      held = this.pods.put({
+        ...(held ?? this.#blank(pod)),
+        netns,
+        before: record?.before ?? {},
+        ips: pod.ips,
+      })
     }
     this.pods.put(await startDraining(held, pod, this.#deps))
     this.#retryIn(pod.uid, cniLimits.drainPollMs)
@@ -207,12 +233,23 @@ export class PodReconciler implements AsyncDisposable {
   #findNetns(pod: PodView): NetworkNamespace {
     const found = this.#deps.finder.scan([pod]).get(pod.cgroupUid)
     if (found !== undefined) return found
-    throw new CniError('NETNS_NOT_FOUND', 'No process of the pod was found in a network namespace that has its address')
+    throw new CniError(
+      'NETNS_NOT_FOUND',
+      'No process of the pod was found in a network namespace that has its address',
+    )
   }
 
   #blank(pod: PodView): MeshPod {
     const state: PodState = { kind: 'pending', cause: 'new' }
-    return { uid: pod.uid, state, netns: undefined, containerId: undefined, ips: [], kept: noKeptConnections, before: {} }
+    return {
+      uid: pod.uid,
+      state,
+      netns: undefined,
+      containerId: undefined,
+      ips: [],
+      kept: noKeptConnections,
+      before: {},
+    }
   }
 
   /** A sandbox that could not be enrolled is thrown away by the runtime; ours goes with it. */
@@ -228,7 +265,11 @@ export class PodReconciler implements AsyncDisposable {
     const pod = this.#deps.cluster.pod(uid)
     const held = this.pods.get(uid)
     const said = held?.state.kind === 'pending' ? held.state.cause : undefined
-    if (text !== said) this.#deps.logger.warn('pod is not where it should be; trying again', { ...(pod === undefined ? { uid } : podFields(pod)), error: text })
+    if (text !== said)
+      this.#deps.logger.warn('pod is not where it should be; trying again', {
+        ...(pod === undefined ? { uid } : podFields(pod)),
+        error: text,
+      })
     if (pod !== undefined && (held === undefined || held.state.kind === 'pending')) {
       this.pods.put({ ...(held ?? this.#blank(pod)), state: { kind: 'pending', cause: text } })
       if (isZdsFailure(cause) && pod.annotations[ANNOTATION] !== 'pending') this.#annotatePending(pod)
@@ -240,7 +281,10 @@ export class PodReconciler implements AsyncDisposable {
   #annotatePending(pod: PodView): void {
     void this.#work.run(pod.uid, () =>
       this.#deps.annotate(pod, 'pending').catch((cause: unknown) => {
-        this.#deps.logger.warn('cannot annotate pod as pending', { ...podFields(pod), error: messageOf(cause) })
+        this.#deps.logger.warn('cannot annotate pod as pending', {
+          ...podFields(pod),
+          error: messageOf(cause),
+        })
       }),
     )
   }
@@ -249,7 +293,10 @@ export class PodReconciler implements AsyncDisposable {
     const known = this.#retries.get(uid)
     if (known !== undefined) return known.backoff
     const { retryFirstMs, retryMaxMs } = cniLimits
-    const backoff = new Backoff({ firstMs: retryFirstMs, factor: 2, maxMs: retryMaxMs, jitter: 0.2 }, this.#deps.random)
+    const backoff = new Backoff(
+      { firstMs: retryFirstMs, factor: 2, maxMs: retryMaxMs, jitter: 0.2 },
+      this.#deps.random,
+    )
     this.#retries.set(uid, { backoff, timer: undefined })
     return backoff
   }

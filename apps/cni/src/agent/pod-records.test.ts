@@ -10,7 +10,13 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-const record: PodRecord = { uid: 'a/../b', backend: 'iptables', containerId: 'c1', kept: { count: 2, names: ['x -> y'] }, before: { loose: '1' } }
+const record: PodRecord = {
+  uid: 'a/../b',
+  backend: 'iptables',
+  containerId: 'c1',
+  kept: { count: 2, names: ['x -> y'] },
+  before: { loose: '1' },
+}
 
 test('PodRecords outlive the process, whatever a UID looks like', () => {
   new PodRecords(directory).save(record)

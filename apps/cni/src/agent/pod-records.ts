@@ -22,7 +22,11 @@ export class PodRecords {
   constructor(directory: string) {
     this.#directory = directory
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    this.#known = new Map(readdirSync(directory).flatMap((name) => readRecord(join(directory, name))).map((record) => [record.uid, record]))
+    this.#known = new Map(
+      readdirSync(directory)
+        .flatMap((name) => readRecord(join(directory, name)))
+        .map((record) => [record.uid, record]),
+    )
   }
 
   get(uid: string): PodRecord | undefined {
@@ -61,8 +65,12 @@ function readRecord(path: string): readonly PodRecord[] {
         uid,
         backend: 'iptables',
         containerId: typeof containerId === 'string' ? containerId : undefined,
-        kept: isRecord(kept) ? { count: Number(kept['count'] ?? 0), names: textsOf(kept['names']) } : { count: 0, names: [] },
-        before: isRecord(before) ? Object.fromEntries(Object.entries(before).map(([name, each]) => [name, String(each)])) : {},
+        kept: isRecord(kept)
+          ? { count: Number(kept['count'] ?? 0), names: textsOf(kept['names']) }
+          : { count: 0, names: [] },
+        before: isRecord(before)
+          ? Object.fromEntries(Object.entries(before).map(([name, each]) => [name, String(each)]))
+          : {},
       },
     ]
   } catch {

@@ -19,11 +19,23 @@ export interface SelectionRules {
 
 export type Selection =
   | { readonly kind: 'enrol' }
-  | { readonly kind: 'leave'; readonly because: 'host-network' | 'sidecar' | 'excluded-namespace' | 'ztunnel' | 'gateway' | 'not-selected' }
+  | {
+      readonly kind: 'leave'
+      readonly because:
+        | 'host-network'
+        | 'sidecar'
+        | 'excluded-namespace'
+        | 'ztunnel'
+        | 'gateway'
+        | 'not-selected'
+    }
 
 const MODE = 'istio.io/dataplane-mode'
 const AMBIENT: LabelSelector = { matchLabels: { [MODE]: 'ambient' }, matchExpressions: [] }
-const NOT_NONE: LabelSelector = { matchLabels: {}, matchExpressions: [{ operator: 'NotIn', key: MODE, values: ['none'] }] }
+const NOT_NONE: LabelSelector = {
+  matchLabels: {},
+  matchExpressions: [{ operator: 'NotIn', key: MODE, values: ['none'] }],
+}
 
 /** The pod's own label, or the namespace's unless the pod says no. */
 export const defaultSelectors: readonly EnablementSelector[] = [
@@ -32,11 +44,16 @@ export const defaultSelectors: readonly EnablementSelector[] = [
 ]
 
 /** Whether a pod belongs to the mesh, and if not, why. Pure. */
-export function selectPod(pod: PodView, namespaceLabels: Readonly<Record<string, string>>, rules: SelectionRules): Selection {
+export function selectPod(
+  pod: PodView,
+  namespaceLabels: Readonly<Record<string, string>>,
+  rules: SelectionRules,
+): Selection {
   if (pod.hostNetwork) return { kind: 'leave', because: 'host-network' }
   if (pod.annotations['sidecar.istio.io/status'] !== undefined) return { kind: 'leave', because: 'sidecar' }
   if (rules.excludeNamespaces.has(pod.namespace)) return { kind: 'leave', because: 'excluded-namespace' }
-  if (pod.namespace === rules.systemNamespace && pod.labels['app'] === 'ztunnel') return { kind: 'leave', because: 'ztunnel' }
+  if (pod.namespace === rules.systemNamespace && pod.labels['app'] === 'ztunnel')
+    return { kind: 'leave', because: 'ztunnel' }
   if (isGateway(pod) && pod.labels[MODE] !== 'ambient') return { kind: 'leave', because: 'gateway' }
   const isSelected = rules.selectors.some(
     ({ podSelector, namespaceSelector }) =>
@@ -50,15 +67,27 @@ export function selectPod(pod: PodView, namespaceLabels: Readonly<Record<string,
 export function parseSelectors(text: string): readonly EnablementSelector[] {
   try {
     const value: unknown = parse(text)
-    const selectors = new Field('enablement selectors', value)
-      .list()
-      .map((item) => ({ podSelector: readLabelSelector(item.get('podSelector')), namespaceSelector: readLabelSelector(item.get('namespaceSelector')) }))
-    if (selectors.some(({ podSelector, namespaceSelector }) => podSelector === undefined && namespaceSelector === undefined)) {
-      throw new CniError('CONFIG_INVALID', 'a selector without podSelector and namespaceSelector would enrol every pod')
+    const selectors = new Field('enablement selectors', value).list().map((item) => ({
+      podSelector: readLabelSelector(item.get('podSelector')),
+      namespaceSelector: readLabelSelector(item.get('namespaceSelector')),
+    }))
+    if (
+      selectors.some(
+        ({ podSelector, namespaceSelector }) => podSelector === undefined && namespaceSelector === undefined,
+      )
+    ) {
+      throw new CniError(
+        'CONFIG_INVALID',
+        'a selector without podSelector and namespaceSelector would enrol every pod',
+      )
     }
     return selectors
   } catch (cause) {
-    throw new CniError('CONFIG_INVALID', `Cannot use enablement selectors: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new CniError(
+      'CONFIG_INVALID',
+      `Cannot use enablement selectors: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
   }
 }
 

@@ -27,10 +27,15 @@ export async function takeOver(deps: TakeOverDeps): Promise<TakenOver> {
   const wanted = deps.cluster.pods().filter((pod) => !pod.isFinished && concerns(pod, deps))
   const netnsByUid = deps.finder.scan(wanted)
   const found = await Promise.all(wanted.map((pod) => lookAt(pod, netnsByUid.get(pod.cgroupUid), deps)))
-  await pruneProbeSet(found.flatMap(({ held }) => held ?? []), deps)
+  await pruneProbeSet(
+    found.flatMap(({ held }) => held ?? []),
+    deps,
+  )
   return {
     pods: found.flatMap(({ held }) => held ?? []),
-    held: found.flatMap(({ pod, held, isKnown }) => (isKnown ? [{ uid: pod.uid, info: podInfo(pod), netns: held?.netns }] : [])),
+    held: found.flatMap(({ pod, held, isKnown }) =>
+      isKnown ? [{ uid: pod.uid, info: podInfo(pod), netns: held?.netns }] : [],
+    ),
   }
 }
 
@@ -50,7 +55,9 @@ function isSelected(pod: PodView, deps: TakeOverDeps): boolean {
 }
 
 function wasEnrolled(pod: PodView, deps: TakeOverDeps): boolean {
-  return pod.annotations['ambient.istio.io/redirection'] === 'enabled' || deps.records.get(pod.uid) !== undefined
+  return (
+    pod.annotations['ambient.istio.io/redirection'] === 'enabled' || deps.records.get(pod.uid) !== undefined
+  )
 }
 
 async function lookAt(pod: PodView, netns: NetworkNamespace | undefined, deps: TakeOverDeps): Promise<Found> {
@@ -62,7 +69,11 @@ async function lookAt(pod: PodView, netns: NetworkNamespace | undefined, deps: T
     return { pod, held: undefined, isKnown: false }
   }
   const state = stateOf(redirect, deps)
-  if (redirect.kind === 'partial') deps.logger.warn('redirection of a pod is not whole', { ...podFields(pod), missing: redirect.missing.join('; ') })
+  if (redirect.kind === 'partial')
+    deps.logger.warn('redirection of a pod is not whole', {
+      ...podFields(pod),
+      missing: redirect.missing.join('; '),
+    })
   else deps.logger.info('pod taken over', { ...podFields(pod), redirection: redirect.kind })
   const held: MeshPod = {
     uid: pod.uid,
@@ -100,10 +111,22 @@ function stateOf(redirect: RedirectState, deps: TakeOverDeps): PodState {
 
 /** Takes out addresses of pods that are not here any more, and of others once all are known; adds what is missing. */
 async function pruneProbeSet(held: readonly MeshPod[], deps: TakeOverDeps): Promise<void> {
-  const wanted = new Map(held.filter(({ state }) => state.kind === 'enrolled').flatMap((pod) => pod.ips.map((ip) => [ip, pod.uid] as const)))
+  const wanted = new Map(
+    held
+      .filter(({ state }) => state.kind === 'enrolled')
+      .flatMap((pod) => pod.ips.map((ip) => [ip, pod.uid] as const)),
+  )
   const there = await deps.probeSet.list()
   const known = new Map(there.map(({ ip, uid }) => [ip, uid]))
-  const isSettled = deps.cluster.pods().every((pod) => pod.isFinished || pod.hostNetwork || pod.ips.length > 0)
-  await deps.probeSet.remove(there.filter(({ ip, uid }) => (deps.cluster.pod(uid) === undefined || isSettled) && wanted.get(ip) !== uid))
-  await deps.probeSet.add([...wanted].filter(([ip, uid]) => known.get(ip) !== uid).map(([ip, uid]) => ({ ip, uid })))
+  const isSettled = deps.cluster
+    .pods()
+    .every((pod) => pod.isFinished || pod.hostNetwork || pod.ips.length > 0)
+  await deps.probeSet.remove(
+    there.filter(
+      ({ ip, uid }) => (deps.cluster.pod(uid) === undefined || isSettled) && wanted.get(ip) !== uid,
+    ),
+  )
+  await deps.probeSet.add(
+    [...wanted].filter(([ip, uid]) => known.get(ip) !== uid).map(([ip, uid]) => ({ ip, uid })),
+  )
 }

@@ -24,7 +24,11 @@ export async function startDraining(held: MeshPod, pod: PodView, deps: AgentDeps
  *
  * @returns `undefined` when nothing is left of the pod.
  */
-export async function goOnDraining(held: MeshPod, pod: PodView, deps: AgentDeps): Promise<MeshPod | undefined> {
+export async function goOnDraining(
+  held: MeshPod,
+  pod: PodView,
+  deps: AgentDeps,
+): Promise<MeshPod | undefined> {
   if (held.state.kind !== 'draining') return held
   const { sinceMs, quietPolls } = held.state
   const { tunnels, problem } = lookForTunnels(held, deps)
@@ -36,7 +40,12 @@ export async function goOnDraining(held: MeshPod, pod: PodView, deps: AgentDeps)
   await letGo(held, deps)
   if (held.netns !== undefined) await deps.backend.remove(held.netns, held.before)
   deps.records.delete(held.uid)
-  deps.logger.info('pod has left the mesh', { ...podFields(pod), drained_ms: Math.round(drainedMs), tunnels_reset: tunnels, problem })
+  deps.logger.info('pod has left the mesh', {
+    ...podFields(pod),
+    drained_ms: Math.round(drainedMs),
+    tunnels_reset: tunnels,
+    problem,
+  })
   return undefined
 }
 
@@ -53,7 +62,10 @@ async function letGo(held: MeshPod, deps: AgentDeps): Promise<void> {
   try {
     await deps.ztunnels.remove(held.uid)
   } catch (cause) {
-    deps.logger.warn('ztunnel did not confirm that it let go of a pod', { uid: held.uid, error: messageOf(cause) })
+    deps.logger.warn('ztunnel did not confirm that it let go of a pod', {
+      uid: held.uid,
+      error: messageOf(cause),
+    })
   }
 }
 

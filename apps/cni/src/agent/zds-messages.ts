@@ -9,9 +9,26 @@ export interface ZdsStart {
   readonly held: readonly ZdsPod[]
 }
 
+/** Whether this is what `ZtunnelLink` starts a thread with, and not a thread that somebody else started. */
+export function isZdsStart(value: unknown): value is ZdsStart {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'socketPath' in value &&
+    'orders' in value &&
+    'held' in value
+  )
+}
+
 /** Main thread to ZDS thread. */
 export type ZdsOrder =
-  | { readonly kind: 'add'; readonly number: number; readonly uid: string; readonly info: ZdsPodInfo; readonly netns: number }
+  | {
+      readonly kind: 'add'
+      readonly number: number
+      readonly uid: string
+      readonly info: ZdsPodInfo
+      readonly netns: number
+    }
   | { readonly kind: 'remove'; readonly number: number; readonly uid: string }
   | { readonly kind: 'end' }
 

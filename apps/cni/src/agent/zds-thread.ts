@@ -2,11 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { EventLoop, Mailbox } from '@ambient/event-loop'
 import { ZdsServer } from '@ambient/zds'
-import type { ZdsOrder, ZdsReport, ZdsStart } from './zds-messages.ts'
+import { isZdsStart, type ZdsOrder, type ZdsReport } from './zds-messages.ts'
 
-const { socketPath, wakeFd, orders, held }: ZdsStart = workerData
+const start: unknown = workerData
 const port = parentPort
-if (port === null) throw new Error('Cannot run the ZDS thread by itself: start the agent')
+if (port === null || !isZdsStart(start))
+  throw new Error('Cannot run the ZDS thread by itself: start the agent')
+const { socketPath, wakeFd, orders, held } = start
 const post = (report: ZdsReport): void => port.postMessage(report)
 
 const loop = new EventLoop()

@@ -38,12 +38,16 @@ export class ZtunnelLink implements Ztunnels, AsyncDisposable {
   readonly #waiting = new Map<number, (result: ZdsResult) => void>()
   #numbers = 0
   #connected = 0
-  #listening = Promise.withResolvers<void>()
+  readonly #listening = Promise.withResolvers<void>()
 
   private constructor(options: ZtunnelLinkOptions) {
     const wakeFd = eventfd()
     const { port1, port2 } = new MessageChannel()
-    const held = options.held.map(({ uid, info, netns }) => ({ uid, info, netns: netns === undefined ? undefined : duplicateDescriptor(netns.fd) }))
+    const held = options.held.map(({ uid, info, netns }) => ({
+      uid,
+      info,
+      netns: netns === undefined ? undefined : duplicateDescriptor(netns.fd),
+    }))
     const start: ZdsStart = { socketPath: options.socketPath, wakeFd, orders: port2, held }
     this.#thread = new Worker(options.entry, {
       workerData: start,
@@ -71,7 +75,15 @@ export class ZtunnelLink implements Ztunnels, AsyncDisposable {
   }
 
   async add(uid: string, info: ZdsPodInfo, netns: NetworkNamespace): Promise<void> {
-    refuse(await this.#ask({ kind: 'add', number: ++this.#numbers, uid, info, netns: duplicateDescriptor(netns.fd) }))
+    refuse(
+      await this.#ask({
+        kind: 'add',
+        number: ++this.#numbers,
+        uid,
+        info,
+        netns: duplicateDescriptor(netns.fd),
+      }),
+    )
   }
 
   async remove(uid: string): Promise<void> {

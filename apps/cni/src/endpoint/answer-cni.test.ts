@@ -14,7 +14,10 @@ const request: CniRequest = {
   validContainers: ['c2'],
 }
 
-function actions(change: Partial<CniActions> = {}): { readonly actions: CniActions; readonly calls: string[] } {
+function actions(change: Partial<CniActions> = {}): {
+  readonly actions: CniActions
+  readonly calls: string[]
+} {
   const calls: string[] = []
   const note = (call: string): Promise<void> => Promise.resolve(void calls.push(call))
   return {
@@ -43,21 +46,47 @@ test.each([
   expect(fake.calls).toEqual(calls)
 })
 
-test.each(cniVersions)('answerCni() answers in version %s, also without an earlier result', async (cniVersion) => {
-  const fake = actions({ judge: () => Promise.resolve('pass') })
-  expect(await answerCni({ ...request, cniVersion, prevResult: undefined }, fake.actions)).toEqual({ exit: 0, body: `{"cniVersion":"${cniVersion}"}` })
-  expect(fake.calls).toEqual([])
-})
+test.each(cniVersions)(
+  'answerCni() answers in version %s, also without an earlier result',
+  async (cniVersion) => {
+    const fake = actions({ judge: () => Promise.resolve('pass') })
+    expect(await answerCni({ ...request, cniVersion, prevResult: undefined }, fake.actions)).toEqual({
+      exit: 0,
+      body: `{"cniVersion":"${cniVersion}"}`,
+    })
+    expect(fake.calls).toEqual([])
+  },
+)
 
 test.each([
   { name: 'a version of before', change: { cniVersion: '0.2.0' }, fake: {}, code: 1 },
   { name: 'a missing container', change: { containerId: '' }, fake: {}, code: 4 },
   { name: 'a missing netns', change: { netnsPath: '' }, fake: {}, code: 4 },
   { name: 'an unknown command', change: { command: 'UP' }, fake: {}, code: 4 },
-  { name: 'an unknown pod', change: {}, fake: { judge: () => Promise.reject(new CniError('POD_NOT_FOUND', 'who')) }, code: 11 },
-  { name: 'a failed enrolment', change: {}, fake: { enrol: () => Promise.reject(new CniError('ZDS_REFUSED', 'no')) }, code: 11 },
-  { name: 'a fault of ours', change: {}, fake: { enrol: () => Promise.reject(new TypeError('oops')) }, code: 11 },
-  { name: 'rules that are not whole', change: { command: 'CHECK' }, fake: { check: () => Promise.reject(new CniError('RULES_NOT_VERIFIED', 'gone')) }, code: 100 },
+  {
+    name: 'an unknown pod',
+    change: {},
+    fake: { judge: () => Promise.reject(new CniError('POD_NOT_FOUND', 'who')) },
+    code: 11,
+  },
+  {
+    name: 'a failed enrolment',
+    change: {},
+    fake: { enrol: () => Promise.reject(new CniError('ZDS_REFUSED', 'no')) },
+    code: 11,
+  },
+  {
+    name: 'a fault of ours',
+    change: {},
+    fake: { enrol: () => Promise.reject(new TypeError('oops')) },
+    code: 11,
+  },
+  {
+    name: 'rules that are not whole',
+    change: { command: 'CHECK' },
+    fake: { check: () => Promise.reject(new CniError('RULES_NOT_VERIFIED', 'gone')) },
+    code: 100,
+  },
   { name: 'an agent that is not ready', change: { command: 'STATUS' }, fake: { isReady: false }, code: 50 },
 ])('answerCni() answers $name with error $code', async ({ change, fake, code }) => {
   const { exit, body } = await answerCni({ ...request, ...change }, actions(fake).actions)

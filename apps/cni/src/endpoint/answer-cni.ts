@@ -26,19 +26,35 @@ export interface CniActions {
 }
 
 /** Codes of the CNI specification. */
-const CODE = { incompatible: 1, invalidEnvironment: 4, invalidConfig: 7, tryAgain: 11, notAvailable: 50, redirectionMissing: 100 } as const
+const CODE = {
+  incompatible: 1,
+  invalidEnvironment: 4,
+  invalidConfig: 7,
+  tryAgain: 11,
+  notAvailable: 50,
+  redirectionMissing: 100,
+} as const
 
 /** Answers one request; whatever goes wrong becomes a CNI error, never silence. */
 export async function answerCni(request: CniRequest, actions: CniActions): Promise<CniAnswer> {
   if (!cniVersions.some((version) => version === request.cniVersion)) {
-    return cniFailure(request.cniVersion, CODE.incompatible, 'Unsupported CNI version', `this plugin speaks ${cniVersions.join(', ')}`)
+    return cniFailure(
+      request.cniVersion,
+      CODE.incompatible,
+      'Unsupported CNI version',
+      `this plugin speaks ${cniVersions.join(', ')}`,
+    )
   }
   const missing = missingVariable(request)
-  if (missing !== undefined) return cniFailure(request.cniVersion, CODE.invalidEnvironment, `${missing} is not set`, request.command)
+  if (missing !== undefined)
+    return cniFailure(request.cniVersion, CODE.invalidEnvironment, `${missing} is not set`, request.command)
   try {
     return await carryOut(request, actions)
   } catch (cause) {
-    const code = request.command === 'CHECK' && cause instanceof CniError && cause.code === 'RULES_NOT_VERIFIED' ? CODE.redirectionMissing : CODE.tryAgain
+    const code =
+      request.command === 'CHECK' && cause instanceof CniError && cause.code === 'RULES_NOT_VERIFIED'
+        ? CODE.redirectionMissing
+        : CODE.tryAgain
     return cniFailure(request.cniVersion, code, `Cannot carry out CNI ${request.command}`, messageOf(cause))
   }
 }
@@ -64,9 +80,19 @@ async function carryOut(request: CniRequest, actions: CniActions): Promise<CniAn
       return { exit: 0, body: '' }
     case 'STATUS':
       if (actions.isReady) return { exit: 0, body: '' }
-      return cniFailure(request.cniVersion, CODE.notAvailable, 'The agent is not ready yet', 'it has not yet seen the cluster')
+      return cniFailure(
+        request.cniVersion,
+        CODE.notAvailable,
+        'The agent is not ready yet',
+        'it has not yet seen the cluster',
+      )
     default:
-      return cniFailure(request.cniVersion, CODE.invalidEnvironment, 'CNI_COMMAND is unknown', request.command)
+      return cniFailure(
+        request.cniVersion,
+        CODE.invalidEnvironment,
+        'CNI_COMMAND is unknown',
+        request.command,
+      )
   }
 }
 

@@ -4,7 +4,11 @@ import { CniError } from '../cni-error.ts'
 import { decodeCniRequest, rawMember } from './cni-request.ts'
 
 const message = (environment: Readonly<Record<string, string>>, config: string): Buffer =>
-  Buffer.from(`${Object.entries(environment).map(([name, value]) => `${name}=${value}\0`).join('')}\0${config}`)
+  Buffer.from(
+    `${Object.entries(environment)
+      .map(([name, value]) => `${name}=${value}\0`)
+      .join('')}\0${config}`,
+  )
 const environment = {
   CNI_COMMAND: 'ADD',
   CNI_CONTAINERID: 'c1',
@@ -14,7 +18,9 @@ const environment = {
 
 test('decodeCniRequest() reads environment and configuration, and keeps the result byte for byte', () => {
   const prevResult = '{ "ips" : [ {"address":"10.0.0.2/24"}, {"address":"fd00::0002/64"} ],\t"x":1.50 }'
-  expect(decodeCniRequest(message(environment, `{"cniVersion":"0.4.0","prevResult": ${prevResult} ,"name":"n"}`))).toEqual({
+  expect(
+    decodeCniRequest(message(environment, `{"cniVersion":"0.4.0","prevResult": ${prevResult} ,"name":"n"}`)),
+  ).toEqual({
     command: 'ADD',
     containerId: 'c1',
     netnsPath: '/run/netns/x',
@@ -27,8 +33,15 @@ test('decodeCniRequest() reads environment and configuration, and keeps the resu
 })
 
 test('decodeCniRequest() lists the containers of a GC, and takes a message without an environment', () => {
-  const request = decodeCniRequest(message({}, '{"cniVersion":"1.1.0","cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]}'))
-  expect(request).toMatchObject({ command: '', pod: undefined, prevResult: undefined, validContainers: ['a'] })
+  const request = decodeCniRequest(
+    message({}, '{"cniVersion":"1.1.0","cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]}'),
+  )
+  expect(request).toMatchObject({
+    command: '',
+    pod: undefined,
+    prevResult: undefined,
+    validContainers: ['a'],
+  })
 })
 
 test.each([
@@ -40,17 +53,24 @@ test.each([
 })
 
 test('decodeCniRequest() folds mapped addresses', () => {
-  expect(decodeCniRequest(message(environment, '{"prevResult":{"ips":[{"address":"::ffff:10.0.0.2/96"}]}}')).ips).toEqual(['10.0.0.2'])
+  expect(
+    decodeCniRequest(message(environment, '{"prevResult":{"ips":[{"address":"::ffff:10.0.0.2/96"}]}}')).ips,
+  ).toEqual(['10.0.0.2'])
 })
 
 test('rawMember() gives back exactly what stands there, for any object', () => {
   fc.assert(
-    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), fc.constantFrom(0, 1, 4), (object, wanted, indent) => {
-      const text = JSON.stringify({ ...object, wanted }, undefined, indent)
-      const raw = rawMember(text, 'wanted')
-      expect(raw === undefined ? undefined : JSON.parse(raw)).toEqual(JSON.parse(JSON.stringify(wanted)))
-      expect(text).toContain(raw)
-    }),
+    fc.property(
+      fc.dictionary(fc.string(), fc.jsonValue()),
+      fc.jsonValue(),
+      fc.constantFrom(0, 1, 4),
+      (object, wanted, indent) => {
+        const text = JSON.stringify({ ...object, wanted }, undefined, indent)
+        const raw = rawMember(text, 'wanted')
+        expect(raw === undefined ? undefined : JSON.parse(raw)).toEqual(JSON.parse(JSON.stringify(wanted)))
+        expect(text).toContain(raw)
+      },
+    ),
   )
 })
 

@@ -9,7 +9,9 @@ export interface CniRequest {
   readonly command: string
   readonly containerId: string
   readonly netnsPath: string
-  readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string | undefined } | undefined
+  readonly pod:
+    | { readonly namespace: string; readonly name: string; readonly uid: string | undefined }
+    | undefined
   readonly cniVersion: string
   /** Byte for byte as it was given; undefined in a chain that has none. */
   readonly prevResult: string | undefined
@@ -38,16 +40,24 @@ export function decodeCniRequest(body: Buffer): CniRequest {
     cniVersion: config.get('cniVersion').text() ?? '0.2.0', // before 0.3.0 a configuration without a version was valid
     prevResult,
     ips: readIps(config.get('prevResult')),
-    validContainers: config.get('cni.dev/valid-attachments').list().map((item) => item.get('containerID').requiredText()),
+    validContainers: config
+      .get('cni.dev/valid-attachments')
+      .list()
+      .map((item) => item.get('containerID').requiredText()),
   }
 }
 
-function splitMessage(body: Buffer): { readonly environment: ReadonlyMap<string, string>; readonly config: string } {
+function splitMessage(body: Buffer): {
+  readonly environment: ReadonlyMap<string, string>
+  readonly config: string
+} {
   const end = body.subarray(0, MAX_ENVIRONMENT_BYTES + 2).indexOf('\0\0')
   const start = body[0] === 0 ? 1 : end + 2
   if (end < 0 && body[0] !== 0) throw new CniError('CNI_REQUEST_INVALID', 'the environment does not end')
   const lines = body[0] === 0 ? [] : body.toString('utf8', 0, end).split('\0')
-  const environment = new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
+  const environment = new Map(
+    lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  )
   return { environment, config: body.toString('utf8', start) }
 }
 
@@ -58,12 +68,15 @@ function parseConfig(text: string): Field {
   } catch (cause) {
     throw new CniError('CNI_REQUEST_INVALID', 'the network configuration is no JSON', { cause })
   }
-  if (!isRecord(value)) throw new CniError('CNI_REQUEST_INVALID', 'the network configuration is no JSON object')
+  if (!isRecord(value))
+    throw new CniError('CNI_REQUEST_INVALID', 'the network configuration is no JSON object')
   return new Field('network configuration', value)
 }
 
 function readPodName(args: string): CniRequest['pod'] {
-  const pairs = new Map(args.split(';').map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
+  const pairs = new Map(
+    args.split(';').map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  )
   const namespace = pairs.get('K8S_POD_NAMESPACE') ?? ''
   const name = pairs.get('K8S_POD_NAME') ?? ''
   const uid = pairs.get('K8S_POD_UID')
@@ -82,20 +95,30 @@ function readIps(prevResult: Field): readonly string[] {
  * the next plugin must not be printed anew.
  */
 export function rawMember(text: string, name: string): string | undefined {
-  const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g
+  let found: string | undefined
+  for (const member of membersOf(text))
+    if (JSON.parse(member.key) === name) found = text.slice(member.from, member.to).trim()
+  return found
+}
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g
+const STEP: Readonly<Record<string, number>> = { '{': 1, '[': 1, '}': -1, ']': -1 }
+
+/** The members of the outermost object: each key as it is written, and where its value lies. */
+function* membersOf(
+  text: string,
+): Generator<{ readonly key: string; readonly from: number; readonly to: number }> {
   let depth = 0
   let key: string | undefined
   let from = 0
-  let found: string | undefined
-  for (const { 0: token, index } of text.matchAll(tokens)) {
-    if (depth === 1 && (token === ',' || token === '}')) {
-      if (key === name) found = text.slice(from, index).trim()
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (depth === 1 && key !== undefined && (token === ',' || token === '}')) {
+      yield { key, from, to: index }
       key = undefined
     }
-    if (token === '{' || token === '[') depth++
-    else if (token === '}' || token === ']') depth--
-    else if (depth === 1 && token === ':') from = index + 1
-    else if (depth === 1 && key === undefined && token.startsWith('"')) key = String(JSON.parse(token))
+    depth += STEP[token] ?? 0
+    if (depth !== 1) continue
+    if (token === ':') from = index + 1
+    else if (token.startsWith('"')) key ??= token
   }
-  return found
 }

@@ -24,7 +24,10 @@ export async function openPluginEndpoint(options: PluginEndpointOptions): Promis
   const { path } = options
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 })
   rmSync(path, { force: true })
-  const server = createServer({ keepAlive: false }, (request, response) => void serve(request, response, options))
+  const server = createServer(
+    { keepAlive: false },
+    (request, response) => void serve(request, response, options),
+  )
   server.maxConnections = options.maxConnections
   server.listen(path)
   await once(server, 'listening')
@@ -39,21 +42,32 @@ export async function openPluginEndpoint(options: PluginEndpointOptions): Promis
   }
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, options: PluginEndpointOptions): Promise<void> {
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: PluginEndpointOptions,
+): Promise<void> {
   response.on('error', () => {}) // the plugin gave up
-  if (request.method === 'GET' && request.url === '/status') return send(response, 200, JSON.stringify(options.status()))
+  if (request.method === 'GET' && request.url === '/status')
+    return send(response, 200, JSON.stringify(options.status()))
   if (request.method !== 'POST' || request.url !== '/cni') return send(response, 404, '')
   const { command, answer } = await answerTo(request, options)
   options.onAnswered(command, answer)
   send(response, answer.exit === 0 ? 200 : 500, answer.body)
 }
 
-async function answerTo(request: IncomingMessage, options: PluginEndpointOptions): Promise<{ readonly command: string; readonly answer: CniAnswer }> {
+async function answerTo(
+  request: IncomingMessage,
+  options: PluginEndpointOptions,
+): Promise<{ readonly command: string; readonly answer: CniAnswer }> {
   try {
     const decoded = decodeCniRequest(await readBody(request, options.maxRequestBytes))
     return { command: decoded.command, answer: await answerCni(decoded, options.actions) }
   } catch (cause) {
-    return { command: '', answer: cniFailure('1.1.0', DECODE_FAILURE, 'Cannot decode the request', messageOf(cause)) }
+    return {
+      command: '',
+      answer: cniFailure('1.1.0', DECODE_FAILURE, 'Cannot decode the request', messageOf(cause)),
+    }
   }
 }
 
@@ -70,6 +84,10 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buf
 }
 
 function send(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), connection: 'close' })
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  })
   response.end(body)
 }

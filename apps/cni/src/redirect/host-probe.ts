@@ -20,7 +20,10 @@ export interface HostProbeDeps {
 }
 
 const CHAIN = 'ISTIO_POSTRT'
-const SETS: Readonly<Record<IpFamily, string>> = { ipv4: 'istio-inpod-probes-v4', ipv6: 'istio-inpod-probes-v6' }
+const SETS: Readonly<Record<IpFamily, string>> = {
+  ipv4: 'istio-inpod-probes-v4',
+  ipv6: 'istio-inpod-probes-v6',
+}
 
 /**
  * The node's side: what a process of the node itself (the kubelet) sends to an enrolled pod gets the probe address as its
@@ -40,7 +43,8 @@ export class HostProbe {
       await this.#onHost(['ipset', 'create', '-exist', SETS[family], 'hash:ip', 'family', inet, 'comment'])
       const saved = parseIptablesSave(await this.#onHost([`${iptables(family)}-save`, '-t', 'nat']))
       const input = planHostRules(saved, this.#rule(family))
-      if (input !== '') await this.#onHost([`${iptables(family)}-restore`, '--noflush', '--wait=5'], { input })
+      if (input !== '')
+        await this.#onHost([`${iptables(family)}-restore`, '--noflush', '--wait=5'], { input })
     }
   }
 
@@ -51,11 +55,15 @@ export class HostProbe {
   /** Removes addresses that still belong to the named pod. */
   async remove(entries: readonly ProbeEntry[]): Promise<void> {
     const there = new Map((await this.list()).map(({ ip, uid }) => [ip, uid]))
-    await this.#change(entries, ({ ip, uid }) => (there.get(ip) === uid ? [`del ${this.#setOf(ip)} ${ip}`] : []))
+    await this.#change(entries, ({ ip, uid }) =>
+      there.get(ip) === uid ? [`del ${this.#setOf(ip)} ${ip}`] : [],
+    )
   }
 
   async list(): Promise<readonly ProbeEntry[]> {
-    const outputs = await Promise.all(this.#families().map((family) => this.#onHost(['ipset', 'save', SETS[family]])))
+    const outputs = await Promise.all(
+      this.#families().map((family) => this.#onHost(['ipset', 'save', SETS[family]])),
+    )
     return outputs.flatMap(parseIpsetSave)
   }
 
@@ -64,14 +72,21 @@ export class HostProbe {
     for (const family of this.#families()) {
       const saved = parseIptablesSave(await this.#onHost([`${iptables(family)}-save`, '-t', 'nat']))
       const input = planHostRules(saved, undefined)
-      if (input !== '') await this.#onHost([`${iptables(family)}-restore`, '--noflush', '--wait=5'], { input })
+      if (input !== '')
+        await this.#onHost([`${iptables(family)}-restore`, '--noflush', '--wait=5'], { input })
       await this.#deps.run(this.#words(['ipset', 'destroy', SETS[family]])) // fails only when it is not there
     }
   }
 
-  async #change(entries: readonly ProbeEntry[], lines: (entry: ProbeEntry) => readonly string[]): Promise<void> {
+  async #change(
+    entries: readonly ProbeEntry[],
+    lines: (entry: ProbeEntry) => readonly string[],
+  ): Promise<void> {
     const usable = entries.filter(({ ip }) => this.#deps.ipv6 || !isIpv6(ip))
-    const input = usable.flatMap(lines).map((line) => `${line}\n`).join('')
+    const input = usable
+      .flatMap(lines)
+      .map((line) => `${line}\n`)
+      .join('')
     if (input !== '') await this.#onHost(['ipset', 'restore', '-exist'], { input })
   }
 
@@ -103,20 +118,24 @@ export class HostProbe {
  */
 export function planHostRules(saved: readonly SavedTable[], rule: string | undefined): string {
   const nat = saved.find((table) => table.name === 'nat')
-  const rules = nat?.rules ?? []
-  const jumps = rules.filter(isJump)
-  const inside = rules.filter((each) => each.chain === CHAIN)
-  const isThere = nat?.chains.includes(CHAIN) ?? false
-  const first = rules.find((each) => each.chain === 'POSTROUTING')
-  if (rule === undefined && !isThere) return ''
-  const isRight = inside.length === 1 && normaliseRule(inside[0]?.spec ?? '') === normaliseRule(rule ?? '')
-  if (rule !== undefined && isRight && jumps.length === 1 && first !== undefined && isJump(first)) return ''
-  const removals = jumps.map(() => `-D POSTROUTING -j ${CHAIN}`)
+  if (rule === undefined ? !hasChain(nat) : isAsWanted(nat?.rules ?? [], rule)) return ''
+  const removals = (nat?.rules ?? []).filter(isJump).map(() => `-D POSTROUTING -j ${CHAIN}`)
   const lines =
     rule === undefined
       ? [...removals, `-F ${CHAIN}`, `-X ${CHAIN}`]
       : [`:${CHAIN} - [0:0]`, ...removals, `-I POSTROUTING 1 -j ${CHAIN}`, `-A ${CHAIN} ${rule}`]
   return `*nat\n${lines.join('\n')}\nCOMMIT\n`
+}
+
+function hasChain(nat: SavedTable | undefined): boolean {
+  return nat?.chains.includes(CHAIN) ?? false
+}
+
+function isAsWanted(rules: readonly SavedRule[], rule: string): boolean {
+  const inside = rules.filter((each) => each.chain === CHAIN).map((each) => normaliseRule(each.spec))
+  const first = rules.find((each) => each.chain === 'POSTROUTING')
+  const isFirst = first !== undefined && isJump(first) && rules.filter(isJump).length === 1
+  return isFirst && inside.length === 1 && inside[0] === normaliseRule(rule)
 }
 
 /** Reads `ipset save`: the addresses with their comments. Pure. */

@@ -24,7 +24,11 @@ const settings: RedirectSettings = {
 const run = createProgramRunner({ maxRunning: 4, maxOutputBytes: 1 << 20, deadlineMs: 10_000 })
 const sysctls = podSysctls('/proc')
 const name = `cnird${process.pid}`
-const sh = (...words: string[]): string => execFileSync('ip', ['netns', 'exec', name, ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+const sh = (...words: string[]): string =>
+  execFileSync('ip', ['netns', 'exec', name, ...words], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
 const ip = (...words: string[]): string => execFileSync('ip', words, { encoding: 'utf8' })
 let netns: NetworkNamespace
 let backend: IptablesBackend
@@ -49,11 +53,19 @@ function everything(): string {
   const rules = ['iptables-save', 'ip6tables-save'].map((program) =>
     sh(program)
       .split('\n')
-      .filter((line) => !line.startsWith('#') && !/^:\w+ ACCEPT/.test(line) && line !== 'COMMIT' && !line.startsWith('*'))
+      .filter(
+        (line) =>
+          !line.startsWith('#') && !/^:\w+ ACCEPT/.test(line) && line !== 'COMMIT' && !line.startsWith('*'),
+      )
       .join('\n'),
   )
-  const routes = ['-4', '-6'].flatMap((family) => [ip('-n', name, family, 'rule'), ip('-n', name, family, 'route', 'show', 'table', 'all')])
-  const values = ['net/ipv4/ip_local_reserved_ports', 'net/netfilter/nf_conntrack_tcp_loose'].map((each) => sysctls.read(netns, each))
+  const routes = ['-4', '-6'].flatMap((family) => [
+    ip('-n', name, family, 'rule'),
+    ip('-n', name, family, 'route', 'show', 'table', 'all'),
+  ])
+  const values = ['net/ipv4/ip_local_reserved_ports', 'net/netfilter/nf_conntrack_tcp_loose'].map((each) =>
+    sysctls.read(netns, each),
+  )
   return [...rules, ...routes, ...values].join('\n--\n')
 }
 const hooks = (): string => sh('nft', 'list', 'ruleset').replace(/^table .*\{\n\}\n/gm, '')
@@ -126,14 +138,18 @@ test('IptablesBackend keeps and names a connection that was open before; a new o
   const { port } = server.address() as { port: number }
   const script = `const s=require('net').connect(${port},'169.254.201.1');s.on('data',d=>{process.stdout.write(d)});process.stdin.on('data',d=>s.write(d));s.on('close',()=>process.exit(3))`
   const { spawn } = await import('node:child_process')
-  const client = spawn('ip', ['netns', 'exec', name, process.execPath, '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const client = spawn('ip', ['netns', 'exec', name, process.execPath, '-e', script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   let heard = ''
   client.stdout.on('data', (chunk: Buffer) => (heard += chunk.toString()))
   try {
     client.stdin.write('before ')
     await waitFor('the first echo', () => heard === 'before ')
     const { kept } = await backend.apply(netns, settings, 'running')
-    expect(kept?.map(describeConnection)).toEqual([expect.stringMatching(new RegExp(`^169.254.201.2:\\d+ -> 169.254.201.1:${port}$`))])
+    expect(kept?.map(describeConnection)).toEqual([
+      expect.stringMatching(new RegExp(`^169.254.201.2:\\d+ -> 169.254.201.1:${port}$`)),
+    ])
     client.stdin.write('after')
     await waitFor('an echo on the kept connection', () => heard === 'before after')
     expect(client.exitCode).toBeNull()
@@ -163,10 +179,19 @@ test('HostProbe makes, keeps and removes its set and rule', async () => {
   await host.ensure()
   expect(everything()).toBe(made)
 
-  await host.add([{ ip: '10.9.0.1', uid: 'old' }, { ip: 'fd00::1', uid: 'old' }])
+  await host.add([
+    { ip: '10.9.0.1', uid: 'old' },
+    { ip: 'fd00::1', uid: 'old' },
+  ])
   await host.add([{ ip: '10.9.0.1', uid: 'new' }])
-  expect(await host.list()).toEqual([{ ip: '10.9.0.1', uid: 'new' }, { ip: 'fd00::1', uid: 'old' }])
-  await host.remove([{ ip: '10.9.0.1', uid: 'old' }, { ip: 'fd00::1', uid: 'old' }])
+  expect(await host.list()).toEqual([
+    { ip: '10.9.0.1', uid: 'new' },
+    { ip: 'fd00::1', uid: 'old' },
+  ])
+  await host.remove([
+    { ip: '10.9.0.1', uid: 'old' },
+    { ip: 'fd00::1', uid: 'old' },
+  ])
   expect(await host.list()).toEqual([{ ip: '10.9.0.1', uid: 'new' }])
 
   await host.removeAll()

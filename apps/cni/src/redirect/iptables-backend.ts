@@ -6,8 +6,21 @@ import { CniError } from '../cni-error.ts'
 import { parseIptablesSave, type SavedTable } from './iptables-save.ts'
 import { hasOurs, planApply, planRemoval } from './plan-iptables.ts'
 import { keepUnknownConnections, type PodSysctls, reservePorts, restoreSysctls } from './pod-sysctls.ts'
-import { parsePolicyRouting, type PolicyRouting, policyRoutingQuery, policyRoutingToAdd, policyRoutingToRemove } from './policy-routing.ts'
-import type { Applied, PodAge, RedirectBackend, RedirectSettings, RedirectState, SettingsBefore } from './redirect-backend.ts'
+import {
+  parsePolicyRouting,
+  type PolicyRouting,
+  policyRoutingQuery,
+  policyRoutingToAdd,
+  policyRoutingToRemove,
+} from './policy-routing.ts'
+import type {
+  Applied,
+  PodAge,
+  RedirectBackend,
+  RedirectSettings,
+  RedirectState,
+  SettingsBefore,
+} from './redirect-backend.ts'
 import { type IpFamily, type IptablesTable, redirectRules } from './redirect-rules.ts'
 import { mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
 import { keptConnections, parseTcpTable, type TcpConnection } from './tcp-connections.ts'
@@ -44,7 +57,9 @@ export class IptablesBackend implements RedirectBackend {
     const missing = found.flatMap((each) => missingIn(each, settings))
     if (missing.length === 0) return { kind: 'complete' }
     if (found.some(({ tables }) => hasOurs(tables, ['nat']))) return { kind: 'partial', missing }
-    const rest = found.some(({ tables, routing }) => hasOurs(tables, KEPT_FOR_TUNNELS) || routing.rule || routing.route)
+    const rest = found.some(
+      ({ tables, routing }) => hasOurs(tables, KEPT_FOR_TUNNELS) || routing.rule || routing.route,
+    )
     return { kind: rest ? 'draining' : 'absent' }
   }
 
@@ -54,20 +69,35 @@ export class IptablesBackend implements RedirectBackend {
 
   async apply(netns: NetworkNamespace, settings: RedirectSettings, age: PodAge): Promise<Applied> {
     const found = wantedFamilies(await this.#look(netns), settings)
-    for (const each of found) await this.#route(netns, each.family, each.canRoute ? policyRoutingToAdd(each.family, each.routing) : '')
+    for (const each of found)
+      await this.#route(
+        netns,
+        each.family,
+        each.canRoute ? policyRoutingToAdd(each.family, each.routing) : '',
+      )
     const before = age === 'running' ? keepUnknownConnections(this.#deps.sysctls, netns) : {}
     // As late as can be: what is opened after this look and before the nat commit a few milliseconds later is not named.
     const isFresh = !found.some(({ tables }) => hasOurs(tables, ['nat']))
-    const kept = age === 'running' && isFresh ? keptConnections(tcpTable(netns), ownAddresses(netns)) : undefined
-    for (const each of found) await this.#restore(netns, each.family, planApply(each.tables, redirectRules(each.family, settings)).input)
+    const kept =
+      age === 'running' && isFresh ? keptConnections(tcpTable(netns), ownAddresses(netns)) : undefined
+    for (const each of found)
+      await this.#restore(
+        netns,
+        each.family,
+        planApply(each.tables, redirectRules(each.family, settings)).input,
+      )
     const state = await this.inspect(netns, settings)
     if (state.kind === 'complete') return { kept, before }
-    throw new CniError('RULES_NOT_VERIFIED', `Cannot verify redirect rules: ${state.kind === 'partial' ? state.missing.join('; ') : state.kind}`)
+    throw new CniError(
+      'RULES_NOT_VERIFIED',
+      `Cannot verify redirect rules: ${state.kind === 'partial' ? state.missing.join('; ') : state.kind}`,
+    )
   }
 
   async stopRedirecting(netns: NetworkNamespace): Promise<void> {
     // The base chains of nat stay for now: without its hooks, connections that are already redirected would lose their translation.
-    for (const { family, tables } of await this.#look(netns)) await this.#restore(netns, family, planRemoval(tables, ['nat']))
+    for (const { family, tables } of await this.#look(netns))
+      await this.#restore(netns, family, planRemoval(tables, ['nat']))
   }
 
   async remove(netns: NetworkNamespace, before: SettingsBefore): Promise<void> {
@@ -86,7 +116,9 @@ export class IptablesBackend implements RedirectBackend {
       families.map(async (family) => {
         const [saved, routing] = await Promise.all([
           this.#inPod(netns, [`${PROGRAM[family]}-save`]),
-          this.#inPod(netns, ['ip', familyFlag(family), '-force', '-batch', '-'], { input: policyRoutingQuery }),
+          this.#inPod(netns, ['ip', familyFlag(family), '-force', '-batch', '-'], {
+            input: policyRoutingQuery,
+          }),
         ])
         const canRoute = family === 'ipv4' || v6 === '0'
         return { family, tables: parseIptablesSave(saved), routing: parsePolicyRouting(routing), canRoute }
@@ -99,7 +131,10 @@ export class IptablesBackend implements RedirectBackend {
     const lock = `${this.#deps.lockDirectory}/xtables-${++this.#locks}.lock`
     try {
       const environment = { XTABLES_LOCKFILE: lock }
-      await this.#inPod(netns, [`${PROGRAM[family]}-restore`, '--noflush', '--wait=5'], { input, environment })
+      await this.#inPod(netns, [`${PROGRAM[family]}-restore`, '--noflush', '--wait=5'], {
+        input,
+        environment,
+      })
     } finally {
       rmSync(lock, { force: true })
     }
@@ -110,9 +145,15 @@ export class IptablesBackend implements RedirectBackend {
   }
 
   /** Leaves no hook behind in tables that hold nobody's rules. Legacy iptables cannot do that, and need not. */
-  async #dropBaseChains(netns: NetworkNamespace, family: IpFamily, tables: readonly SavedTable[]): Promise<void> {
+  async #dropBaseChains(
+    netns: NetworkNamespace,
+    family: IpFamily,
+    tables: readonly SavedTable[],
+  ): Promise<void> {
     for (const table of tables) {
-      const others = table.rules.some((rule) => !/ISTIO_/.test(`${rule.chain} ${rule.spec}`)) || table.chains.some((chain) => !chain.startsWith('ISTIO_'))
+      const others =
+        table.rules.some((rule) => !/ISTIO_/.test(`${rule.chain} ${rule.spec}`)) ||
+        table.chains.some((chain) => !chain.startsWith('ISTIO_'))
       if (others || !['mangle', 'nat', 'raw'].includes(table.name)) continue
       const input = `*${table.name}\n-X PREROUTING\n-X OUTPUT\nCOMMIT\n`
       await this.#deps.run(inNetns(netns, [`${PROGRAM[family]}-restore`, '--noflush']), { input })
@@ -126,7 +167,9 @@ export class IptablesBackend implements RedirectBackend {
 
 /** The connections of the pod as they are now; synchronous, for what must not change meanwhile. */
 export function tcpTable(netns: NetworkNamespace): readonly TcpConnection[] {
-  return netns.enter(() => ['tcp', 'tcp6'].flatMap((name) => parseTcpTable(readOrEmpty(`/proc/thread-self/net/${name}`))))
+  return netns.enter(() =>
+    ['tcp', 'tcp6'].flatMap((name) => parseTcpTable(readOrEmpty(`/proc/thread-self/net/${name}`))),
+  )
 }
 
 /** The addresses of the pod's own interfaces, loopback included. */
@@ -161,7 +204,12 @@ function missingIn(found: Found, settings: RedirectSettings): readonly string[] 
   if (wantedFamilies([found], settings).length === 0) return []
   const { family, tables, routing, canRoute } = found
   const plan = planApply(tables, redirectRules(family, settings))
-  const rules = plan.input === '' ? [] : plan.missing.length === 0 ? ['rules are out of order, or there are too many'] : plan.missing
+  const rules =
+    plan.input === ''
+      ? []
+      : plan.missing.length === 0
+        ? ['rules are out of order, or there are too many']
+        : plan.missing
   const routes = canRoute && !(routing.rule && routing.route) ? ['policy routing to table 100'] : []
   return [...rules, ...routes].map((line) => `${family}: ${line}`)
 }

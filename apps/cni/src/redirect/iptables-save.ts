@@ -44,6 +44,6 @@ export function normaliseRule(spec: string): string {
   }
   return options
     .filter((option) => !option.startsWith('-m '))
-    .sort()
+    .toSorted()
     .join(' ')
 }

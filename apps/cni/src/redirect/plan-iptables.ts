@@ -27,7 +27,11 @@ export function planApply(saved: readonly SavedTable[], wanted: readonly Iptable
     const lines = after.map((rule) => `${rule.chain} ${specOf(rule)}`)
     if (sameRules(before.rules, after) && sameChains(before.chains, after)) continue
     const there = new Set(before.rules.map((rule) => keyOf(rule.chain, rule.spec)))
-    missing.push(...after.filter((rule) => !there.has(keyOf(rule.chain, specOf(rule)))).map((rule) => `${table} ${rule.chain} ${specOf(rule)}`))
+    missing.push(
+      ...after
+        .filter((rule) => !there.has(keyOf(rule.chain, specOf(rule))))
+        .map((rule) => `${table} ${rule.chain} ${specOf(rule)}`),
+    )
     const keep = new Set(ownChains(after))
     blocks.push(
       block(table, [
@@ -45,7 +49,9 @@ export function planRemoval(saved: readonly SavedTable[], tables: readonly Iptab
   return tables
     .map((table) => {
       const before = ours(saved, table)
-      return before.chains.length + before.rules.length === 0 ? '' : block(table, removalLines(before, new Set()))
+      return before.chains.length + before.rules.length === 0
+        ? ''
+        : block(table, removalLines(before, new Set()))
     })
     .join('')
 }
@@ -105,7 +111,13 @@ function sameChains(before: readonly string[], after: readonly IptablesRule[]): 
 }
 
 function ownChains(rules: readonly IptablesRule[]): readonly string[] {
-  return [...new Set(rules.filter((rule) => rule.match === '' && rule.target.startsWith(OUR_PREFIX)).map((rule) => rule.target))]
+  return [
+    ...new Set(
+      rules
+        .filter((rule) => rule.match === '' && rule.target.startsWith(OUR_PREFIX))
+        .map((rule) => rule.target),
+    ),
+  ]
 }
 
 function specOf(rule: IptablesRule): string {

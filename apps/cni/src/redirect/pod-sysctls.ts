@@ -47,7 +47,10 @@ export function reservePorts(sysctls: PodSysctls, netns: NetworkNamespace): Sett
 export function keepUnknownConnections(sysctls: PodSysctls, netns: NetworkNamespace): SettingsBefore {
   const found = sysctls.read(netns, TCP_LOOSE)
   if (found === undefined) {
-    throw new CniError('PLATFORM_UNSUPPORTED', 'Cannot keep open connections: the kernel module nf_conntrack is not loaded; run: modprobe nf_conntrack')
+    throw new CniError(
+      'PLATFORM_UNSUPPORTED',
+      'Cannot keep open connections: the kernel module nf_conntrack is not loaded; run: modprobe nf_conntrack',
+    )
   }
   if (found !== '0') sysctls.write(netns, TCP_LOOSE, '0')
   return { [TCP_LOOSE]: found }
@@ -57,9 +60,11 @@ export function keepUnknownConnections(sysctls: PodSysctls, netns: NetworkNamesp
 export function restoreSysctls(sysctls: PodSysctls, netns: NetworkNamespace, before: SettingsBefore): void {
   const reserved = sysctls.read(netns, RESERVED)
   const wanted = before[RESERVED] ?? removePorts(reserved ?? '', OURS)
-  if (reserved !== undefined && reserved !== wanted) sysctls.write(netns, RESERVED, wanted === '' ? '\n' : wanted)
+  if (reserved !== undefined && reserved !== wanted)
+    sysctls.write(netns, RESERVED, wanted === '' ? '\n' : wanted)
   const loose = sysctls.read(netns, TCP_LOOSE)
-  if (loose !== undefined && loose !== (before[TCP_LOOSE] ?? '1')) sysctls.write(netns, TCP_LOOSE, before[TCP_LOOSE] ?? '1')
+  if (loose !== undefined && loose !== (before[TCP_LOOSE] ?? '1'))
+    sysctls.write(netns, TCP_LOOSE, before[TCP_LOOSE] ?? '1')
 }
 
 /** `list` is what the kernel prints: `80,15001-15006`. Pure. */

@@ -18,7 +18,12 @@ export const policyRoutingQuery: string = `rule show\nroute show table ${TABLE}\
 export function parsePolicyRouting(text: string): PolicyRouting {
   const lines = text.split('\n').map((line) => line.trim())
   return {
-    rule: lines.some((line) => line.startsWith(`${RULE_PRIORITY}:`) && line.includes(`fwmark ${MARK}`) && line.includes(`lookup ${TABLE}`)),
+    rule: lines.some(
+      (line) =>
+        line.startsWith(`${RULE_PRIORITY}:`) &&
+        line.includes(`fwmark ${MARK}`) &&
+        line.includes(`lookup ${TABLE}`),
+    ),
     route: lines.some((line) => /^local default dev lo\b/.test(line)),
   }
 }

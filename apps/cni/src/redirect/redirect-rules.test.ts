@@ -16,7 +16,10 @@ const cases: readonly { readonly name: string; readonly settings: RedirectSettin
   { name: 'dns', settings: { ...plain, dnsCapture: true } },
   { name: 'ingress', settings: { ...plain, ingressOnly: true } },
   { name: 'virtual-interfaces', settings: { ...plain, virtualInterfaces: ['tap0', 'br-vm'] } },
-  { name: 'ingress-dns-virtual', settings: { ...plain, dnsCapture: true, ingressOnly: true, virtualInterfaces: ['tap0'] } },
+  {
+    name: 'ingress-dns-virtual',
+    settings: { ...plain, dnsCapture: true, ingressOnly: true, virtualInterfaces: ['tap0'] },
+  },
 ]
 const families: readonly IpFamily[] = ['ipv4', 'ipv6']
 
@@ -35,17 +38,24 @@ describe.each(cases)('redirectRules() $name', ({ name, settings }) => {
 
 test('planApply() touches only the table that differs, and names what was missing', () => {
   const rules = redirectRules('ipv4', plain)
-  const saved = savedFrom(planApply([], rules).input).replace('-A ISTIO_PRERT -s 169.254.7.127/32 -p tcp -m tcp -j ACCEPT\n', '')
+  const saved = savedFrom(planApply([], rules).input).replace(
+    '-A ISTIO_PRERT -s 169.254.7.127/32 -p tcp -m tcp -j ACCEPT\n',
+    '',
+  )
   const plan = planApply(parseIptablesSave(saved), rules)
   expect(plan.missing).toEqual(['nat ISTIO_PRERT -s 169.254.7.127/32 -p tcp -m tcp -j ACCEPT'])
-  expect(plan.input).toContain('*nat\n:ISTIO_OUTPUT - [0:0]\n:ISTIO_PRERT - [0:0]\n-D OUTPUT -j ISTIO_OUTPUT\n')
+  expect(plan.input).toContain(
+    '*nat\n:ISTIO_OUTPUT - [0:0]\n:ISTIO_PRERT - [0:0]\n-D OUTPUT -j ISTIO_OUTPUT\n',
+  )
   expect(plan.input).not.toContain('*mangle')
 })
 
 test('planApply() repairs rules that are all there in another order', () => {
   const rules = redirectRules('ipv4', plain)
   const accept = '-A ISTIO_OUTPUT ! -d 127.0.0.1/32 -o lo -j ACCEPT\n'
-  const saved = savedFrom(planApply([], rules).input).replace(accept, '').replace('COMMIT\n*nat', 'COMMIT\n*nat')
+  const saved = savedFrom(planApply([], rules).input)
+    .replace(accept, '')
+    .replace('COMMIT\n*nat', 'COMMIT\n*nat')
   const moved = saved.replace(/(-A ISTIO_OUTPUT ! -d 127.0.0.1\/32 -p tcp [^\n]* 15001\n)/, `$1${accept}`)
   expect(moved).not.toBe(saved)
   const plan = planApply(parseIptablesSave(moved), rules)
@@ -56,7 +66,9 @@ test('planApply() repairs rules that are all there in another order', () => {
 test('planApply() takes out the DNS rules of an earlier setting, chains included', () => {
   const saved = savedFrom(planApply([], redirectRules('ipv4', { ...plain, dnsCapture: true })).input)
   const { input } = planApply(parseIptablesSave(saved), redirectRules('ipv4', plain))
-  expect(input).toContain('*raw\n-D PREROUTING -j ISTIO_PRERT\n-D OUTPUT -j ISTIO_OUTPUT\n-F ISTIO_PRERT\n-F ISTIO_OUTPUT\n-X ISTIO_PRERT\n-X ISTIO_OUTPUT\nCOMMIT\n')
+  expect(input).toContain(
+    '*raw\n-D PREROUTING -j ISTIO_PRERT\n-D OUTPUT -j ISTIO_OUTPUT\n-F ISTIO_PRERT\n-F ISTIO_OUTPUT\n-X ISTIO_PRERT\n-X ISTIO_OUTPUT\nCOMMIT\n',
+  )
 })
 
 test('planRemoval() removes every jump, rule and chain of ours and nothing else', () => {
@@ -78,7 +90,12 @@ COMMIT
 })
 
 test('planRemoval() has nothing to do where nothing of ours is', () => {
-  expect(planRemoval(parseIptablesSave('*nat\n:OUTPUT ACCEPT [0:0]\n:KUBE-SVC - [0:0]\n-A OUTPUT -j KUBE-SVC\nCOMMIT\n'), ['nat', 'mangle', 'raw'])).toBe('')
+  expect(
+    planRemoval(
+      parseIptablesSave('*nat\n:OUTPUT ACCEPT [0:0]\n:KUBE-SVC - [0:0]\n-A OUTPUT -j KUBE-SVC\nCOMMIT\n'),
+      ['nat', 'mangle', 'raw'],
+    ),
+  ).toBe('')
 })
 
 /** What `iptables-save` would print after the input was restored into empty tables. */

@@ -15,7 +15,12 @@ export const PREROUTING_CHAIN = 'ISTIO_PRERT'
 export const OUTPUT_CHAIN = 'ISTIO_OUTPUT'
 
 /** Ports of ztunnel in the pod's netns; outbound, inbound plaintext, HBONE, DNS. */
-export const redirectPorts = { outbound: 15001, inboundPlaintext: 15006, inboundHbone: 15008, dns: 15053 } as const
+export const redirectPorts = {
+  outbound: 15001,
+  inboundPlaintext: 15006,
+  inboundHbone: 15008,
+  dns: 15053,
+} as const
 
 const FROM_ZTUNNEL = '-m mark --mark 0x539/0xfff'
 const NOT_FROM_ZTUNNEL = '-m mark ! --mark 0x539/0xfff'
@@ -51,7 +56,12 @@ function mangleRules(): readonly IptablesRule[] {
     rule('mangle', 'OUTPUT', '', OUTPUT_CHAIN),
     // ztunnel dials the app with the client's address: remember the connection, so that the answers come back over lo (policy-routing.ts)
     rule('mangle', PREROUTING_CHAIN, FROM_ZTUNNEL, 'CONNMARK --set-xmark 0x111/0xfff'),
-    rule('mangle', OUTPUT_CHAIN, '-m connmark --mark 0x111/0xfff', 'CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff'),
+    rule(
+      'mangle',
+      OUTPUT_CHAIN,
+      '-m connmark --mark 0x111/0xfff',
+      'CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff',
+    ),
   ]
 }
 
@@ -67,7 +77,14 @@ function natRules({ probe, notLoopback }: Addresses, settings: RedirectSettings)
     rule('nat', OUTPUT_CHAIN, `-d ${probe} -p tcp -m tcp`, 'ACCEPT'),
     ...(settings.ingressOnly
       ? []
-      : [rule('nat', PREROUTING_CHAIN, `${notLoopback} -p tcp -m tcp ! --dport ${redirectPorts.inboundHbone} ${NOT_FROM_ZTUNNEL}`, TO_INBOUND)]),
+      : [
+          rule(
+            'nat',
+            PREROUTING_CHAIN,
+            `${notLoopback} -p tcp -m tcp ! --dport ${redirectPorts.inboundHbone} ${NOT_FROM_ZTUNNEL}`,
+            TO_INBOUND,
+          ),
+        ]),
     ...(settings.dnsCapture
       ? [
           rule('nat', OUTPUT_CHAIN, `! -o lo -p udp ${NOT_FROM_ZTUNNEL} -m udp --dport 53`, TO_DNS),

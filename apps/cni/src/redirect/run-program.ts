@@ -22,7 +22,10 @@ export interface ProgramLimits {
   readonly deadlineMs: number
 }
 
-const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' } as const
+const ENVIRONMENT = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  LC_ALL: 'C',
+} as const
 
 /** Bounds how many programs run at once, how long, and how much they print; the rest waits its turn. */
 export function createProgramRunner(limits: ProgramLimits): RunProgram {
@@ -42,17 +45,37 @@ export function createProgramRunner(limits: ProgramLimits): RunProgram {
 }
 
 /** @throws {CniError} `RULES_FAILED` with what the program said, unless it ended with status 0. */
-export async function mustRun(run: RunProgram, words: readonly string[], options?: ProgramRun): Promise<string> {
+export async function mustRun(
+  run: RunProgram,
+  words: readonly string[],
+  options?: ProgramRun,
+): Promise<string> {
   const { status, stdout, stderr } = await run(words, options)
   if (status === 0) return stdout
-  const said = stderr.trim().split('\n').filter((line) => !line.startsWith('#')).join('; ').slice(0, 500)
-  throw new CniError('RULES_FAILED', `Cannot run ${words.join(' ')}: ${status === undefined ? 'killed at its deadline' : `status ${status}`}: ${said}`)
+  const said = stderr
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('#'))
+    .join('; ')
+    .slice(0, 500)
+  throw new CniError(
+    'RULES_FAILED',
+    `Cannot run ${words.join(' ')}: ${status === undefined ? 'killed at its deadline' : `status ${status}`}: ${said}`,
+  )
 }
 
-function runOnce(words: readonly string[], { input = '', environment = {} }: ProgramRun, limits: ProgramLimits): Promise<ProgramResult> {
+function runOnce(
+  words: readonly string[],
+  { input = '', environment = {} }: ProgramRun,
+  limits: ProgramLimits,
+): Promise<ProgramResult> {
   const [program = '', ...rest] = words
   return new Promise((resolve, reject) => {
-    const child = spawn(program, rest, { env: { ...ENVIRONMENT, ...environment }, stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' })
+    const child = spawn(program, rest, {
+      env: { ...ENVIRONMENT, ...environment },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      cwd: '/',
+    })
     const timer = setTimeout(() => child.kill('SIGKILL'), limits.deadlineMs)
     const out = collect(child.stdout, limits.maxOutputBytes)
     const err = collect(child.stderr, limits.maxOutputBytes)
@@ -60,7 +83,13 @@ function runOnce(words: readonly string[], { input = '', environment = {} }: Pro
     child.stdin.end(input)
     child.on('error', (cause) => {
       clearTimeout(timer)
-      reject(new CniError('PLATFORM_UNSUPPORTED', `Cannot run ${program}: ${cause.message}; install iptables, ipset, iproute2 and util-linux`, { cause }))
+      reject(
+        new CniError(
+          'PLATFORM_UNSUPPORTED',
+          `Cannot run ${program}: ${cause.message}; install iptables, ipset, iproute2 and util-linux`,
+          { cause },
+        ),
+      )
     })
     child.on('close', (status) => {
       clearTimeout(timer)

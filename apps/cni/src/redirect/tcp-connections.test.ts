@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { countTunnels, describeConnection, keptConnections, parseTcpTable } from './tcp-connections.ts'
 
-const HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'
-const row = (local: string, remote: string, state: string): string => `   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000     0        0 1 1`
+const HEAD =
+  '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'
+const row = (local: string, remote: string, state: string): string =>
+  `   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000     0        0 1 1`
 const own = new Set(['127.0.0.1', '::1', '10.1.0.4', 'fd00::4'])
 
 test('parseTcpTable() reads both families and folds mapped addresses', () => {
@@ -29,22 +31,62 @@ test.each([
 
 const to = (ip: string, port = 1000): { ip: string; port: number } => ({ ip, port })
 test.each([
-  { name: 'keeps a connection with somebody else', local: to('10.1.0.4', 50_000), remote: to('10.2.0.7', 6379), kept: 1 },
+  {
+    name: 'keeps a connection with somebody else',
+    local: to('10.1.0.4', 50_000),
+    remote: to('10.2.0.7', 6379),
+    kept: 1,
+  },
   { name: 'leaves out loopback', local: to('127.0.0.1'), remote: to('127.0.0.1'), kept: 0 },
-  { name: 'leaves out the pod talking to its own address', local: to('10.1.0.4'), remote: to('10.1.0.4', 80), kept: 0 },
+  {
+    name: 'leaves out the pod talking to its own address',
+    local: to('10.1.0.4'),
+    remote: to('10.1.0.4', 80),
+    kept: 0,
+  },
   { name: 'leaves out HBONE to the pod', local: to('10.1.0.4', 15_008), remote: to('10.2.0.7'), kept: 0 },
   { name: 'leaves out HBONE from the pod', local: to('10.1.0.4'), remote: to('10.2.0.7', 15_008), kept: 0 },
-  { name: 'leaves out what ztunnel dials with a client address', local: to('10.2.0.7'), remote: to('10.1.0.4', 80), kept: 0 },
+  {
+    name: 'leaves out what ztunnel dials with a client address',
+    local: to('10.2.0.7'),
+    remote: to('10.1.0.4', 80),
+    kept: 0,
+  },
 ])('keptConnections() $name', ({ local, remote, kept }) => {
   expect(keptConnections([{ local, remote }], own)).toHaveLength(kept)
 })
 
 test.each([
-  { name: 'counts an accepted outbound connection', local: to('127.0.0.1', 15_001), remote: to('10.1.0.4'), tunnels: 1 },
-  { name: 'counts an accepted inbound plaintext connection', local: to('10.1.0.4', 15_006), remote: to('10.2.0.7'), tunnels: 1 },
-  { name: 'counts what is dialled with a client address', local: to('10.2.0.7'), remote: to('10.1.0.4', 80), tunnels: 1 },
-  { name: 'does not count an HBONE session', local: to('10.1.0.4', 15_008), remote: to('10.2.0.7'), tunnels: 0 },
-  { name: 'does not count an ordinary connection', local: to('10.1.0.4'), remote: to('10.2.0.7', 80), tunnels: 0 },
+  {
+    name: 'counts an accepted outbound connection',
+    local: to('127.0.0.1', 15_001),
+    remote: to('10.1.0.4'),
+    tunnels: 1,
+  },
+  {
+    name: 'counts an accepted inbound plaintext connection',
+    local: to('10.1.0.4', 15_006),
+    remote: to('10.2.0.7'),
+    tunnels: 1,
+  },
+  {
+    name: 'counts what is dialled with a client address',
+    local: to('10.2.0.7'),
+    remote: to('10.1.0.4', 80),
+    tunnels: 1,
+  },
+  {
+    name: 'does not count an HBONE session',
+    local: to('10.1.0.4', 15_008),
+    remote: to('10.2.0.7'),
+    tunnels: 0,
+  },
+  {
+    name: 'does not count an ordinary connection',
+    local: to('10.1.0.4'),
+    remote: to('10.2.0.7', 80),
+    tunnels: 0,
+  },
 ])('countTunnels() $name', ({ local, remote, tunnels }) => {
   expect(countTunnels([{ local, remote }], own)).toBe(tunnels)
 })

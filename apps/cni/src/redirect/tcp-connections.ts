@@ -18,7 +18,8 @@ const LISTEN = '0A'
 export function parseTcpTable(text: string): readonly TcpConnection[] {
   return text.split('\n').flatMap((line) => {
     const [, local, remote, state] = line.trim().split(/\s+/)
-    if (local === undefined || remote === undefined || state === undefined || !/^[0-9A-F]{2}$/.test(state)) return []
+    if (local === undefined || remote === undefined || state === undefined || !/^[0-9A-F]{2}$/.test(state))
+      return []
     if (state === TIME_WAIT || state === LISTEN) return []
     const ends = [parseEnd(local), parseEnd(remote)]
     const [from, to] = ends
@@ -30,8 +31,18 @@ export function parseTcpTable(text: string): readonly TcpConnection[] {
  * The connections that enrolment leaves outside the mesh: those with somebody else. What a pod says to itself is never
  * captured, and connections to ztunnel's HBONE port are the mesh. Pure.
  */
-export function keptConnections(table: readonly TcpConnection[], ownIps: ReadonlySet<string>): readonly TcpConnection[] {
-  return table.filter(({ local, remote }) => !isLoopback(local.ip) && ownIps.has(local.ip) && !isOwn(remote.ip, ownIps) && local.port !== 15_008 && remote.port !== 15_008)
+export function keptConnections(
+  table: readonly TcpConnection[],
+  ownIps: ReadonlySet<string>,
+): readonly TcpConnection[] {
+  return table.filter(
+    ({ local, remote }) =>
+      !isLoopback(local.ip) &&
+      ownIps.has(local.ip) &&
+      !isOwn(remote.ip, ownIps) &&
+      local.port !== 15_008 &&
+      remote.port !== 15_008,
+  )
 }
 
 /**
@@ -39,7 +50,9 @@ export function keptConnections(table: readonly TcpConnection[], ownIps: Readonl
  * dialled with a client's address, which belongs to no interface here. Idle HBONE sessions carry no tunnel and do not count. Pure.
  */
 export function countTunnels(table: readonly TcpConnection[], ownIps: ReadonlySet<string>): number {
-  return table.filter(({ local }) => local.port === 15_001 || local.port === 15_006 || !isOwn(local.ip, ownIps)).length
+  return table.filter(
+    ({ local }) => local.port === 15_001 || local.port === 15_006 || !isOwn(local.ip, ownIps),
+  ).length
 }
 
 /** `10.1.0.4:52114 -> 10.2.0.7:6379`, as logs and the status page name it. */
