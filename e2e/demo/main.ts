@@ -1,6 +1,8 @@
 /** `npm run demo`: the real mesh on one machine, step by step; ends with 0 only if every step was seen to hold. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Capture, Lab, waitFor } from '@ambient/lab'
+import { type Capture, Lab, removeLeftovers, tracesOf, waitFor } from '@ambient/lab'
 import { broken, claim, detail, heading, seen } from './show.ts'
 
 const MARKER = 'marker-7c1f0b'
@@ -19,12 +21,19 @@ spec:
   - from: [{ source: { principals: ["cluster.local/ns/shop/sa/client"] } }]
 `
 
-const [option] = process.argv.slice(2)
-if (option !== undefined && option !== '--keep') {
-  process.stderr.write(`demo: unknown option "${option}"; usage: npm run demo [-- --keep]\n`)
+/** What `--sabotage` breaks, on purpose, so that one can see the demo notice. */
+const SABOTAGES = ['plaintext', 'identity', 'policy', 'leak'] as const
+type Sabotage = (typeof SABOTAGES)[number]
+
+const [option, value] = process.argv.slice(2)
+const sabotage: Sabotage | undefined = SABOTAGES.find((name) => option === '--sabotage' && name === value)
+if (option !== undefined && option !== '--keep' && sabotage === undefined) {
+  process.stderr.write(`demo: unknown option "${process.argv.slice(2).join(' ')}"; usage: npm run demo [-- --keep | --sabotage ${SABOTAGES.join('|')}]\n`)
   process.exit(2)
 }
 
+const LEAKED = `demo-leak-${process.pid}`
+const namesBefore = netnsNames()
 const startedMs = performance.now()
 heading('A lab: two nodes, an agent and a ztunnel on each, one istiod, and a small shop')
 const lab = await Lab.up({ nodes: 2, manifests: [SHOP], report: (message) => broken(message) })
@@ -38,11 +47,24 @@ if (option === '--keep' && failed === undefined) {
   detail('kept up; Ctrl-C ends it')
   await new Promise(() => setInterval(() => {}, 1 << 30))
 }
-await lab.down()
+if (sabotage === 'leak') execFileSync('ip', ['netns', 'add', LEAKED])
+try {
+  await lab.down()
+  const left = [...tracesOf(lab.id), ...netnsNames().filter((name) => !namesBefore.includes(name))]
+  if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`)
+} catch (cause) {
+  failed ??= cause
+  await removeLeftovers()
+}
+if (sabotage === 'leak') execFileSync('ip', ['netns', 'del', LEAKED])
 if (failed !== undefined) {
   broken(failed instanceof Error ? failed.message : String(failed))
   process.exitCode = 1
 } else seen(`everything held, and nothing is left behind (${((performance.now() - startedMs) / 1000).toFixed(0)} s)`)
+
+function netnsNames(): readonly string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns') : []
+}
 
 async function story(): Promise<void> {
   for (const pod of PODS) await lab.pod(`shop/${pod}`).ready(20_000)
@@ -100,6 +122,7 @@ async function enrol(): Promise<void> {
 
 async function inside(redis: Running): Promise<void> {
   heading('Inside the mesh')
+  if (sabotage === 'plaintext') await lab.pod('shop/client').exec('iptables -t nat -F ISTIO_OUTPUT')
   const wire = await lab.capture()
   for (let i = 0; i < 10; i++) claimQuietly(await curl('client'), answerFor('client'))
   seen('the same curl works, ten times; nginx sees the client pod itself')
@@ -128,16 +151,29 @@ async function onlyHbone(wire: Capture): Promise<void> {
 
 async function identities(): Promise<void> {
   heading('Who is who')
+  if (sabotage === 'identity') await replaceClient()
   for (const node of ['node1', 'node2']) {
-    const line = await waitFor(`a finished connection in the log of ztunnel@${node}`, () => lab.app(`ztunnel@${node}`).logs().split('\n').findLast((text) => text.includes('connection complete') && text.includes('sa/client')), 5000)
+    const line = await waitFor(`a finished connection in the log of ztunnel@${node}`, () => lab.app(`ztunnel@${node}`).logs().split('\n').findLast((text) => text.includes('connection complete') && text.includes('dst.service="web') && text.includes(lab.pod('shop/client').ip)), 5000)
     const ids = [...line.matchAll(/(?:src|dst)\.identity="([^"]+)"/g)].map(([, id]) => id)
     claim(ids.join() === 'spiffe://cluster.local/ns/shop/sa/client,spiffe://cluster.local/ns/shop/sa/web', `ztunnel@${node}: ${ids.join(' → ')}`, 'other identities')
   }
 }
 
+/** The client pod again, under another service account. */
+async function replaceClient(): Promise<void> {
+  const documents = readFileSync(SHOP, 'utf8').split('---\n')
+  const client = documents.find((text) => text.includes('name: client'))
+  if (client === undefined) throw new Error('Cannot find the client in shop.yaml')
+  await lab.delete('pod/shop/client')
+  lab.apply(client.replace('serviceAccountName: client', 'serviceAccountName: impostor'))
+  await lab.pod('shop/client').ready(20_000)
+  await waitFor('the replaced client to be answered', async () => (await curl('client')) === answerFor('client'), 10_000)
+  await lab.app('ztunnel@node2').waitForLog(/sa\/impostor/, 5000)
+}
+
 async function policy(): Promise<void> {
   heading('An AuthorizationPolicy lets one service account in')
-  lab.apply(ALLOW)
+  lab.apply(sabotage === 'policy' ? ALLOW.replace('principals: [', 'principals: ["cluster.local/ns/shop/sa/other", ') : ALLOW)
   await waitFor('the other account to be refused', async () => (await curl('other')) === '', 5000)
   claim((await curl('client')) === answerFor('client'), 'client is let in', 'it was not')
   const log = await lab.app('ztunnel@node2').waitForLog(/sa\/other.*NO_ALLOW_POLICY_MATCHED/, 5000)
