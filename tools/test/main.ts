@@ -1,94 +1,65 @@
-/** `npm test`: every project's tests, then one plain line `N passed, N failed`. Skipped, empty and crashed count as failed. */
-import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+/** `npm test [-- [--allow-skip] NAME...]`: every project's tests, then one plain line `N passed, N failed`. */
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { countResults, type Counted } from './count-results.ts'
+import { parseArgs } from 'node:util'
+import { readProjects } from '../sync/project.ts'
+import { chooseProjects } from './choose-projects.ts'
+import { type ProjectResult, runProject } from './run-project.ts'
 
+const PROJECT_LIMIT_MS = 8 * 60_000
 const root = join(import.meta.dirname, '..', '..')
-const reports = mkdtempSync(join(tmpdir(), 'ambient-tests-'))
-const wanted = process.argv.slice(2)
+const { values, positionals } = parseArgs({
+  options: { 'allow-skip': { type: 'boolean', default: false } },
+  allowPositionals: true,
+})
+const controller = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => controller.abort())
 
-let passed = 0
-let failed = 0
 try {
-  for (const project of projects()) {
-    const startMs = performance.now()
-    const { code, output } = await runTests(project)
-    const counted = readReport(project, code)
-    passed += counted.passed
-    failed += counted.failed
-    const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
-    process.stdout.write(
-      `${counted.failed === 0 ? 'ok  ' : 'FAIL'} ${project.padEnd(24)} ${counted.passed} passed, ${counted.failed} failed (${seconds} s)\n`,
-    )
-    if (counted.failed > 0) process.stdout.write(`${[...counted.reasons, output].join('\n')}\n`)
-  }
-} finally {
-  rmSync(reports, { recursive: true, force: true })
-}
-process.stdout.write(`${passed} passed, ${failed} failed\n`)
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1
-
-/** In the order of the layers, so that the first failure is the deepest. Projects that hold no source yet are left out. */
-function projects(): readonly string[] {
-  const named = ['packages', 'apps'].flatMap((folder) =>
-    readdirSync(join(root, folder))
-      .toSorted()
-      .map((name) => `${folder}/${name}`),
-  )
-  const all = [...named, 'e2e', 'tools'].filter(
-    (project) => existsSync(join(root, project, 'package.json')) && hasTests(join(root, project)),
-  )
-  return wanted.length === 0
-    ? all
-    : all.filter((project) => wanted.some((name) => project === name || project.endsWith(`/${name}`)))
+  process.exitCode = await runAll()
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.stdout.write('0 passed, 1 failed\n')
+  process.exitCode = 1
 }
 
-function hasTests(folder: string): boolean {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).some(
-    (name) =>
-      (name.endsWith('.ts') &&
-        /^(src|test|bench|check|demo)\//.test(name) &&
-        !name.endsWith('src/index.ts')) ||
-      name.endsWith('.test.ts'),
-  )
-}
-
-function runTests(project: string): Promise<{ readonly code: number; readonly output: string }> {
-  const args = [
-    join(root, 'node_modules/vitest/vitest.mjs'),
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${reportOf(project)}`,
-  ]
-  const { promise, resolve } = Promise.withResolvers<{ readonly code: number; readonly output: string }>()
-  const child = spawn(process.execPath, args, {
-    cwd: join(root, project),
-    env: { ...process.env, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  const take = (chunk: Buffer): void => {
-    output = (output + chunk.toString()).slice(-20_000)
-  }
-  child.stdout.on('data', take)
-  child.stderr.on('data', take)
-  child.on('close', (code) => resolve({ code: code ?? 1, output }))
-  return promise
-}
-
-function reportOf(project: string): string {
-  return join(reports, `${project.replaceAll('/', '-')}.json`)
-}
-
-function readReport(project: string, code: number): Counted {
-  if (!existsSync(reportOf(project)))
-    return {
-      passed: 0,
-      failed: 1,
-      reasons: [`${project}: the test run ended with ${code} and left no report`],
+/** One project after the other: tests that make namespaces, or measure, have the machine to themselves. */
+async function runAll(): Promise<number> {
+  const all = readProjects(root).map(({ folder }) => folder)
+  const reports = mkdtempSync(join(tmpdir(), 'ambient-tests-'))
+  let passed = 0
+  let failed = 0
+  try {
+    for (const project of chooseProjects(all, positionals)) {
+      const result = await runProject({
+        root,
+        project,
+        reports,
+        allowSkip: values['allow-skip'],
+        limitMs: PROJECT_LIMIT_MS,
+        signal: controller.signal,
+      })
+      if (controller.signal.aborted) return 130
+      show(project, result)
+      passed += result.passed
+      failed += result.failed
     }
-  return countResults(readFileSync(reportOf(project), 'utf8'), code)
+  } finally {
+    rmSync(reports, { recursive: true, force: true })
+  }
+  if (failed > 0 && process.getuid?.() !== 0) {
+    const names = positionals.length === 0 ? '' : ` -- ${positionals.join(' ')}`
+    process.stdout.write(`Tests of namespaces need root, run: sudo env PATH="$PATH" npm test${names}\n`)
+  }
+  process.stdout.write(`${passed} passed, ${failed} failed\n`)
+  return failed === 0 && passed > 0 ? 0 : 1
+}
+
+function show(project: string, { passed, failed, skipped, reasons, output, seconds }: ProjectResult): void {
+  const left = skipped === 0 ? '' : `, ${skipped} skipped`
+  process.stdout.write(
+    `${failed === 0 ? 'ok  ' : 'FAIL'} ${project.padEnd(22)} ${passed} passed, ${failed} failed${left} (${seconds.toFixed(1)} s)\n`,
+  )
+  if (failed > 0) process.stdout.write(`${output.trimEnd()}\n${reasons.join('\n')}\n`)
 }
