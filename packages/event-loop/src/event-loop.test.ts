@@ -56,14 +56,24 @@ test('turn() hands over what epoll said', () => {
   closeDescriptor(opened.splice(opened.indexOf(theirs), 1)[0] ?? -1)
   loop.turn(0)
   const [first = 0, second = 0, third = 0] = seen
-  expect([first & EPOLLIN, first & EPOLLOUT, second & EPOLLIN, third & EPOLLHUP]).toEqual([0, EPOLLOUT, EPOLLIN, EPOLLHUP])
+  expect([first & EPOLLIN, first & EPOLLOUT, second & EPOLLIN, third & EPOLLHUP]).toEqual([
+    0,
+    EPOLLOUT,
+    EPOLLIN,
+    EPOLLHUP,
+  ])
 })
 
 test('turn() ends only the source that throws, tells it, and counts', () => {
   const [bad, good] = [wokenEventfd(), wokenEventfd()]
   const causes: unknown[] = []
   let told = 0
-  const failing: Source = { onEvents: () => { throw new Error('bug') }, onFault: (cause) => causes.push(cause) }
+  const failing: Source = {
+    onEvents: () => {
+      throw new Error('bug')
+    },
+    onFault: (cause) => causes.push(cause),
+  }
   loop.add(bad, LEVEL_READ, failing)
   loop.add(good, LEVEL_READ, { onEvents: () => void told++ })
   loop.turn(0)
@@ -75,8 +85,12 @@ test('turn() ends only the source that throws, tells it, and counts', () => {
 
 test('turn() survives a source that throws while it is told that it threw', () => {
   loop.add(wokenEventfd(), LEVEL_READ, {
-    onEvents: () => { throw new Error('bug') },
-    onFault: () => { throw new Error('second bug') },
+    onEvents: () => {
+      throw new Error('bug')
+    },
+    onFault: () => {
+      throw new Error('second bug')
+    },
   })
   loop.turn(0)
   expect([loop.counters.faults, loop.sourceCount]).toEqual([2, 0])
@@ -86,12 +100,30 @@ test('turn() survives a source that throws while it is told that it threw', () =
 test('turn() ends only the task or the timer that throws', () => {
   const ran: string[] = []
   const ended: string[] = []
-  loop.again({ run: () => { throw new Error('again') }, onFault: () => ended.push('again') })
+  loop.again({
+    run: () => {
+      throw new Error('again')
+    },
+    onFault: () => ended.push('again'),
+  })
   loop.again({ run: () => ran.push('again') })
-  loop.defer({ run: () => { throw new Error('defer') }, onFault: () => ended.push('defer') })
+  loop.defer({
+    run: () => {
+      throw new Error('defer')
+    },
+    onFault: () => ended.push('defer'),
+  })
   loop.defer({ run: () => ran.push('defer') })
-  loop.after(0, () => { throw new Error('timer') }, { onFault: () => ended.push('timer') })
-  loop.after(0, () => { throw new Error('nobody’s timer') })
+  loop.after(
+    0,
+    () => {
+      throw new Error('timer')
+    },
+    { onFault: () => ended.push('timer') },
+  )
+  loop.after(0, () => {
+    throw new Error('nobody’s timer')
+  })
   loop.after(0, () => void ran.push('timer'))
   loop.turn(5)
   loop.turn(5)
@@ -178,7 +210,12 @@ test('turn() does not wait while something is to be done', () => {
 
 test('turn() gives up on tasks that defer themselves for ever, until the next turn', () => {
   let runs = 0
-  const task = { run: (): void => { runs++; loop.defer(task) } }
+  const task = {
+    run: (): void => {
+      runs++
+      loop.defer(task)
+    },
+  }
   loop.defer(task)
   loop.turn(0)
   const first = runs
@@ -222,7 +259,12 @@ test('counters tell turns without any work from others', () => {
 
 test('run() goes on until stop()', () => {
   let turns = 0
-  const task = { run: (): void => { if (++turns === 5) loop.stop(); else loop.again(task) } }
+  const task = {
+    run: (): void => {
+      if (++turns === 5) loop.stop()
+      else loop.again(task)
+    },
+  }
   loop.again(task)
   loop.run()
   expect(turns).toBe(5)
@@ -236,6 +278,8 @@ test('run() wakes at least once a second without anything to do', () => {
 })
 
 test('add() throws for what cannot be polled', () => {
-  expect(() => loop.add(1_000_000, LEVEL_READ, { onEvents: () => {} })).toThrow('epoll_ctl add 1000000: EBADF')
+  expect(() => loop.add(1_000_000, LEVEL_READ, { onEvents: () => {} })).toThrow(
+    'epoll_ctl add 1000000: EBADF',
+  )
   expect(loop.sourceCount).toBe(0)
 })

@@ -91,7 +91,10 @@ export class EventLoop implements Disposable {
 
   /** Calls `fire` once, `delayMs` from now or later, never earlier. `owner` is ended if it throws. */
   after(delayMs: number, fire: () => void, owner?: Contained): Timer {
-    return this.#timers.add(performance.now() + delayMs, owner === undefined ? fire : () => this.contain(owner, fire))
+    return this.#timers.add(
+      performance.now() + delayMs,
+      owner === undefined ? fire : () => this.contain(owner, fire),
+    )
   }
 
   /** Runs until `stop`; this thread does nothing else meanwhile. */
@@ -151,7 +154,11 @@ export class EventLoop implements Disposable {
 
   #runTimers(): boolean {
     let ran = false
-    for (let due = this.#timers.takeDue(this.#nowMs); due !== undefined; due = this.#timers.takeDue(this.#nowMs)) {
+    for (
+      let due = this.#timers.takeDue(this.#nowMs);
+      due !== undefined;
+      due = this.#timers.takeDue(this.#nowMs)
+    ) {
       ran = true
       try {
         due.fire()

@@ -25,14 +25,19 @@ afterEach(async () => {
   })
 })
 
-function listenerOf(onAccept: (fd: number) => void = (fd) => void accepted.push(fd)): { listener: Listener; port: number } {
+function listenerOf(onAccept: (fd: number) => void = (fd) => void accepted.push(fd)): {
+  listener: Listener
+  port: number
+} {
   const fd = listenOn({ ip: '127.0.0.1', port: 0 })
   return { listener: new Listener(fd, loop, limits, onAccept), port: localAddress(fd).port }
 }
 
 async function dial(port: number, count: number): Promise<{ resets: number }> {
   const seen = { resets: 0 }
-  const dialled = Array.from({ length: count }, () => connect(port, '127.0.0.1').on('error', () => seen.resets++))
+  const dialled = Array.from({ length: count }, () =>
+    connect(port, '127.0.0.1').on('error', () => seen.resets++),
+  )
   clients.push(...dialled)
   await waitFor('connections to be queued', () => dialled.every((client) => !client.connecting))
   return seen
@@ -101,7 +106,9 @@ test('closeAfterDrain() takes everybody who is queued; nobody is reset', async (
   expect(listener.closeAfterDrain()).toBe(30)
   expect([accepted.length, listener.state]).toEqual([30, 'closed'])
   for (const client of clients) client.end()
-  await turnUntil(loop, 'the clients to have spoken', () => clients.every((client) => client.writableFinished))
+  await turnUntil(loop, 'the clients to have spoken', () =>
+    clients.every((client) => client.writableFinished),
+  )
   expect([seen.resets, listener.closeAfterDrain()]).toEqual([0, 0])
 })
 

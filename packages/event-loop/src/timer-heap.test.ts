@@ -9,7 +9,10 @@ test('takeDue() gives timers by time, whatever the order they came in, without t
       const heap = new TimerHeap()
       const timers = entries.map(({ atMs }) => heap.add(atMs, () => {}))
       for (const [i, { isCancelled }] of entries.entries()) if (isCancelled) timers[i]?.cancel()
-      const expected = entries.filter(({ isCancelled }) => !isCancelled).map(({ atMs }) => atMs).toSorted((a, b) => a - b)
+      const expected = entries
+        .filter(({ isCancelled }) => !isCancelled)
+        .map(({ atMs }) => atMs)
+        .toSorted((a, b) => a - b)
       expect(heap.size).toBe(expected.length)
       const taken: number[] = []
       for (let due = heap.takeDue(1000); due !== undefined; due = heap.takeDue(1000)) taken.push(due.atMs)

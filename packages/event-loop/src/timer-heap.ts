@@ -93,7 +93,7 @@ export class TimerHeap {
   }
 
   #rise(start: number): void {
-    for (let i = start; i > 0; ) {
+    for (let i = start; i > 0;) {
       const parent = (i - 1) >> 1
       if (this.#time(parent) <= this.#time(i)) return
       this.#swap(parent, i)
@@ -102,7 +102,7 @@ export class TimerHeap {
   }
 
   #sink(): void {
-    for (let i = 0; ; ) {
+    for (let i = 0; ;) {
       const left = 2 * i + 1
       const child = this.#time(left + 1) < this.#time(left) ? left + 1 : left
       if (this.#time(i) <= this.#time(child)) return

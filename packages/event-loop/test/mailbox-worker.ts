@@ -2,14 +2,15 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { EventLoop, Mailbox } from '@ambient/event-loop'
 
-const { port, wakeFd }: { port: MessagePort; wakeFd: number } = workerData
+const { port, wakeFd } = workerData as { port: MessagePort; wakeFd: number }
+const main = parentPort
 const loop = new EventLoop()
 const mailbox = new Mailbox<number | 'stop' | 'fail'>(loop, port, wakeFd, (message) => {
   if (message === 'fail') throw new Error('bug')
   if (message === 'stop') loop.stop()
-  else parentPort?.postMessage(2 * message)
+  else main?.postMessage(2 * message, [])
 })
 loop.run()
 mailbox.close()
 loop[Symbol.dispose]()
-parentPort?.postMessage(loop.counters)
+main?.postMessage(loop.counters, [])

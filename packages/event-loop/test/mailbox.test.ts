@@ -10,7 +10,10 @@ test('post() reaches a worker that never returns to Node’s loop, in order, als
   const wakeFd = eventfd()
   const sender = new MailboxSender<number | 'stop' | 'fail'>(port1, wakeFd)
   for (let i = 0; i < 1000; i++) sender.post(i)
-  const worker = new Worker(new URL('mailbox-worker.ts', import.meta.url), { workerData: { port: port2, wakeFd }, transferList: [port2] })
+  const worker = new Worker(new URL('mailbox-worker.ts', import.meta.url), {
+    workerData: { port: port2, wakeFd },
+    transferList: [port2],
+  })
   const answers: unknown[] = []
   worker.on('message', (message) => answers.push(message))
   await waitFor('a thousand answers', () => answers.length === 1000)

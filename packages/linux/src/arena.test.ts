@@ -18,5 +18,7 @@ test('copyOut() gives a copy that later writes do not reach', () => {
 })
 
 test('withCString() lends NUL-terminated UTF-8 with its length', () => {
-  expect(withCString('pöd', (pointer, length) => copyOut(pointer, length + 1).toString('latin1'))).toBe('pÃ¶d\0')
+  expect(withCString('pöd', (pointer, length) => copyOut(pointer, length + 1).toString('latin1'))).toBe(
+    'pÃ¶d\0',
+  )
 })

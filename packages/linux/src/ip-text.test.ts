@@ -33,7 +33,12 @@ test('addressBytes() gives back any bytes that addressText() wrote, mapped ones 
   const isMapped = (bytes: Uint8Array): boolean => addressText(bytes).includes('.') && bytes.length === 16
   fc.assert(
     fc.property(
-      fc.oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.array(fc.constantFrom(0, 0, 0, 1, 171), { minLength: 16, maxLength: 16 }).map((list) => Uint8Array.from(list))),
+      fc.oneof(
+        fc.uint8Array({ minLength: 4, maxLength: 4 }),
+        fc
+          .array(fc.constantFrom(0, 0, 0, 1, 171), { minLength: 16, maxLength: 16 })
+          .map((list) => Uint8Array.from(list)),
+      ),
       (bytes) => {
         expect(addressBytes(addressText(bytes))).toEqual(isMapped(bytes) ? bytes.slice(12) : bytes)
       },

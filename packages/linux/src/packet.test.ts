@@ -34,25 +34,38 @@ function closeAll(fds: readonly number[]): void {
 test('receivePacket() keeps packets apart and says wait when there is none', () => {
   expect(sendPacket(sender, Uint8Array.of(1, 2), [])).toEqual({ kind: 'sent' })
   expect(sendPacket(sender, Uint8Array.of(3), [])).toEqual({ kind: 'sent' })
-  expect(receivePacket(receiver, arena)).toEqual({ kind: 'packet', bytes: Uint8Array.of(1, 2), fds: [], truncated: false })
-  expect(receivePacket(receiver, arena)).toEqual({ kind: 'packet', bytes: Uint8Array.of(3), fds: [], truncated: false })
+  expect(receivePacket(receiver, arena)).toEqual({
+    kind: 'packet',
+    bytes: Uint8Array.of(1, 2),
+    fds: [],
+    truncated: false,
+  })
+  expect(receivePacket(receiver, arena)).toEqual({
+    kind: 'packet',
+    bytes: Uint8Array.of(3),
+    fds: [],
+    truncated: false,
+  })
   expect(receivePacket(receiver, arena)).toEqual({ kind: 'wait' })
 })
 
-test.each([1, 2, 10, MAX_PACKET_DESCRIPTORS])('receivePacket() owns %d descriptors, close-on-exec, of the same file', (count) => {
-  const sent = openMany(count)
-  expect(sendPacket(sender, Uint8Array.of(1), sent)).toEqual({ kind: 'sent' })
-  const received = receivePacket(receiver, arena)
-  const fds = received.kind === 'packet' ? received.fds : []
-  expect(fds).toHaveLength(count)
-  const targets = openDescriptors()
-  for (const fd of fds) {
-    expect(targets.get(fd)).toBe(targets.get(sent[0] ?? -1))
-    expect(sys.fcntl(fd, 1, 0)).toBe(1)
-    expect(sent).not.toContain(fd)
-  }
-  closeAll([...sent, ...fds])
-})
+test.each([1, 2, 10, MAX_PACKET_DESCRIPTORS])(
+  'receivePacket() owns %d descriptors, close-on-exec, of the same file',
+  (count) => {
+    const sent = openMany(count)
+    expect(sendPacket(sender, Uint8Array.of(1), sent)).toEqual({ kind: 'sent' })
+    const received = receivePacket(receiver, arena)
+    const fds = received.kind === 'packet' ? received.fds : []
+    expect(fds).toHaveLength(count)
+    const targets = openDescriptors()
+    for (const fd of fds) {
+      expect(targets.get(fd)).toBe(targets.get(sent[0] ?? -1))
+      expect(sys.fcntl(fd, 1, 0)).toBe(1)
+      expect(sent).not.toContain(fd)
+    }
+    closeAll([...sent, ...fds])
+  },
+)
 
 test('receivePacket() says that bytes were cut, and still owns the descriptors', () => {
   const sent = openMany(2)
@@ -92,7 +105,13 @@ test('sendPacket() reports a peer that is gone, a closed descriptor, and a full 
 
 test('sendPacket() refuses what no packet can hold', () => {
   expect(() => sendPacket(sender, new Uint8Array(MAX_PACKET_BYTES + 1), [])).toThrow(RangeError)
-  expect(() => sendPacket(sender, Uint8Array.of(1), new Array<number>(MAX_PACKET_DESCRIPTORS + 1).fill(sender))).toThrow(RangeError)
+  expect(() =>
+    sendPacket(
+      sender,
+      Uint8Array.of(1),
+      Array.from({ length: MAX_PACKET_DESCRIPTORS + 1 }, () => sender),
+    ),
+  ).toThrow(RangeError)
 })
 
 test('receivePacket() reports what went wrong with the socket', () => {

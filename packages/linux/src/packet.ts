@@ -56,7 +56,8 @@ const SENT = { kind: 'sent' } as const
 
 /** Sends one packet. The descriptors are duplicated by the kernel: the caller still owns its own. */
 export function sendPacket(fd: number, bytes: Uint8Array, fds: readonly number[]): SendPacketResult {
-  if (fds.length > MAX_PACKET_DESCRIPTORS) throw new RangeError(`Cannot send ${fds.length} descriptors in one packet`)
+  if (fds.length > MAX_PACKET_DESCRIPTORS)
+    throw new RangeError(`Cannot send ${fds.length} descriptors in one packet`)
   if (bytes.length > MAX_PACKET_BYTES) throw new RangeError(`Cannot send a packet of ${bytes.length} bytes`)
   body.bytes.set(bytes)
   putHeader(body.base, bytes.length, fds.length === 0 ? 0 : align8(CMSG_HEADER + 4 * fds.length))
@@ -88,7 +89,7 @@ export function receivePacket(fd: number, arena: Arena): ReceivePacketResult {
   return { kind: 'packet', bytes: arena.bytes.slice(0, length), fds, truncated }
 }
 
-function putHeader(body: bigint, length: number, controlLength: number): void {
+function putHeader(bytesAt: bigint, length: number, controlLength: number): void {
   const { view } = message
   message.bytes.fill(0, 0, CONTROL + CMSG_HEADER)
   view.setBigUint64(NAME_AT, NULL, true)
@@ -97,7 +98,7 @@ function putHeader(body: bigint, length: number, controlLength: number): void {
   view.setBigUint64(IOV_COUNT_AT, 1n, true)
   view.setBigUint64(CONTROL_AT, controlLength === 0 ? NULL : message.at(CONTROL), true)
   view.setBigUint64(CONTROL_LENGTH_AT, BigInt(controlLength), true)
-  view.setBigUint64(VECTOR, body, true)
+  view.setBigUint64(VECTOR, bytesAt, true)
   view.setBigUint64(VECTOR + 8, BigInt(length), true)
 }
 
@@ -106,7 +107,7 @@ function takeDescriptors(): number[] {
   const { view } = message
   const end = CONTROL + Number(view.getBigUint64(CONTROL_LENGTH_AT, true))
   const fds: number[] = []
-  for (let at = CONTROL; at + CMSG_HEADER <= end; ) {
+  for (let at = CONTROL; at + CMSG_HEADER <= end;) {
     const length = Number(view.getBigUint64(at, true))
     if (length < CMSG_HEADER) break
     const isRights = view.getInt32(at + 8, true) === SOL_SOCKET && view.getInt32(at + 12, true) === SCM_RIGHTS

@@ -1,6 +1,15 @@
 import { leakedDescriptors, openDescriptors } from '@ambient/testkit'
 import { expect, test } from 'vitest'
-import { acceptOn, closeDescriptor, listenOn, localAddress, NetworkNamespace, resetSocket, startConnect, tcpSocket } from './index.ts'
+import {
+  acceptOn,
+  closeDescriptor,
+  listenOn,
+  localAddress,
+  NetworkNamespace,
+  resetSocket,
+  startConnect,
+  tcpSocket,
+} from './index.ts'
 
 // Entering even one's own namespace needs CAP_SYS_ADMIN.
 const isRoot = process.getuid?.() === 0

@@ -54,10 +54,13 @@ test('seqpacketListen() leaves a socket alone that somebody answers at', () => {
   const listening = seqpacketListen(path)
   expect(() => seqpacketListen(path)).toThrow(`listen at ${path}: EADDRINUSE`)
   expect(seqpacketAccept(listening).kind).toBe('accepted')
-  for (const [fd, target] of openDescriptors()) if (!before.has(fd) && target.startsWith('socket')) sys.close(fd)
+  for (const [fd, target] of openDescriptors())
+    if (!before.has(fd) && target.startsWith('socket')) sys.close(fd)
 })
 
 test('seqpacketListen() names a directory that is not there, and a path that is too long', () => {
   expect(() => seqpacketListen(join(directory, 'none/zds.sock'))).toThrow('ENOENT')
-  expect(() => seqpacketListen(`/${'x'.repeat(107)}`)).toThrow('Cannot use socket path of 108 bytes: the limit is 107')
+  expect(() => seqpacketListen(`/${'x'.repeat(107)}`)).toThrow(
+    'Cannot use socket path of 108 bytes: the limit is 107',
+  )
 })

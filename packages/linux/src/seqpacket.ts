@@ -75,7 +75,8 @@ function isStale(path: string): boolean {
 
 function putPath(path: string): number {
   const bytes = Buffer.from(path)
-  if (bytes.length > MAX_PATH_BYTES) throw new RangeError(`Cannot use socket path of ${bytes.length} bytes: the limit is ${MAX_PATH_BYTES}`)
+  if (bytes.length > MAX_PATH_BYTES)
+    throw new RangeError(`Cannot use socket path of ${bytes.length} bytes: the limit is ${MAX_PATH_BYTES}`)
   address.bytes.fill(0)
   address.view.setUint16(0, AF_UNIX, true)
   address.bytes.set(bytes, 2)

@@ -22,7 +22,9 @@ export function bindSource(fd: number, ip: string): void {
   const family = familyOf(ip)
   check(setTransparent(fd, family), 'setsockopt IP_TRANSPARENT')
   check(
-    family === 'v6' ? setOption(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1) : setOption(fd, IPPROTO_IP, IP_FREEBIND, 1),
+    family === 'v6'
+      ? setOption(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1)
+      : setOption(fd, IPPROTO_IP, IP_FREEBIND, 1),
     'setsockopt IP_FREEBIND',
   )
   // The port is picked at connect, so that there are 64k per destination and not in all. The option serves IPv6 too.

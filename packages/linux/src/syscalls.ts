@@ -13,7 +13,14 @@ export interface Syscalls {
   send(fd: number, buffer: bigint, length: number, flags: number): number
   sendmsg(fd: number, message: bigint, flags: number): number
   recvmsg(fd: number, message: bigint, flags: number): number
-  splice(from: number, fromOffset: bigint, to: number, toOffset: bigint, length: number, flags: number): number
+  splice(
+    from: number,
+    fromOffset: bigint,
+    to: number,
+    toOffset: bigint,
+    length: number,
+    flags: number,
+  ): number
   close(fd: number): number
   dup(fd: number): number
   shutdown(fd: number, how: number): number

@@ -3,7 +3,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Arena } from './arena.ts'
 import { Errno, errno } from './errno.ts'
 import { SHUT_WR, sys } from './syscalls.ts'
-import { IPPROTO_TCP, setKeepAlive, setNoDelay, setUserTimeout, SOL_SOCKET, takeSocketError } from './socket-option.ts'
+import {
+  IPPROTO_TCP,
+  setKeepAlive,
+  setNoDelay,
+  setUserTimeout,
+  SOL_SOCKET,
+  takeSocketError,
+} from './socket-option.ts'
 import {
   acceptOn,
   formatAddress,
@@ -40,10 +47,15 @@ function option(fd: number, level: number, name: number): number {
   return buffer.view.getInt32(0, true)
 }
 
-async function connectedPair(listenIp: string, dialIp: string): Promise<{ client: number; server: number; peerIp: string }> {
+async function connectedPair(
+  listenIp: string,
+  dialIp: string,
+): Promise<{ client: number; server: number; peerIp: string }> {
   const listening = owned(listenOn({ ip: listenIp, port: 0 }))
   const client = owned(tcpSocket({ family: dialIp.includes(':') ? 'v6' : 'v4' }))
-  expect(startConnect(client, { ip: dialIp, port: localAddress(listening).port })).toEqual({ kind: 'started' })
+  expect(startConnect(client, { ip: dialIp, port: localAddress(listening).port })).toEqual({
+    kind: 'started',
+  })
   const accepted = await waitFor('the connection to be queued', () => {
     const result = acceptOn(listening)
     return result.kind === 'accepted' ? result : undefined
@@ -108,7 +120,10 @@ test('takeSocketError() tells a refused connect once, then nothing', async () =>
   sys.close(closed)
   const fd = owned(tcpSocket())
   const started = startConnect(fd, to)
-  const code = started.kind === 'failed' ? started.errno : await waitFor('the refusal', () => takeSocketError(fd) || undefined)
+  const code =
+    started.kind === 'failed'
+      ? started.errno
+      : await waitFor('the refusal', () => takeSocketError(fd) || undefined)
   expect(code).toBe(Errno.ECONNREFUSED)
   expect(takeSocketError(fd)).toBe(0)
 })
@@ -123,7 +138,12 @@ test('setKeepAlive(), setNoDelay() and setUserTimeout() set what the mesh wants'
   setKeepAlive(client)
   setNoDelay(client)
   setUserTimeout(client, 1_800_000)
-  const [keepAlive, idle, interval, count] = [option(client, SOL_SOCKET, 9), option(client, IPPROTO_TCP, 4), option(client, IPPROTO_TCP, 5), option(client, IPPROTO_TCP, 6)]
+  const [keepAlive, idle, interval, count] = [
+    option(client, SOL_SOCKET, 9),
+    option(client, IPPROTO_TCP, 4),
+    option(client, IPPROTO_TCP, 5),
+    option(client, IPPROTO_TCP, 6),
+  ]
   expect({ keepAlive, idle, interval, count }).toEqual({ keepAlive: 1, idle: 180, interval: 180, count: 9 })
   expect([option(client, IPPROTO_TCP, 1), option(client, IPPROTO_TCP, 18)]).toEqual([1, 1_800_000])
 })
@@ -135,5 +155,8 @@ test('tcpSocket() is non-blocking, close-on-exec and marked', () => {
 })
 
 test('formatAddress() puts IPv6 in brackets', () => {
-  expect([formatAddress({ ip: '::1', port: 80 }), formatAddress({ ip: '10.0.0.1', port: 80 })]).toEqual(['[::1]:80', '10.0.0.1:80'])
+  expect([formatAddress({ ip: '::1', port: 80 }), formatAddress({ ip: '10.0.0.1', port: 80 })]).toEqual([
+    '[::1]:80',
+    '10.0.0.1:80',
+  ])
 })

@@ -2,7 +2,14 @@
 import { Arena } from './arena.ts'
 import { check, errno, Errno, SyscallError } from './errno.ts'
 import { familyOf } from './ip-text.ts'
-import { AF_INET, AF_INET6, getAddress, putAddress, SOCKADDR_BYTES, type SocketAddress } from './socket-address.ts'
+import {
+  AF_INET,
+  AF_INET6,
+  getAddress,
+  putAddress,
+  SOCKADDR_BYTES,
+  type SocketAddress,
+} from './socket-address.ts'
 import { IPPROTO_IP, IPPROTO_IPV6, setLingerZero, setOption, SOL_SOCKET } from './socket-option.ts'
 import { sys } from './syscalls.ts'
 
@@ -50,9 +57,13 @@ const STARTED: ConnectResult = { kind: 'started' }
 
 /** @throws {SyscallError} when there is no descriptor left or the mark is not permitted. */
 export function tcpSocket(options: SocketOptions = {}): number {
-  const fd = check(sys.socket(options.family === 'v6' ? AF_INET6 : AF_INET, SOCK_STREAM | SOCKET_FLAGS, 0), 'socket')
+  const fd = check(
+    sys.socket(options.family === 'v6' ? AF_INET6 : AF_INET, SOCK_STREAM | SOCKET_FLAGS, 0),
+    'socket',
+  )
   // The mark comes before bind: the routes chosen by it decide which addresses are ours.
-  if (options.mark !== undefined) orClose(fd, setOption(fd, SOL_SOCKET, SO_MARK, options.mark), 'setsockopt SO_MARK')
+  if (options.mark !== undefined)
+    orClose(fd, setOption(fd, SOL_SOCKET, SO_MARK, options.mark), 'setsockopt SO_MARK')
   return fd
 }
 
@@ -65,7 +76,8 @@ export function listenOn(at: SocketAddress, options: ListenOptions = {}): number
   const family = familyOf(at.ip)
   const fd = tcpSocket({ family, ...(options.mark === undefined ? {} : { mark: options.mark }) })
   orClose(fd, setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1), 'setsockopt SO_REUSEADDR')
-  if (options.reusePort === true) orClose(fd, setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1), 'setsockopt SO_REUSEPORT')
+  if (options.reusePort === true)
+    orClose(fd, setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1), 'setsockopt SO_REUSEPORT')
   if (family === 'v6') orClose(fd, setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0), 'setsockopt IPV6_V6ONLY')
   if (options.transparent === true) orClose(fd, setTransparent(fd, family), 'setsockopt IP_TRANSPARENT')
   const length = putAddress(address, 0, at)

@@ -1,6 +1,17 @@
 /** What the mesh asks of sockets inside a pod: a source address that is not ours, and where the app really dialled. */
 import { readFileSync } from 'node:fs'
-import { acceptOn, bindSource, closeDescriptor, listenOn, localAddress, MESH_MARK, NetworkNamespace, originalDestination, startConnect, tcpSocket } from '@ambient/linux'
+import {
+  acceptOn,
+  bindSource,
+  closeDescriptor,
+  listenOn,
+  localAddress,
+  MESH_MARK,
+  NetworkNamespace,
+  originalDestination,
+  startConnect,
+  tcpSocket,
+} from '@ambient/linux'
 import { requireRoot, waitFor } from '@ambient/testkit'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { makeNamespace, type TestNamespace } from './test-namespace.ts'
@@ -28,9 +39,50 @@ describe.skipIf(!requireRoot())('in a pod', () => {
     netns.ip('-6', 'rule', 'add', 'fwmark', '0x111/0xfff', 'lookup', '100')
     netns.ip('-6', 'route', 'add', 'local', '::/0', 'dev', 'lo', 'table', '100')
     for (const program of ['iptables', 'ip6tables']) {
-      netns.run(program, '-t', 'mangle', '-A', 'PREROUTING', '-m', 'mark', '--mark', '0x539/0xfff', '-j', 'CONNMARK', '--set-xmark', '0x111/0xfff')
-      netns.run(program, '-t', 'mangle', '-A', 'OUTPUT', '-m', 'connmark', '--mark', '0x111/0xfff', '-j', 'CONNMARK', '--restore-mark')
-      netns.run(program, '-t', 'nat', '-A', 'OUTPUT', '-p', 'tcp', '--dport', '80', '-j', 'REDIRECT', '--to-ports', '15001')
+      netns.run(
+        program,
+        '-t',
+        'mangle',
+        '-A',
+        'PREROUTING',
+        '-m',
+        'mark',
+        '--mark',
+        '0x539/0xfff',
+        '-j',
+        'CONNMARK',
+        '--set-xmark',
+        '0x111/0xfff',
+      )
+      netns.run(
+        program,
+        '-t',
+        'mangle',
+        '-A',
+        'OUTPUT',
+        '-m',
+        'connmark',
+        '--mark',
+        '0x111/0xfff',
+        '-j',
+        'CONNMARK',
+        '--restore-mark',
+      )
+      netns.run(
+        program,
+        '-t',
+        'nat',
+        '-A',
+        'OUTPUT',
+        '-p',
+        'tcp',
+        '--dport',
+        '80',
+        '-j',
+        'REDIRECT',
+        '--to-ports',
+        '15001',
+      )
     }
   })
   afterEach(() => {
@@ -80,14 +132,17 @@ describe.skipIf(!requireRoot())('in a pod', () => {
           { listen: '::', dial: 'fd99::2', family: 'v6' as const },
         ]
       : []),
-  ])('originalDestination() tells what $dial at $listen was, asked for $family', async ({ listen, dial, family }) => {
-    const listening = inside(() => listenOn({ ip: listen, port: 15001 }, { mark: MESH_MARK }))
-    const client = inside(() => tcpSocket({ family: dial.includes(':') ? 'v6' : 'v4' }))
-    startConnect(client, { ip: dial, port: 80 })
-    const { fd } = await accepted(listening)
-    expect(originalDestination(fd, family)).toEqual({ ip: dial, port: 80 })
-    expect(localAddress(fd).port).toBe(15001)
-  })
+  ])(
+    'originalDestination() tells what $dial at $listen was, asked for $family',
+    async ({ listen, dial, family }) => {
+      const listening = inside(() => listenOn({ ip: listen, port: 15001 }, { mark: MESH_MARK }))
+      const client = inside(() => tcpSocket({ family: dial.includes(':') ? 'v6' : 'v4' }))
+      startConnect(client, { ip: dial, port: 80 })
+      const { fd } = await accepted(listening)
+      expect(originalDestination(fd, family)).toEqual({ ip: dial, port: 80 })
+      expect(localAddress(fd).port).toBe(15001)
+    },
+  )
 
   test('originalDestination() is the local address of what was not redirected', async () => {
     const listening = inside(() => listenOn({ ip: '0.0.0.0', port: 15001 }))

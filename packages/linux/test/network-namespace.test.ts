@@ -2,7 +2,18 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
-import { acceptOn, closeDescriptor, duplicateDescriptor, listenOn, localAddress, MESH_MARK, NetworkNamespace, openFile, startConnect, tcpSocket } from '@ambient/linux'
+import {
+  acceptOn,
+  closeDescriptor,
+  duplicateDescriptor,
+  listenOn,
+  localAddress,
+  MESH_MARK,
+  NetworkNamespace,
+  openFile,
+  startConnect,
+  tcpSocket,
+} from '@ambient/linux'
 import { leakedDescriptors, openDescriptors, requireRoot, waitFor } from '@ambient/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeNamespace, type TestNamespace } from './test-namespace.ts'
@@ -54,7 +65,9 @@ describe.skipIf(!requireRoot())('a network namespace', () => {
   test('enter() in a worker leaves the main thread at home', async () => {
     const home = currentNamespace()
     const worker = new Worker(new URL('enter-worker.ts', here), { workerData: first.path })
-    const answer = new Promise<{ inside: string; outside: string }>((resolve, reject) => worker.once('message', resolve).once('error', reject))
+    const answer = new Promise<{ inside: string; outside: string }>((resolve, reject) =>
+      worker.once('message', resolve).once('error', reject),
+    )
     const seen = new Set<string>()
     const poll = setInterval(() => seen.add(currentNamespace()), 1)
     const { inside, outside } = await answer
@@ -69,15 +82,27 @@ describe.skipIf(!requireRoot())('a network namespace', () => {
     const home = currentNamespace()
     using pod = NetworkNamespace.open(first.path)
     using other = NetworkNamespace.open(second.path)
-    expect(() => pod.enter(() => { throw new Error('no port left') })).toThrow('no port left')
+    expect(() =>
+      pod.enter(() => {
+        throw new Error('no port left')
+      }),
+    ).toThrow('no port left')
     expect(currentNamespace()).toBe(home)
-    expect(() => pod.enter(() => other.enter(() => 0))).toThrow('Cannot enter a network namespace from inside another')
-    expect(() => pod.enter(() => NetworkNamespace.open(second.path))).toThrow('Cannot open a network namespace from inside another')
+    expect(() => pod.enter(() => other.enter(() => 0))).toThrow(
+      'Cannot enter a network namespace from inside another',
+    )
+    expect(() => pod.enter(() => NetworkNamespace.open(second.path))).toThrow(
+      'Cannot open a network namespace from inside another',
+    )
     expect(currentNamespace()).toBe(home)
   })
 
   test('enter() aborts the process when it cannot come back', () => {
-    const result = spawnSync(process.execPath, ['--conditions=@ambient/source', new URL('lost-way.ts', here).pathname, first.path], { encoding: 'utf8', env: { PATH: process.env['PATH'] } })
+    const result = spawnSync(
+      process.execPath,
+      ['--conditions=@ambient/source', new URL('lost-way.ts', here).pathname, first.path],
+      { encoding: 'utf8', env: { PATH: process.env['PATH'] } },
+    )
     expect(result.stdout).toBe('inside\n')
     expect(result.signal).toBe('SIGABRT')
   })

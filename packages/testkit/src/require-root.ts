@@ -7,5 +7,7 @@
 export function requireRoot(): boolean {
   if (process.getuid?.() === 0) return true
   if (process.env['ALLOW_SKIP'] === '1') return false
-  throw new Error('Cannot test network namespaces without root: run it with sudo, or set ALLOW_SKIP=1 to leave it out')
+  throw new Error(
+    'Cannot test network namespaces without root: run it with sudo, or set ALLOW_SKIP=1 to leave it out',
+  )
 }

@@ -98,7 +98,9 @@ async function issue(authority: Authority, request: IssueRequest): Promise<Issue
   const certificate = await sign(authority, keys.publicKey, 'CN=leaf', { request, extensions })
   const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
   return {
-    certificateChainPem: [certificate, ...authority.intermediates].map((each) => each.toString('pem')).join('\n'),
+    certificateChainPem: [certificate, ...authority.intermediates]
+      .map((each) => each.toString('pem'))
+      .join('\n'),
     privateKeyPem: PemConverter.encode(pkcs8, 'PRIVATE KEY'),
     rootsPem: authority.rootPem,
   }

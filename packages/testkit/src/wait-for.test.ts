@@ -28,7 +28,9 @@ test('turnUntil() turns every loop and lets Node run between', async () => {
   setTimeout(() => (isRun = true), 5)
   await turnUntil(loops, 'the timer of Node', () => isRun)
   expect(turns.every((count) => count > 0)).toBe(true)
-  await expect(turnUntil(loops, 'nothing', () => false, { deadlineMs: 10 })).rejects.toThrow('Waited 10 ms for nothing')
+  await expect(turnUntil(loops, 'nothing', () => false, { deadlineMs: 10 })).rejects.toThrow(
+    'Waited 10 ms for nothing',
+  )
 })
 
 test('leakedDescriptors() names what was opened since, and nothing else', () => {
@@ -53,10 +55,13 @@ test('testCa() issues certificates with the names, dates and usages asked for', 
   const ca = await testCa()
   const notAfter = new Date('2030-01-02T03:04:05Z')
   const uris = ['spiffe://cluster.local/ns/a/sa/b', 'spiffe://cluster.local/ns/c/sa/d']
-  const issued = await (await ca.intermediate()).issue({ uris, dnsNames: ['istiod.local'], notAfter, eku: 'server' })
+  const issued = await (
+    await ca.intermediate()
+  ).issue({ uris, dnsNames: ['istiod.local'], notAfter, eku: 'server' })
   const chain = issued.certificateChainPem.match(/-----BEGIN[^]*?-----END CERTIFICATE-----/g) ?? []
   const [leaf, middle, root] = [...chain, ca.rootPem].map((pem) => new X509Certificate(pem))
-  if (leaf === undefined || middle === undefined || root === undefined) throw new Error('a chain of two was expected')
+  if (leaf === undefined || middle === undefined || root === undefined)
+    throw new Error('a chain of two was expected')
   expect(leaf.subjectAltName).toBe(`URI:${uris[0]}, URI:${uris[1]}, DNS:istiod.local`)
   expect(new Date(leaf.validTo)).toEqual(notAfter)
   expect(leaf.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1'])

@@ -1,5 +1,5 @@
 import { Arena, copyOut } from '@ambient/linux'
-import { putByte, putPointer, registerAlpnCallback, ssl, type CallbackPointer } from './openssl.ts'
+import { putByte, putPointer, registerAlpnCallback, ssl, type AlpnArguments } from './openssl.ts'
 
 const TLSEXT_ERR_OK = 0
 const TLSEXT_ERR_ALERT_FATAL = 2
@@ -11,9 +11,7 @@ protocol.bytes.set(Buffer.from(NAME, 'latin1'))
 const answer = new Arena(16)
 
 // Called on this thread, once a handshake.
-const select = registerAlpnCallback((_connection, out, outLength, offered, length) =>
-  selectH2(out, outLength, offered, length),
-)
+const select = registerAlpnCallback(selectH2)
 
 /** Offers h2 as a client; as a server takes h2 or refuses with an alert. */
 export function useH2(context: bigint): boolean {
@@ -29,9 +27,9 @@ export function negotiatedH2(connection: bigint): boolean {
   return length === 2 && copyOut(answer.view.getBigUint64(0, true), 2).toString('latin1') === 'h2'
 }
 
-/** Must not throw: its caller is C. */
-function selectH2(out: CallbackPointer, outLength: CallbackPointer, offered: CallbackPointer, length: number): number {
-  if (typeof out !== 'bigint' || typeof outLength !== 'bigint' || typeof offered !== 'bigint') return TLSEXT_ERR_ALERT_FATAL
+function selectH2(...[, out, outLength, offered, length]: AlpnArguments): number {
+  if (typeof out !== 'bigint' || typeof outLength !== 'bigint' || typeof offered !== 'bigint')
+    return TLSEXT_ERR_ALERT_FATAL
   const protocols = copyOut(offered, length)
   for (let at = 0; at < protocols.length; at += 1 + protocols.readUInt8(at)) {
     if (protocols.toString('latin1', at, at + NAME.length) !== NAME) continue

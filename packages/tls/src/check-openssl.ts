@@ -10,7 +10,10 @@ import { TlsError } from './tls-error.ts'
 export function checkOpenSsl(has: (symbol: string) => boolean = hasSymbol): string {
   const missing = openSslSymbols.filter((symbol) => !has(symbol))
   if (missing.length > 0) {
-    throw new TlsError('OPENSSL_UNUSABLE', `Cannot use the OpenSSL of this node binary, it lacks ${missing.join(', ')}: run the pinned Node`)
+    throw new TlsError(
+      'OPENSSL_UNUSABLE',
+      `Cannot use the OpenSSL of this node binary, it lacks ${missing.join(', ')}: run the pinned Node`,
+    )
   }
   return textAt(ssl.OpenSSL_version(0))
 }

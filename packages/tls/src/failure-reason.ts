@@ -17,11 +17,13 @@ const NO_CERTIFICATE = 'peer did not return a certificate'
 export function takeFailureReason(connection: bigint, error: number, code: number): string {
   const queued = takeError()
   const verdict = ssl.SSL_get_verify_result(connection)
-  if (verdict !== X509_V_OK) return `peer's certificate refused: ${textAt(ssl.X509_verify_cert_error_string(verdict))}`
+  if (verdict !== X509_V_OK)
+    return `peer's certificate refused: ${textAt(ssl.X509_verify_cert_error_string(verdict))}`
   if (queued === NO_CERTIFICATE) return 'peer sent no certificate'
   if (queued === UNEXPECTED_EOF) return 'peer closed without TLS close'
   if (queued !== '') return describe(queued)
-  if (error === SSL_ERROR_SYSCALL) return code === 0 ? 'peer closed without TLS close' : `socket: ${errnoName(code)}`
+  if (error === SSL_ERROR_SYSCALL)
+    return code === 0 ? 'peer closed without TLS close' : `socket: ${errnoName(code)}`
   return 'TLS failed without a reason'
 }
 

@@ -4,14 +4,11 @@ import ffi from 'node:ffi'
 /** What C hands to a callback. */
 export type CallbackPointer = bigint | string | ArrayBuffer | NodeJS.ArrayBufferView | null
 
-/** Chooses one of the protocols a client offers; both results go through pointers. */
-export type AlpnCallback = (
-  connection: CallbackPointer,
-  out: CallbackPointer,
-  outLength: CallbackPointer,
-  offered: CallbackPointer,
-  length: number,
-) => number
+/** The connection, where to put the answer and its length, what the client offers and its length. */
+export type AlpnArguments = [CallbackPointer, CallbackPointer, CallbackPointer, CallbackPointer, number]
+
+/** Chooses one of the protocols a client offers; must not throw, since its caller is C. */
+export type AlpnCallback = (...given: AlpnArguments) => number
 
 /** `pointer` results are owned by whoever called, unless the OpenSSL name has a 0 in it (`get0`). */
 export interface OpenSsl {

@@ -14,10 +14,26 @@ afterEach(() => {
 })
 
 test.each([
-  { name: 'an empty chain', credentials: { ...good, certificateChainPem: '' }, message: 'no certificate in its chain' },
-  { name: 'an empty trust bundle', credentials: { ...good, rootsPem: 'nothing' }, message: 'no certificate in its trust bundle' },
-  { name: 'text for a key', credentials: { ...good, privateKeyPem: 'key' }, message: 'Cannot read private key' },
-  { name: 'another certificate’s key', credentials: { ...good, privateKeyPem: other.privateKeyPem }, message: /private key.*mismatch/ },
+  {
+    name: 'an empty chain',
+    credentials: { ...good, certificateChainPem: '' },
+    message: 'no certificate in its chain',
+  },
+  {
+    name: 'an empty trust bundle',
+    credentials: { ...good, rootsPem: 'nothing' },
+    message: 'no certificate in its trust bundle',
+  },
+  {
+    name: 'text for a key',
+    credentials: { ...good, privateKeyPem: 'key' },
+    message: 'Cannot read private key',
+  },
+  {
+    name: 'another certificate’s key',
+    credentials: { ...good, privateKeyPem: other.privateKeyPem },
+    message: /private key.*mismatch/,
+  },
 ])('TlsContext() refuses $name with SVID_UNUSABLE', ({ credentials, message }) => {
   const make = (): TlsContext => new TlsContext(credentials)
   expect(make).toThrow(TlsError)
@@ -35,11 +51,14 @@ test.each([
 test('TlsContext() keeps no key in its error', () => {
   const secret = good.privateKeyPem.split('\n')[1] ?? ''
   const broken = good.privateKeyPem.replace('-----END', '-----FIN')
-  expect(() => new TlsContext({ ...good, privateKeyPem: broken })).toThrow(expect.objectContaining({ message: expect.not.stringContaining(secret) }))
+  const [message] = thrownBy(() => new TlsContext({ ...good, privateKeyPem: broken }))
+  expect(message).toContain('Cannot read private key')
+  expect(message).not.toContain(secret)
 })
 
 test('free() gives the memory back, also after failures', () => {
-  const residentKiB = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1])
+  const residentKiB = (): number =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1])
   const rounds = (count: number): void => {
     for (let i = 0; i < count; i++) {
       new TlsContext(good).free()
@@ -65,3 +84,12 @@ test('checkOpenSsl() gives the version, or names everything that is missing', ()
   const has = (symbol: string): boolean => symbol !== 'SSL_read' && symbol !== 'SSL_write'
   expect(() => checkOpenSsl(has)).toThrow('it lacks SSL_read, SSL_write: run the pinned Node')
 })
+
+function thrownBy(make: () => unknown): string[] {
+  try {
+    make()
+    return []
+  } catch (cause) {
+    return [String(cause)]
+  }
+}

@@ -60,7 +60,8 @@ export class TlsContext implements Disposable {
   /** @throws {TlsError} `SVID_UNUSABLE` when the PEM texts do not go together, `TLS_SETUP_FAILED` for the options. */
   constructor(credentials: TlsCredentials, options: TlsOptions = {}) {
     this.pointer = ssl.SSL_CTX_new(ssl.TLS_method())
-    if (this.pointer === NULL) throw new TlsError('TLS_SETUP_FAILED', `Cannot make a TLS context: ${takeError()}`)
+    if (this.pointer === NULL)
+      throw new TlsError('TLS_SETUP_FAILED', `Cannot make a TLS context: ${takeError()}`)
     countContext(1)
     try {
       configure(this.pointer, options)
@@ -88,15 +89,27 @@ function configure(context: bigint, options: TlsOptions): void {
   const groups = options.groups ?? DEFAULT_GROUPS
   ssl.SSL_CTX_ctrl(context, CTRL.minProtocol, TLS_1_3, NULL)
   ssl.SSL_CTX_ctrl(context, CTRL.maxProtocol, TLS_1_3, NULL)
-  ssl.SSL_CTX_set_options(context, CIPHER_SERVER_PREFERENCE | NO_CERTIFICATE_COMPRESSION | NO_TICKETS | NO_COMPRESSION)
+  ssl.SSL_CTX_set_options(
+    context,
+    CIPHER_SERVER_PREFERENCE | NO_CERTIFICATE_COMPRESSION | NO_TICKETS | NO_COMPRESSION,
+  )
   ssl.SSL_CTX_set_verify(context, VERIFY_PEER_OR_FAIL, NULL)
-  setUp(withCString(cipherSuites, (names) => ssl.SSL_CTX_set_ciphersuites(context, names)) === 1, 'set cipher suites')
-  setUp(withCString(groups, (names) => ssl.SSL_CTX_ctrl(context, CTRL.groupsList, 0n, names)) === 1n, 'set groups')
+  setUp(
+    withCString(cipherSuites, (names) => ssl.SSL_CTX_set_ciphersuites(context, names)) === 1,
+    'set cipher suites',
+  )
+  setUp(
+    withCString(groups, (names) => ssl.SSL_CTX_ctrl(context, CTRL.groupsList, 0n, names)) === 1n,
+    'set groups',
+  )
   setUp(ssl.SSL_CTX_set_num_tickets(context, 0n) === 1, 'switch tickets off')
   ssl.SSL_CTX_ctrl(context, CTRL.sessionCacheMode, 0n, NULL)
   ssl.SSL_CTX_ctrl(context, CTRL.mode, MODE, NULL)
   ssl.SSL_CTX_ctrl(context, CTRL.readAhead, 1n, NULL)
-  ssl.SSL_CTX_set_default_read_buffer_len(context, BigInt(options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES))
+  ssl.SSL_CTX_set_default_read_buffer_len(
+    context,
+    BigInt(options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES),
+  )
   setUp(useH2(context), 'set ALPN')
 }
 
@@ -106,10 +119,14 @@ function load(context: bigint, credentials: TlsCredentials): void {
   using key = readPrivateKey(credentials.privateKeyPem)
   const [leaf] = chain.pointers
   if (leaf === undefined) throw new TlsError('SVID_UNUSABLE', 'Cannot use SVID: no certificate in its chain')
-  if (roots.pointers.length === 0) throw new TlsError('SVID_UNUSABLE', 'Cannot use SVID: no certificate in its trust bundle')
+  if (roots.pointers.length === 0)
+    throw new TlsError('SVID_UNUSABLE', 'Cannot use SVID: no certificate in its trust bundle')
   usable(ssl.SSL_CTX_use_certificate(context, leaf) === 1, 'leaf certificate')
   for (const intermediate of chain.pointers.slice(1)) {
-    usable(ssl.SSL_CTX_ctrl(context, CTRL.chainCertificate, 1n, intermediate) === 1n, 'intermediate certificate')
+    usable(
+      ssl.SSL_CTX_ctrl(context, CTRL.chainCertificate, 1n, intermediate) === 1n,
+      'intermediate certificate',
+    )
   }
   const store = ssl.SSL_CTX_get_cert_store(context)
   for (const root of roots.pointers) usable(ssl.X509_STORE_add_cert(store, root) === 1, 'root certificate')

@@ -18,7 +18,9 @@ const RECORD_BYTES = 16384
 const RECORD_OVERHEAD = 22
 const HANDSHAKE_BYTES = 32768
 // Room for one staging buffer as records, plus handshake messages and alerts: SSL_write can then never come up short.
-const PAIR_BYTES = BigInt(MAX_WRITE_BYTES + (MAX_WRITE_BYTES / RECORD_BYTES) * RECORD_OVERHEAD + HANDSHAKE_BYTES)
+const PAIR_BYTES = BigInt(
+  MAX_WRITE_BYTES + (MAX_WRITE_BYTES / RECORD_BYTES) * RECORD_OVERHEAD + HANDSHAKE_BYTES,
+)
 const MIN_PAIR_BYTES = 64n
 const SSL_ERROR = { wantRead: 2, wantWrite: 3, zeroReturn: 6 } as const
 
@@ -42,7 +44,10 @@ export class TlsTransport implements Transport {
   constructor(fd: number, context: TlsContext, role: 'client' | 'server') {
     this.#fd = fd
     this.#connection = ssl.SSL_new(context.pointer)
-    if (this.#connection === NULL || ssl.BIO_new_bio_pair(out.base, PAIR_BYTES, out.at(8), MIN_PAIR_BYTES) !== 1) {
+    if (
+      this.#connection === NULL ||
+      ssl.BIO_new_bio_pair(out.base, PAIR_BYTES, out.at(8), MIN_PAIR_BYTES) !== 1
+    ) {
       if (this.#connection !== NULL) ssl.SSL_free(this.#connection)
       throw new TlsError('TLS_SETUP_FAILED', `Cannot make a TLS connection: ${takeError()}`)
     }
@@ -77,7 +82,11 @@ export class TlsTransport implements Transport {
     if (this.#isClosed) return CLOSED
     let length = 0
     while (into.bytes.length - length >= RECORD_BYTES) {
-      const got = ssl.SSL_read(this.#connection, length === 0 ? into.base : into.at(length), into.bytes.length - length)
+      const got = ssl.SSL_read(
+        this.#connection,
+        length === 0 ? into.base : into.at(length),
+        into.bytes.length - length,
+      )
       if (got <= 0) return this.#readStopped(got, length)
       length += got
     }
@@ -121,7 +130,10 @@ export class TlsTransport implements Transport {
     if (this.#isClosed) return undefined
     const cipher = ssl.SSL_get_current_cipher(this.#connection)
     if (cipher === NULL) return undefined
-    return { cipherSuite: textAt(ssl.SSL_CIPHER_get_name(cipher)), group: textAt(ssl.SSL_get0_group_name(this.#connection)) }
+    return {
+      cipherSuite: textAt(ssl.SSL_CIPHER_get_name(cipher)),
+      group: textAt(ssl.SSL_get0_group_name(this.#connection)),
+    }
   }
 
   close(): void {

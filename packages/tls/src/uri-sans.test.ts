@@ -14,10 +14,18 @@ async function der(request: Parameters<typeof ca.issue>[0]): Promise<Uint8Array>
 test.each([
   { name: 'one', request: { uris: URIS.slice(0, 1) }, expected: URIS.slice(0, 1) },
   { name: 'two, in order', request: { uris: URIS }, expected: URIS },
-  { name: 'those among other names', request: { uris: URIS, dnsNames: ['a.b'], ips: ['10.0.0.1'] }, expected: URIS },
+  {
+    name: 'those among other names',
+    request: { uris: URIS, dnsNames: ['a.b'], ips: ['10.0.0.1'] },
+    expected: URIS,
+  },
   { name: 'none of other names', request: { dnsNames: ['spiffe://not.a.uri'] }, expected: [] },
   { name: 'none without the extension', request: {}, expected: [] },
-  { name: 'a long one', request: { uris: [`spiffe://cluster.local/${'x'.repeat(2000)}`] }, expected: [`spiffe://cluster.local/${'x'.repeat(2000)}`] },
+  {
+    name: 'a long one',
+    request: { uris: [`spiffe://cluster.local/${'x'.repeat(2000)}`] },
+    expected: [`spiffe://cluster.local/${'x'.repeat(2000)}`],
+  },
 ])('uriSans() gives $name', async ({ request, expected }) => {
   expect(uriSans(await der(request))).toEqual(expected)
 })

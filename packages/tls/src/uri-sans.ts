@@ -34,7 +34,7 @@ function urisOf(der: Uint8Array, extension: Element): string[] {
 
 function childrenOf(der: Uint8Array, parent: Element): Element[] {
   const children: Element[] = []
-  for (let at = parent.start; at < parent.end; ) {
+  for (let at = parent.start; at < parent.end;) {
     const child = elementAt(der, at)
     children.push(child)
     at = child.end

@@ -1,6 +1,12 @@
 import { once } from 'node:events'
-import { createServer, Socket } from 'node:net'
-import { connect, type ConnectionOptions, createServer as createTlsServer, type TLSSocket, type TlsOptions as NodeTlsOptions } from 'node:tls'
+import { createServer, type Socket } from 'node:net'
+import {
+  connect,
+  type ConnectionOptions,
+  createServer as createTlsServer,
+  type TLSSocket,
+  type TlsOptions as NodeTlsOptions,
+} from 'node:tls'
 import { acceptOn, closeDescriptor, listenOn, localAddress, startConnect, tcpSocket } from '@ambient/linux'
 import { waitFor } from '@ambient/testkit'
 import { type HandshakeResult, type TlsContext, TlsTransport } from '@ambient/tls'
@@ -17,10 +23,19 @@ export interface ForeignConnection extends AsyncDisposable {
 }
 
 /** Our server, Node's client. */
-export async function acceptFromNode(context: TlsContext, options: ConnectionOptions): Promise<ForeignConnection> {
+export async function acceptFromNode(
+  context: TlsContext,
+  options: ConnectionOptions,
+): Promise<ForeignConnection> {
   const listening = listenOn({ ip: '127.0.0.1', port: 0 })
   const { port } = localAddress(listening)
-  const foreign = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['h2'], ...options })
+  const foreign = connect({
+    host: '127.0.0.1',
+    port,
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+    ...options,
+  })
   const errors: string[] = []
   foreign.on('error', (error) => errors.push(error.message)).resume()
   const fd = await waitFor('the connection', () => {
@@ -46,7 +61,12 @@ export async function acceptFromNode(context: TlsContext, options: ConnectionOpt
 
 /** Our client, Node's server. */
 export async function dialNode(context: TlsContext, options: NodeTlsOptions): Promise<ForeignConnection> {
-  const server = createTlsServer({ requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2'], ...options })
+  const server = createTlsServer({
+    requestCert: true,
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+    ...options,
+  })
   const errors: string[] = []
   const sockets: Socket[] = []
   let foreign: TLSSocket | undefined
@@ -63,7 +83,8 @@ export async function dialNode(context: TlsContext, options: NodeTlsOptions): Pr
   startConnect(fd, { ip: '127.0.0.1', port: address.port })
   const transport = new TlsTransport(fd, context, 'client')
   const result = await endOf(transport)
-  if (result.kind === 'done') await waitFor('Node’s server to have decided', () => foreign !== undefined || errors.length > 0)
+  if (result.kind === 'done')
+    await waitFor('Node’s server to have decided', () => foreign !== undefined || errors.length > 0)
   return {
     transport,
     result,
@@ -81,7 +102,12 @@ export async function dialNode(context: TlsContext, options: NodeTlsOptions): Pr
 
 /** Our client, and a peer that hangs up at once. */
 export async function dialSilence(context: TlsContext): Promise<HandshakeResult> {
-  const server = createServer((socket) => socket.end().resume().on('error', () => {})).listen(0, '127.0.0.1')
+  const server = createServer((socket) =>
+    socket
+      .end()
+      .resume()
+      .on('error', () => {}),
+  ).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')

@@ -42,21 +42,44 @@ afterAll(() => {
   expect(liveTlsObjects()).toEqual({ contexts: 0, connections: 0 })
 })
 
-function node({ certificateChainPem, privateKeyPem, rootsPem }: IssuedCertificate): { cert: string; key: string; ca: string } {
+function node({ certificateChainPem, privateKeyPem, rootsPem }: IssuedCertificate): {
+  cert: string
+  key: string
+  ca: string
+} {
   return { cert: certificateChainPem, key: privateKeyPem, ca: rootsPem }
 }
 
 const accepted = [
   { who: 'a peer of our CA', identity: identities.good, uris: [PEER] },
   { who: 'a peer with an intermediate', identity: identities.viaIntermediate, uris: [PEER] },
-  { who: 'a peer with two URIs, which the SPIFFE check refuses', identity: identities.twoUris, uris: [PEER, 'spiffe://cluster.local/ns/shop/sa/admin'] },
+  {
+    who: 'a peer with two URIs, which the SPIFFE check refuses',
+    identity: identities.twoUris,
+    uris: [PEER, 'spiffe://cluster.local/ns/shop/sa/admin'],
+  },
   { who: 'a peer without a URI, which the SPIFFE check refuses', identity: identities.noUri, uris: [] },
 ] as const
 
 const refused = [
-  { who: 'an expired SVID', identity: identities.expired, reason: 'peer\'s certificate refused: certificate has expired', told: /certificate expired/ },
-  { who: 'an SVID of tomorrow', identity: identities.early, reason: 'peer\'s certificate refused: certificate is not yet valid', told: /bad certificate|certificate/ },
-  { who: 'a foreign CA', identity: identities.foreign, reason: 'peer\'s certificate refused: unable to get local issuer certificate', told: /unknown ca/ },
+  {
+    who: 'an expired SVID',
+    identity: identities.expired,
+    reason: "peer's certificate refused: certificate has expired",
+    told: /certificate expired/,
+  },
+  {
+    who: 'an SVID of tomorrow',
+    identity: identities.early,
+    reason: "peer's certificate refused: certificate is not yet valid",
+    told: /bad certificate|certificate/,
+  },
+  {
+    who: 'a foreign CA',
+    identity: identities.foreign,
+    reason: "peer's certificate refused: unable to get local issuer certificate",
+    told: /unknown ca/,
+  },
 ] as const
 
 describe('as a server', () => {
@@ -70,7 +93,12 @@ describe('as a server', () => {
 
   test.each([
     ...refused,
-    { who: 'an SVID for servers only', identity: identities.serverOnly, reason: 'peer\'s certificate refused: unsuitable certificate purpose', told: /unsupported certificate|certificate/ },
+    {
+      who: 'an SVID for servers only',
+      identity: identities.serverOnly,
+      reason: "peer's certificate refused: unsuitable certificate purpose",
+      told: /unsupported certificate|certificate/,
+    },
   ])('handshake() refuses $who, says why, and tells the peer', async ({ identity, reason, told }) => {
     await using connection = await acceptFromNode(context, node(identity))
     expect(connection.result).toEqual({ kind: 'failed', reason })
@@ -84,19 +112,28 @@ describe('as a server', () => {
   })
 
   test('handshake() refuses a peer that offers another protocol, or none', async () => {
-    await using other = await acceptFromNode(context, { ...node(identities.good), ALPNProtocols: ['http/1.1'] })
+    await using other = await acceptFromNode(context, {
+      ...node(identities.good),
+      ALPNProtocols: ['http/1.1'],
+    })
     expect(other.result).toEqual({ kind: 'failed', reason: 'no application protocol' })
     await using none = await acceptFromNode(context, { ...node(identities.good), ALPNProtocols: [] })
     expect(none.result).toEqual({ kind: 'failed', reason: 'peer did not agree on h2' })
   })
 
   test('handshake() takes h2 from among others', async () => {
-    await using connection = await acceptFromNode(context, { ...node(identities.good), ALPNProtocols: ['http/1.1', 'h2'] })
+    await using connection = await acceptFromNode(context, {
+      ...node(identities.good),
+      ALPNProtocols: ['http/1.1', 'h2'],
+    })
     expect([connection.result.kind, connection.foreign?.alpnProtocol]).toEqual(['done', 'h2'])
   })
 
   test('handshake() refuses TLS 1.2', async () => {
-    await using connection = await acceptFromNode(context, { ...node(identities.good), maxVersion: 'TLSv1.2' })
+    await using connection = await acceptFromNode(context, {
+      ...node(identities.good),
+      maxVersion: 'TLSv1.2',
+    })
     expect(connection.result).toEqual({ kind: 'failed', reason: 'unsupported protocol' })
     await waitFor('the alert', () => /protocol version/.test(connection.foreignError()))
   })
@@ -110,7 +147,10 @@ describe('as a server', () => {
   })
 
   test('handshake() refuses a peer that knows ChaCha20 only', async () => {
-    await using connection = await acceptFromNode(context, { ...node(identities.good), ciphers: 'TLS_CHACHA20_POLY1305_SHA256' })
+    await using connection = await acceptFromNode(context, {
+      ...node(identities.good),
+      ciphers: 'TLS_CHACHA20_POLY1305_SHA256',
+    })
     expect(connection.result).toEqual({ kind: 'failed', reason: 'no shared cipher' })
   })
 
@@ -143,7 +183,12 @@ describe('as a client', () => {
 
   test.each([
     ...refused,
-    { who: 'an SVID for clients only', identity: identities.clientOnly, reason: 'peer\'s certificate refused: unsuitable certificate purpose', told: /unsupported certificate|certificate/ },
+    {
+      who: 'an SVID for clients only',
+      identity: identities.clientOnly,
+      reason: "peer's certificate refused: unsuitable certificate purpose",
+      told: /unsupported certificate|certificate/,
+    },
   ])('handshake() refuses $who, says why, and tells the peer', async ({ identity, reason, told }) => {
     await using connection = await dialNode(context, node(identity))
     expect(connection.result).toEqual({ kind: 'failed', reason })
@@ -152,7 +197,10 @@ describe('as a client', () => {
 
   test('handshake() offers the hybrid group and AES-128 first', async () => {
     await using connection = await dialNode(context, { ...node(identities.good), honorCipherOrder: false })
-    expect(connection.transport.negotiated()).toEqual({ cipherSuite: 'TLS_AES_128_GCM_SHA256', group: 'X25519MLKEM768' })
+    expect(connection.transport.negotiated()).toEqual({
+      cipherSuite: 'TLS_AES_128_GCM_SHA256',
+      group: 'X25519MLKEM768',
+    })
   })
 
   test('handshake() refuses TLS 1.2, and a server without h2', async () => {
@@ -165,7 +213,10 @@ describe('as a client', () => {
   test('read() tells why the server refused us, which comes after our handshake is done', async () => {
     using server = new TlsContext({ ...identities.good, rootsPem: foreignCa.rootPem })
     const pair = await socketPair()
-    const [ours, theirs] = [new TlsTransport(pair.clientFd, context, 'client'), new TlsTransport(pair.serverFd, server, 'server')]
+    const [ours, theirs] = [
+      new TlsTransport(pair.clientFd, context, 'client'),
+      new TlsTransport(pair.serverFd, server, 'server'),
+    ]
     const [result] = await bothHandshakes(ours, theirs)
     expect(result).toEqual({ kind: 'done' })
     expect(await something(ours, into)).toEqual({ kind: 'failed', reason: 'peer refused us: unknown ca' })
@@ -176,7 +227,10 @@ describe('as a client', () => {
 
   test('read() fails when the connection ends without goodbye: it may have been cut', async () => {
     const pair = await socketPair()
-    const [ours, theirs] = [new TlsTransport(pair.clientFd, context, 'client'), new TlsTransport(pair.serverFd, context, 'server')]
+    const [ours, theirs] = [
+      new TlsTransport(pair.clientFd, context, 'client'),
+      new TlsTransport(pair.serverFd, context, 'server'),
+    ]
     await bothHandshakes(ours, theirs)
     sys.shutdown(pair.serverFd, SHUT_WR)
     expect(await something(ours, into)).toEqual({ kind: 'failed', reason: 'peer closed without TLS close' })

@@ -19,7 +19,12 @@ test('read() answers a request for new keys, and bytes go on both ways', async (
   using context = new TlsContext(svid)
   const listening = listenOn({ ip: '127.0.0.1', port: 0 })
   const command = ['s_client', '-connect', `127.0.0.1:${localAddress(listening).port}`, '-alpn', 'h2']
-  const credentials = ['-cert', file('chain.pem', svid.certificateChainPem), '-key', file('key.pem', svid.privateKeyPem)]
+  const credentials = [
+    '-cert',
+    file('chain.pem', svid.certificateChainPem),
+    '-key',
+    file('key.pem', svid.privateKeyPem),
+  ]
   const client = spawn('openssl', [...command, ...credentials], { stdio: 'pipe' })
   let heard = ''
   for (const stream of [client.stdout, client.stderr]) stream.on('data', (chunk) => (heard += String(chunk)))
@@ -40,7 +45,9 @@ test('read() answers a request for new keys, and bytes go on both ways', async (
     client.stdin.write(`round ${round}\n`)
     const result = await something(transport, into)
     expect(result.kind).toBe('bytes')
-    expect(Buffer.from(into.bytes.subarray(0, result.kind === 'bytes' ? result.length : 0)).toString()).toBe(`round ${round}\n`)
+    expect(Buffer.from(into.bytes.subarray(0, result.kind === 'bytes' ? result.length : 0)).toString()).toBe(
+      `round ${round}\n`,
+    )
     from.bytes.set(Buffer.from(`answer ${round}\n`))
     expect(transport.write(from, 'answer 0\n'.length)).toBe(true)
     await waitFor('the answer', () => heard.includes(`answer ${round}`))

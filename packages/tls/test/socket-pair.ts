@@ -20,7 +20,8 @@ export async function socketPair(): Promise<SocketPair> {
   closeDescriptor(listening)
   const open = new Set([clientFd, serverFd])
   const close = (fd?: number): void => {
-    for (const each of [...open]) if ((fd === undefined || each === fd) && open.delete(each)) closeDescriptor(each)
+    for (const each of [...open])
+      if ((fd === undefined || each === fd) && open.delete(each)) closeDescriptor(each)
   }
   return { clientFd, serverFd, close }
 }

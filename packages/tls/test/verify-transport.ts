@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { Arena, resetSocket } from '@ambient/linux'
 import { leakedDescriptors, openDescriptors, waitFor } from '@ambient/testkit'
-import { liveTlsObjects, MAX_WRITE_BYTES, type HandshakeResult, type ReadResult, type Transport } from '@ambient/tls'
+import {
+  liveTlsObjects,
+  MAX_WRITE_BYTES,
+  type HandshakeResult,
+  type ReadResult,
+  type Transport,
+} from '@ambient/tls'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { socketPair, type SocketPair } from './socket-pair.ts'
 
@@ -12,7 +18,7 @@ const PIECE = 50_000
 
 /** What every `Transport` must do, whatever it puts on the wire. */
 export function verifyTransport(name: string, setup: TransportSetup): void {
-  describe(name, () => {
+  describe(`a ${name}`, () => {
     let before: ReadonlyMap<number, string>
     let objects: ReturnType<typeof liveTlsObjects>
     let pair: SocketPair
@@ -111,7 +117,10 @@ export function verifyTransport(name: string, setup: TransportSetup): void {
 }
 
 /** Drives both until neither waits. */
-export async function bothHandshakes(client: Transport, server: Transport): Promise<readonly [HandshakeResult, HandshakeResult]> {
+export async function bothHandshakes(
+  client: Transport,
+  server: Transport,
+): Promise<readonly [HandshakeResult, HandshakeResult]> {
   const results: [HandshakeResult, HandshakeResult] = [{ kind: 'wait' }, { kind: 'wait' }]
   return waitFor('both handshakes to end', () => {
     if (results[0].kind === 'wait') results[0] = client.handshake()

@@ -1,6 +1,21 @@
-import { DATA_EVENTS, EPOLLERR, EPOLLHUP, EPOLLRDHUP, type EventLoop, type Source, type Timer } from '@ambient/event-loop'
+import {
+  DATA_EVENTS,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLRDHUP,
+  type EventLoop,
+  type Source,
+  type Timer,
+} from '@ambient/event-loop'
 import { Backoff } from '@ambient/lifecycle'
-import { Arena, closeDescriptor, errnoName, receivePacket, sendPacket, seqpacketConnect } from '@ambient/linux'
+import {
+  Arena,
+  closeDescriptor,
+  errnoName,
+  receivePacket,
+  sendPacket,
+  seqpacketConnect,
+} from '@ambient/linux'
 import { encodeZdsHello } from '@ambient/xds-proto'
 import { type ZdsLimits, zdsLimits } from './zds-limits.ts'
 import { decodeRequest, encodeAck, type ZdsPacket, type ZdsRequest } from './zds-request.ts'
@@ -94,7 +109,8 @@ export class ZdsClient implements Source {
     }
     const { fd } = connected
     this.#state = { kind: 'connected', fd, progress: 'hello', isAnswering: false }
-    if (sendPacket(fd, encodeZdsHello(), []).kind !== 'sent') return this.#disconnect('hello could not be sent')
+    if (sendPacket(fd, encodeZdsHello(), []).kind !== 'sent')
+      return this.#disconnect('hello could not be sent')
     this.#options.onConnected()
     this.#loop.add(fd, DATA_EVENTS, this)
   }

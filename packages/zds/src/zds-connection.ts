@@ -1,4 +1,12 @@
-import { DATA_EVENTS, EPOLLERR, EPOLLHUP, EPOLLRDHUP, type EventLoop, type Source, type Timer } from '@ambient/event-loop'
+import {
+  DATA_EVENTS,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLRDHUP,
+  type EventLoop,
+  type Source,
+  type Timer,
+} from '@ambient/event-loop'
 import { Arena, closeDescriptor, Errno, errnoName, receivePacket, sendPacket } from '@ambient/linux'
 import {
   decodeWorkloadResponse,
@@ -74,7 +82,7 @@ export class ZdsConnection implements Source {
   }
 
   onEvents(events: number): void {
-    for (let more = true; more; ) more = this.#receive()
+    for (let more = true; more;) more = this.#receive()
     if ((events & HANG_UP) !== 0) this.close('ztunnel closed the connection')
   }
 
@@ -89,7 +97,10 @@ export class ZdsConnection implements Source {
     this.#state = { kind: 'closed' }
     this.#deps.loop.remove(this.#fd)
     closeDescriptor(this.#fd)
-    const waiting = [...(this.#inFlight === undefined ? [] : [this.#inFlight.pending]), ...this.#queue.splice(0)]
+    const waiting = [
+      ...(this.#inFlight === undefined ? [] : [this.#inFlight.pending]),
+      ...this.#queue.splice(0),
+    ]
     this.#inFlight?.deadline.cancel()
     this.#inFlight = undefined
     this.#deps.onClosed(this, reason)
@@ -103,10 +114,13 @@ export class ZdsConnection implements Source {
     if (received.kind === 'wait') return false
     if (received.kind === 'packet') {
       for (const fd of received.fds) closeDescriptor(fd)
-      if (received.truncated || received.fds.length > 0) this.close('ztunnel sent a message that is too long or has descriptors')
+      if (received.truncated || received.fds.length > 0)
+        this.close('ztunnel sent a message that is too long or has descriptors')
       else this.#take(received.bytes)
     } else {
-      this.close(received.kind === 'eof' ? 'ztunnel closed the connection' : `receive: ${errnoName(received.errno)}`)
+      this.close(
+        received.kind === 'eof' ? 'ztunnel closed the connection' : `receive: ${errnoName(received.errno)}`,
+      )
     }
     return true
   }
@@ -124,7 +138,8 @@ export class ZdsConnection implements Source {
   }
 
   #takeHello(deadline: Timer, bytes: Uint8Array): void {
-    if (orUndefined(() => decodeZdsHello(bytes)) !== ZDS_VERSION_1) return this.close('ztunnel sent no hello of version 1')
+    if (orUndefined(() => decodeZdsHello(bytes)) !== ZDS_VERSION_1)
+      return this.close('ztunnel sent no hello of version 1')
     deadline.cancel()
     this.#state = { kind: 'snapshot', named: new Set() }
     this.#next()
@@ -159,11 +174,14 @@ export class ZdsConnection implements Source {
   #transmit(pending: Pending): void {
     const { request, onResult } = pending
     const netns = request.kind === 'add' ? this.#deps.pods.get(request.uid)?.netns : undefined
-    if (request.kind === 'add' && netns === undefined) return onResult({ kind: 'failed', reason: `pod ${request.uid} is gone` })
+    if (request.kind === 'add' && netns === undefined)
+      return onResult({ kind: 'failed', reason: `pod ${request.uid} is gone` })
     const bytes = encodeWorkloadRequest(request)
-    if (bytes.length > this.#deps.limits.messageBytes) return onResult({ kind: 'failed', reason: 'the message is too long' })
+    if (bytes.length > this.#deps.limits.messageBytes)
+      return onResult({ kind: 'failed', reason: 'the message is too long' })
     const sent = sendPacket(this.#fd, bytes, netns === undefined ? [] : [netns])
-    if (sent.kind === 'failed' && sent.errno === Errno.EBADF) return onResult({ kind: 'failed', reason: 'the network namespace is not open' })
+    if (sent.kind === 'failed' && sent.errno === Errno.EBADF)
+      return onResult({ kind: 'failed', reason: 'the network namespace is not open' })
     this.#inFlight = { pending, deadline: this.#deadline(this.#deps.limits.ackMs, 'no answer') }
     if (sent.kind === 'failed') this.close(`send: ${errnoName(sent.errno)}`)
     if (sent.kind === 'wait') this.close('ztunnel does not read')

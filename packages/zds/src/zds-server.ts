@@ -35,7 +35,9 @@ export class ZdsServer implements Disposable {
     this.#loop = loop
     this.#options = options
     this.#limits = { ...zdsLimits, ...options.limits }
-    this.#acceptor = new SeqpacketAcceptor(seqpacketListen(options.path), loop, this.#limits, (fd) => this.#accept(fd))
+    this.#acceptor = new SeqpacketAcceptor(seqpacketListen(options.path), loop, this.#limits, (fd) =>
+      this.#accept(fd),
+    )
   }
 
   get connectionCount(): number {

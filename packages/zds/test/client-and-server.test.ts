@@ -2,7 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EventLoop } from '@ambient/event-loop'
-import { Arena, closeDescriptor, openFile, receivePacket, seqpacketAccept, seqpacketConnect, seqpacketListen, sendPacket } from '@ambient/linux'
+import {
+  Arena,
+  closeDescriptor,
+  openFile,
+  receivePacket,
+  seqpacketAccept,
+  seqpacketConnect,
+  seqpacketListen,
+  sendPacket,
+} from '@ambient/linux'
 import { openDescriptors } from '@ambient/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ZdsClient, type ZdsRequest, type ZdsResult, ZdsServer } from '../src/index.ts'
@@ -34,7 +43,11 @@ function turnUntil(what: string, done: () => boolean): void {
 
 function openServer(): { server: ZdsServer; counts: number[] } {
   const counts: number[] = []
-  const server = new ZdsServer(loop, { path: path(), onConnections: (count) => void counts.push(count), onRefused: () => {} })
+  const server = new ZdsServer(loop, {
+    path: path(),
+    onConnections: (count) => void counts.push(count),
+    onRefused: () => {},
+  })
   closing.push(() => server[Symbol.dispose]())
   return { server, counts }
 }
@@ -77,7 +90,9 @@ test('a client gets the snapshot first, then what changes, each with one answer'
 
 test("a refusal comes back in ztunnel's own words", () => {
   const { server } = openServer()
-  const { events } = openClient((request) => (request.kind === 'add' ? 'failure to start proxy : no' : undefined))
+  const { events } = openClient((request) =>
+    request.kind === 'add' ? 'failure to start proxy : no' : undefined,
+  )
   turnUntil('the snapshot', () => events.includes('snapshot-sent'))
   const results: ZdsResult[] = []
   server.add({ uid: 'c', info, netns: netns() }, (result) => void results.push(result))
