@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+let root = ''
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'ambient-ci-'))
+  mkdirSync(join(root, '.ci'))
+  mkdirSync(join(root, 'bin'))
+  copyFileSync(join(import.meta.dirname, '../../.ci/run'), join(root, '.ci/run'))
+})
+afterEach(() => rmSync(root, { recursive: true }))
+
+interface Machine {
+  /** Shell text in place of each command. */
+  readonly setUp?: string
+  readonly check?: string
+  readonly demo?: string
+}
+
+function ciRun({ setUp = 'true', check = "echo '40 passed, 0 failed'", demo = 'true' }: Machine): {
+  readonly status: number | null
+  readonly lastLine: string | undefined
+} {
+  place('node', setUp)
+  place('npm', `case "$*" in *check*) ${check} ;; *demo*) ${demo} ;; esac`)
+  const { status, stdout } = spawnSync(join(root, '.ci/run'), {
+    encoding: 'utf8',
+    env: { PATH: `${join(root, 'bin')}:${process.env['PATH']}` },
+  })
+  return { status, lastLine: stdout.trimEnd().split('\n').at(-1) }
+}
+
+function place(name: string, script: string): void {
+  writeFileSync(join(root, 'bin', name), `#!/bin/sh\n${script}\n`)
+  chmodSync(join(root, 'bin', name), 0o755)
+}
+
+test('.ci/run ends with the count of set-up, every check and test, and the demo', () => {
+  expect(ciRun({})).toEqual({ status: 0, lastLine: '42 passed, 0 failed' })
+})
+
+test.each<Machine & { readonly name: string; readonly lastLine: string }>([
+  { name: 'the set-up fails', setUp: 'exit 1', lastLine: '0 passed, 1 failed' },
+  { name: 'a check fails', check: "echo '39 passed, 2 failed'; exit 1", lastLine: '41 passed, 2 failed' },
+  { name: 'the check dies without a count', check: 'exit 139', lastLine: '2 passed, 1 failed' },
+  {
+    name: 'the check ends badly after a good count',
+    check: "echo '40 passed, 0 failed'; exit 1",
+    lastLine: '42 passed, 1 failed',
+  },
+  {
+    name: 'the count is not the last line',
+    check: "echo '40 passed, 0 failed'; echo more",
+    lastLine: '2 passed, 1 failed',
+  },
+  { name: 'the demo fails', demo: 'exit 1', lastLine: '41 passed, 1 failed' },
+])('.ci/run fails when $name', ({ lastLine, ...machine }) => {
+  expect(ciRun(machine)).toEqual({ status: 1, lastLine })
+})
