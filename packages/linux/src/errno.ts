@@ -1,3 +1,4 @@
+import { CodedError } from '@ambient/lifecycle'
 import ffi from 'node:ffi'
 
 /** The error numbers this mesh looks at (Linux, x64 and arm64). */
@@ -57,17 +58,13 @@ export function errnoName(code: number): string {
   return names.get(code) ?? `errno ${code}`
 }
 
-/** A system call that failed where failing is not an ordinary outcome. Switch on `errno`. */
-export class SyscallError extends Error {
+/** A system call that failed where failing is not an ordinary outcome. Its `code` is the name of `errno`, as in Node's own errors. */
+export class SyscallError extends CodedError<string> {
   readonly errno: number
-  /** The name of `errno`, as Node's own system errors have it. */
-  readonly code: string
 
   constructor(call: string, code: number = errno()) {
-    super(`${call}: ${errnoName(code)}`)
-    this.name = 'SyscallError'
+    super(errnoName(code), `${call}: ${errnoName(code)}`)
     this.errno = code
-    this.code = errnoName(code)
   }
 }
 
