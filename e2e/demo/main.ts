@@ -28,7 +28,9 @@ type Sabotage = (typeof SABOTAGES)[number]
 const [option, value] = process.argv.slice(2)
 const sabotage: Sabotage | undefined = SABOTAGES.find((name) => option === '--sabotage' && name === value)
 if (option !== undefined && option !== '--keep' && sabotage === undefined) {
-  process.stderr.write(`demo: unknown option "${process.argv.slice(2).join(' ')}"; usage: npm run demo [-- --keep | --sabotage ${SABOTAGES.join('|')}]\n`)
+  process.stderr.write(
+    `demo: unknown option "${process.argv.slice(2).join(' ')}"; usage: npm run demo [-- --keep | --sabotage ${SABOTAGES.join('|')}]\n`,
+  )
   process.exit(2)
 }
 
@@ -60,7 +62,10 @@ if (sabotage === 'leak') execFileSync('ip', ['netns', 'del', LEAKED])
 if (failed !== undefined) {
   broken(failed instanceof Error ? failed.message : String(failed))
   process.exitCode = 1
-} else seen(`everything held, and nothing is left behind (${((performance.now() - startedMs) / 1000).toFixed(0)} s)`)
+} else
+  seen(
+    `everything held, and nothing is left behind (${((performance.now() - startedMs) / 1000).toFixed(0)} s)`,
+  )
 
 function netnsNames(): readonly string[] {
   return existsSync('/run/netns') ? readdirSync('/run/netns') : []
@@ -68,7 +73,8 @@ function netnsNames(): readonly string[] {
 
 async function story(): Promise<void> {
   for (const pod of PODS) await lab.pod(`shop/${pod}`).ready(20_000)
-  for (const pod of PODS) detail(`shop/${pod} ${lab.pod(`shop/${pod}`).ip} on ${lab.pod(`shop/${pod}`).nodeName}`)
+  for (const pod of PODS)
+    detail(`shop/${pod} ${lab.pod(`shop/${pod}`).ip} on ${lab.pod(`shop/${pod}`).nodeName}`)
   await before()
   const redis = await openRedis()
   await enrol()
@@ -92,7 +98,11 @@ async function before(): Promise<void> {
   heading('Before enrolment')
   const wire = await lab.capture()
   claim((await curl('client')) === answerFor('client'), 'curl http://web/ works', 'it did not answer')
-  claim(await wire.holds(MARKER), 'its answer is readable on the link between the nodes', 'the marker was not seen')
+  claim(
+    await wire.holds(MARKER),
+    'its answer is readable on the link between the nodes',
+    'the marker was not seen',
+  )
   await wire.stop()
 }
 
@@ -117,7 +127,13 @@ async function enrol(): Promise<void> {
     await agent.waitForLog(new RegExp(`pod enrolled.*shop/${pod}"`), 15_000)
   }
   seen('all four pods are enrolled, none was restarted')
-  await waitFor('the mesh to carry the connection', async () => (await curl('client')) === answerFor('client') && lab.app('ztunnel@node2').logs().includes('direction="inbound"'), 10_000)
+  await waitFor(
+    'the mesh to carry the connection',
+    async () =>
+      (await curl('client')) === answerFor('client') &&
+      lab.app('ztunnel@node2').logs().includes('direction="inbound"'),
+    10_000,
+  )
 }
 
 async function inside(redis: Running): Promise<void> {
@@ -135,27 +151,64 @@ async function inside(redis: Running): Promise<void> {
 }
 
 function claimQuietly(got: string, expected: string): void {
-  if (got !== expected) throw new Error(`curl answered ${JSON.stringify(got)} instead of ${JSON.stringify(expected)}`)
+  if (got !== expected)
+    throw new Error(`curl answered ${JSON.stringify(got)} instead of ${JSON.stringify(expected)}`)
 }
 
 async function onlyHbone(wire: Capture): Promise<void> {
   const pods = new Set(PODS.map((pod) => lab.pod(`shop/${pod}`).ip))
-  const between = (await wire.packets()).filter(({ source, destination }) => pods.has(source) && pods.has(destination))
-  const other = between.filter(({ sourcePort, destinationPort }) => sourcePort !== HBONE_PORT && destinationPort !== HBONE_PORT)
-  const kept = other.filter(({ sourcePort, destinationPort }) => sourcePort === REDIS_PORT || destinationPort === REDIS_PORT)
-  const keptConnections = new Set(kept.map((p) => [`${p.source}:${p.sourcePort}`, `${p.destination}:${p.destinationPort}`].sort().join(' - ')))
-  claim(between.length > kept.length, `${between.length - kept.length} TCP packets between pods, all to or from port 15008`, 'there were none')
+  const between = (await wire.packets()).filter(
+    ({ source, destination }) => pods.has(source) && pods.has(destination),
+  )
+  const other = between.filter(
+    ({ sourcePort, destinationPort }) => sourcePort !== HBONE_PORT && destinationPort !== HBONE_PORT,
+  )
+  const kept = other.filter(
+    ({ sourcePort, destinationPort }) => sourcePort === REDIS_PORT || destinationPort === REDIS_PORT,
+  )
+  const keptConnections = new Set(
+    kept.map((p) =>
+      [`${p.source}:${p.sourcePort}`, `${p.destination}:${p.destinationPort}`].sort().join(' - '),
+    ),
+  )
+  claim(
+    between.length > kept.length,
+    `${between.length - kept.length} TCP packets between pods, all to or from port 15008`,
+    'there were none',
+  )
   claim(other.length === kept.length, 'no other TCP between pods', `${other.length - kept.length} packets`)
-  claim(keptConnections.size === 1, `one connection kept open at enrolment, named: ${[...keptConnections].join(', ')}`, `${keptConnections.size} connections on port ${REDIS_PORT}`)
+  claim(
+    keptConnections.size === 1,
+    `one connection kept open at enrolment, named: ${[...keptConnections].join(', ')}`,
+    `${keptConnections.size} connections on port ${REDIS_PORT}`,
+  )
 }
 
 async function identities(): Promise<void> {
   heading('Who is who')
   if (sabotage === 'identity') await replaceClient()
   for (const node of ['node1', 'node2']) {
-    const line = await waitFor(`a finished connection in the log of ztunnel@${node}`, () => lab.app(`ztunnel@${node}`).logs().split('\n').findLast((text) => text.includes('connection complete') && text.includes('dst.service="web') && text.includes(lab.pod('shop/client').ip)), 5000)
+    const line = await waitFor(
+      `a finished connection in the log of ztunnel@${node}`,
+      () =>
+        lab
+          .app(`ztunnel@${node}`)
+          .logs()
+          .split('\n')
+          .findLast(
+            (text) =>
+              text.includes('connection complete') &&
+              text.includes('dst.service="web') &&
+              text.includes(lab.pod('shop/client').ip),
+          ),
+      5000,
+    )
     const ids = [...line.matchAll(/(?:src|dst)\.identity="([^"]+)"/g)].map(([, id]) => id)
-    claim(ids.join() === 'spiffe://cluster.local/ns/shop/sa/client,spiffe://cluster.local/ns/shop/sa/web', `ztunnel@${node}: ${ids.join(' → ')}`, 'other identities')
+    claim(
+      ids.join() === 'spiffe://cluster.local/ns/shop/sa/client,spiffe://cluster.local/ns/shop/sa/web',
+      `ztunnel@${node}: ${ids.join(' → ')}`,
+      'other identities',
+    )
   }
 }
 
@@ -167,13 +220,21 @@ async function replaceClient(): Promise<void> {
   await lab.delete('pod/shop/client')
   lab.apply(client.replace('serviceAccountName: client', 'serviceAccountName: impostor'))
   await lab.pod('shop/client').ready(20_000)
-  await waitFor('the replaced client to be answered', async () => (await curl('client')) === answerFor('client'), 10_000)
+  await waitFor(
+    'the replaced client to be answered',
+    async () => (await curl('client')) === answerFor('client'),
+    10_000,
+  )
   await lab.app('ztunnel@node2').waitForLog(/sa\/impostor/, 5000)
 }
 
 async function policy(): Promise<void> {
   heading('An AuthorizationPolicy lets one service account in')
-  lab.apply(sabotage === 'policy' ? ALLOW.replace('principals: [', 'principals: ["cluster.local/ns/shop/sa/other", ') : ALLOW)
+  lab.apply(
+    sabotage === 'policy'
+      ? ALLOW.replace('principals: [', 'principals: ["cluster.local/ns/shop/sa/other", ')
+      : ALLOW,
+  )
   await waitFor('the other account to be refused', async () => (await curl('other')) === '', 5000)
   claim((await curl('client')) === answerFor('client'), 'client is let in', 'it was not')
   const log = await lab.app('ztunnel@node2').waitForLog(/sa\/other.*NO_ALLOW_POLICY_MATCHED/, 5000)
@@ -181,34 +242,81 @@ async function policy(): Promise<void> {
   detail(/error="[^"]*" reason="[^"]*"/.exec(log)?.[0] ?? log.slice(-200))
   await lab.delete('authorizationpolicy/shop/only-client')
   const sinceMs = performance.now()
-  await waitFor('the other account to be let in again', async () => (await curl('other')) === answerFor('other'), 5000)
+  await waitFor(
+    'the other account to be let in again',
+    async () => (await curl('other')) === answerFor('other'),
+    5000,
+  )
   const tookMs = performance.now() - sinceMs
-  claim(tookMs < 300, `policy taken away: traffic follows in ${tookMs.toFixed(0)} ms, curl's own time included`, `${tookMs.toFixed(0)} ms`)
+  claim(
+    tookMs < 300,
+    `policy taken away: traffic follows in ${tookMs.toFixed(0)} ms, curl's own time included`,
+    `${tookMs.toFixed(0)} ms`,
+  )
 }
 
 async function leave(): Promise<void> {
   heading('The label taken away')
-  const transfer = lab.pod('shop/client').exec(['curl', '-sS', '--max-time', '30', '--limit-rate', '15M', '-o', '/dev/null', '-w', '%{size_download}', 'http://web/big'], { deadlineMs: 40_000 })
-  await waitFor('the transfer to run through the mesh', async () => (await lab.httpGet('ztunnel@node2', 15000, '/config_dump')).body.includes('"originalDst"'), 5000)
+  const transfer = lab
+    .pod('shop/client')
+    .exec(
+      [
+        'curl',
+        '-sS',
+        '--max-time',
+        '30',
+        '--limit-rate',
+        '15M',
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{size_download}',
+        'http://web/big',
+      ],
+      { deadlineMs: 40_000 },
+    )
+  await waitFor(
+    'the transfer to run through the mesh',
+    async () => (await lab.httpGet('ztunnel@node2', 15000, '/config_dump')).body.includes('"originalDst"'),
+    5000,
+  )
   lab.label('namespace/shop', { 'istio.io/dataplane-mode': null })
   const { stdout } = await transfer
-  claim(Number(stdout) === BIG_BYTES, `a running transfer of ${BIG_BYTES / 1e6} MB went on to its end`, `it ended after ${stdout} bytes`)
-  await waitFor('new connections to go direct', async () => {
-    const wire = await lab.capture()
-    await curl('client')
-    const direct = await wire.holds(MARKER)
-    await wire.stop()
-    return direct
-  }, 20_000)
+  claim(
+    Number(stdout) === BIG_BYTES,
+    `a running transfer of ${BIG_BYTES / 1e6} MB went on to its end`,
+    `it ended after ${stdout} bytes`,
+  )
+  await waitFor(
+    'new connections to go direct',
+    async () => {
+      const wire = await lab.capture()
+      await curl('client')
+      const direct = await wire.holds(MARKER)
+      await wire.stop()
+      return direct
+    },
+    20_000,
+  )
   seen('new connections go direct')
 }
 
 async function table(): Promise<void> {
   heading('What was counted')
   const { body } = await lab.httpGet('ztunnel@node2', 15020, '/metrics')
-  for (const name of ['istio_tcp_connections_opened_total', 'istio_tcp_connections_closed_total', 'istio_tcp_connections_failed_total', 'istio_tcp_sent_bytes_total', 'istio_tcp_received_bytes_total']) {
-    const sum = body.split('\n').filter((line) => line.startsWith(`${name}{`)).reduce((total, line) => total + Number(line.split(' ').at(-1)), 0)
+  for (const name of [
+    'istio_tcp_connections_opened_total',
+    'istio_tcp_connections_closed_total',
+    'istio_tcp_connections_failed_total',
+    'istio_tcp_sent_bytes_total',
+    'istio_tcp_received_bytes_total',
+  ]) {
+    const sum = body
+      .split('\n')
+      .filter((line) => line.startsWith(`${name}{`))
+      .reduce((total, line) => total + Number(line.split(' ').at(-1)), 0)
     detail(`${name.padEnd(40)} ${sum}`)
   }
-  for (const { name, cpuMs, rssBytes } of lab.stats()) detail(`${name.padEnd(16)} ${(cpuMs / 1000).toFixed(2)} s of CPU, ${(rssBytes / 1e6).toFixed(0)} MB`)
+  for (const { name, cpuMs, rssBytes } of lab.stats())
+    detail(`${name.padEnd(16)} ${(cpuMs / 1000).toFixed(2)} s of CPU, ${(rssBytes / 1e6).toFixed(0)} MB`)
 }

@@ -34,9 +34,17 @@ export class AgentStandIn implements Disposable {
   readonly #backend: IptablesBackend
 
   constructor(socketPath: string, directory: string) {
-    this.#server = new ZdsServer(this.#loop, { path: socketPath, onConnections: () => {}, onRefused: () => {} })
+    this.#server = new ZdsServer(this.#loop, {
+      path: socketPath,
+      onConnections: () => {},
+      onRefused: () => {},
+    })
     this.#timer = setInterval(() => this.#loop.turn(0), TURN_MS)
-    this.#backend = new IptablesBackend({ run: createProgramRunner({ maxRunning: 2, maxOutputBytes: 1 << 20, deadlineMs: 10_000 }), sysctls: podSysctls('/proc'), lockDirectory: directory })
+    this.#backend = new IptablesBackend({
+      run: createProgramRunner({ maxRunning: 2, maxOutputBytes: 1 << 20, deadlineMs: 10_000 }),
+      sysctls: podSysctls('/proc'),
+      lockDirectory: directory,
+    })
   }
 
   get connections(): number {
@@ -48,10 +56,13 @@ export class AgentStandIn implements Disposable {
     using netns = NetworkNamespace.open(`/run/netns/${pod.netns}`)
     this.#backend.reservePorts(netns)
     const added = Promise.withResolvers<void>()
-    this.#server.add({ uid, info: { name, namespace, serviceAccount }, netns: openFile(`/run/netns/${pod.netns}`) }, (result) => {
-      if (result.kind === 'acked') added.resolve()
-      else added.reject(new Error(`ztunnel did not take ${name}: ${JSON.stringify(result)}`))
-    })
+    this.#server.add(
+      { uid, info: { name, namespace, serviceAccount }, netns: openFile(`/run/netns/${pod.netns}`) },
+      (result) => {
+        if (result.kind === 'acked') added.resolve()
+        else added.reject(new Error(`ztunnel did not take ${name}: ${JSON.stringify(result)}`))
+      },
+    )
     await added.promise
     await this.#backend.apply(netns, SETTINGS, 'running')
   }

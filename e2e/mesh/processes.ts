@@ -12,8 +12,15 @@ export class NamespaceProcess {
   readonly child: ChildProcess
   #output = ''
 
-  constructor(namespace: string, words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    this.child = spawn('ip', ['netns', 'exec', namespace, ...words], { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  constructor(
+    namespace: string,
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ) {
+    this.child = spawn('ip', ['netns', 'exec', namespace, ...words], {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     const take = (chunk: Buffer): void => {
       this.#output += chunk.toString()
     }
@@ -34,9 +41,14 @@ export class NamespaceProcess {
 
 export function run(namespace: string, words: readonly string[], deadlineMs = 10_000): Promise<Ran> {
   const { promise, resolve } = Promise.withResolvers<Ran>()
-  execFile('ip', ['netns', 'exec', namespace, ...words], { timeout: deadlineMs, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
-    const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
-    resolve({ code, stdout, stderr })
-  })
+  execFile(
+    'ip',
+    ['netns', 'exec', namespace, ...words],
+    { timeout: deadlineMs, maxBuffer: 64 << 20 },
+    (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
+      resolve({ code, stdout, stderr })
+    },
+  )
   return promise
 }

@@ -46,7 +46,9 @@ export class SmallMesh implements AsyncDisposable {
       for (const node of ['n1', 'n2'] as const) await mesh.startNode(node)
       return mesh
     } catch (cause) {
-      const logs = [...mesh.#processes].map(([name, { output }]) => `--- ${name}\n${output.slice(-3000)}`).join('\n')
+      const logs = [...mesh.#processes]
+        .map(([name, { output }]) => `--- ${name}\n${output.slice(-3000)}`)
+        .join('\n')
       await mesh[Symbol.asyncDispose]()
       throw new Error(`the small mesh did not come up\n${logs}`, { cause })
     }
@@ -63,7 +65,13 @@ export class SmallMesh implements AsyncDisposable {
   /** Rules and listeners, in the order of the real agent; then the annotation that tells the control plane. */
   async enrol(name: PodName): Promise<void> {
     const { node } = PODS[name]
-    await this.agent(node).enrol({ uid: `uid-${name}`, name, namespace: 'shop', serviceAccount: PODS[name].serviceAccount, netns: this.netns(name) })
+    await this.agent(node).enrol({
+      uid: `uid-${name}`,
+      name,
+      namespace: 'shop',
+      serviceAccount: PODS[name].serviceAccount,
+      netns: this.netns(name),
+    })
     this.#applyPod(name, true)
   }
 
@@ -94,32 +102,60 @@ export class SmallMesh implements AsyncDisposable {
 
   async startIstiod(): Promise<void> {
     const { directory } = this
-    this.#start('istiod', this.namespaces.fabric, [`${ROOT}/apps/istiod/bin/istiod`, '--config-dir', `${directory}/config`, '--jwks', `${directory}/jwks.json`, '--state-dir', `${directory}/state`], { POD_NAMESPACE: 'istio-system' })
-    await waitFor('istiod to be ready', async () => (await run(this.namespaces.fabric, ['curl', '-sf', 'http://127.0.0.1:8080/ready'])).code === 0, { deadlineMs: 15_000, everyMs: 50 })
+    this.#start(
+      'istiod',
+      this.namespaces.fabric,
+      [
+        `${ROOT}/apps/istiod/bin/istiod`,
+        '--config-dir',
+        `${directory}/config`,
+        '--jwks',
+        `${directory}/jwks.json`,
+        '--state-dir',
+        `${directory}/state`,
+      ],
+      { POD_NAMESPACE: 'istio-system' },
+    )
+    await waitFor(
+      'istiod to be ready',
+      async () =>
+        (await run(this.namespaces.fabric, ['curl', '-sf', 'http://127.0.0.1:8080/ready'])).code === 0,
+      { deadlineMs: 15_000, everyMs: 50 },
+    )
   }
 
   async startNode(node: NodeName): Promise<void> {
     const socket = join(this.directory, `${node}.sock`)
-    if (!this.#agents.has(node)) this.#agents.set(node, this.#stack.use(new AgentStandIn(socket, this.directory)))
+    if (!this.#agents.has(node))
+      this.#agents.set(node, this.#stack.use(new AgentStandIn(socket, this.directory)))
     writeFileSync(join(this.directory, `${node}.token`), await this.#token(node))
     const controlPlane = 'https://10.99.0.1:15012'
-    this.#start(`ztunnel@${node}`, `${this.namespaces.fabric.replace(/-fab$/, '')}-${node}`, [`${ROOT}/apps/ztunnel/bin/ztunnel`], {
-      NODE_NAME: node,
-      POD_NAME: `ztunnel-${node}`,
-      POD_NAMESPACE: 'istio-system',
-      INSTANCE_IP: NODES[node],
-      XDS_ADDRESS: controlPlane,
-      CA_ADDRESS: controlPlane,
-      ALT_XDS_HOSTNAME: 'istiod.istio-system.svc',
-      ALT_CA_HOSTNAME: 'istiod.istio-system.svc',
-      XDS_ROOT_CA: `${this.directory}/state/root-cert.pem`,
-      CA_ROOT_CA: `${this.directory}/state/root-cert.pem`,
-      AUTH_TOKEN: join(this.directory, `${node}.token`),
-      INPOD_UDS: socket,
-      RUST_LOG: 'info,access=debug',
-      IPV6_ENABLED: 'false',
-    })
-    await waitFor(`ztunnel on ${node} to be ready`, async () => (await this.#get(node, 15021, '/healthz/ready')).code === 0, { deadlineMs: 15_000, everyMs: 20 })
+    this.#start(
+      `ztunnel@${node}`,
+      `${this.namespaces.fabric.replace(/-fab$/, '')}-${node}`,
+      [`${ROOT}/apps/ztunnel/bin/ztunnel`],
+      {
+        NODE_NAME: node,
+        POD_NAME: `ztunnel-${node}`,
+        POD_NAMESPACE: 'istio-system',
+        INSTANCE_IP: NODES[node],
+        XDS_ADDRESS: controlPlane,
+        CA_ADDRESS: controlPlane,
+        ALT_XDS_HOSTNAME: 'istiod.istio-system.svc',
+        ALT_CA_HOSTNAME: 'istiod.istio-system.svc',
+        XDS_ROOT_CA: `${this.directory}/state/root-cert.pem`,
+        CA_ROOT_CA: `${this.directory}/state/root-cert.pem`,
+        AUTH_TOKEN: join(this.directory, `${node}.token`),
+        INPOD_UDS: socket,
+        RUST_LOG: 'info,access=debug',
+        IPV6_ENABLED: 'false',
+      },
+    )
+    await waitFor(
+      `ztunnel on ${node} to be ready`,
+      async () => (await this.#get(node, 15021, '/healthz/ready')).code === 0,
+      { deadlineMs: 15_000, everyMs: 20 },
+    )
   }
 
   async metrics(node: NodeName): Promise<string> {
@@ -144,9 +180,19 @@ server { listen 8080; location / { return 200 "${MARKER} from $remote_addr\\n"; 
     mkdirSync(join(this.directory, 'config'))
     mkdirSync(join(this.directory, 'state'))
     const { publicKey, privateKey } = await generateKeyPair('RS256')
-    writeFileSync(join(this.directory, 'jwks.json'), JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'e2e', alg: 'RS256' }] }))
+    writeFileSync(
+      join(this.directory, 'jwks.json'),
+      JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'e2e', alg: 'RS256' }] }),
+    )
     this.#token = (node) =>
-      new SignJWT({ 'kubernetes.io': { namespace: 'istio-system', pod: { name: `ztunnel-${node}`, uid: `uid-ztunnel-${node}` }, serviceaccount: { name: 'ztunnel', uid: 'sa' }, node: { name: node } } })
+      new SignJWT({
+        'kubernetes.io': {
+          namespace: 'istio-system',
+          pod: { name: `ztunnel-${node}`, uid: `uid-ztunnel-${node}` },
+          serviceaccount: { name: 'ztunnel', uid: 'sa' },
+          node: { name: node },
+        },
+      })
         .setProtectedHeader({ alg: 'RS256', kid: 'e2e' })
         .setSubject('system:serviceaccount:istio-system:ztunnel')
         .setAudience('istio-ca')
@@ -155,7 +201,18 @@ server { listen 8080; location / { return 200 "${MARKER} from $remote_addr\\n"; 
         .sign(privateKey)
     for (const [node, ip] of Object.entries(NODES)) {
       this.namespaces.add(node, ip)
-      this.apply(`ztunnel-${node}.yaml`, podYaml({ name: `ztunnel-${node}`, namespace: 'istio-system', serviceAccount: 'ztunnel', node, ip, uid: `uid-ztunnel-${node}`, isEnrolled: false }))
+      this.apply(
+        `ztunnel-${node}.yaml`,
+        podYaml({
+          name: `ztunnel-${node}`,
+          namespace: 'istio-system',
+          serviceAccount: 'ztunnel',
+          node,
+          ip,
+          uid: `uid-ztunnel-${node}`,
+          isEnrolled: false,
+        }),
+      )
     }
     for (const name of ['istio-system', 'shop']) this.apply(`ns-${name}.yaml`, namespaceYaml(name))
     for (const name of ['client', 'other', 'server'] as const) {
@@ -165,15 +222,33 @@ server { listen 8080; location / { return 200 "${MARKER} from $remote_addr\\n"; 
   }
 
   #applyPod(name: PodName, isEnrolled: boolean): void {
-    const manifest: PodManifest = { name, namespace: 'shop', uid: `uid-${name}`, ...PODS[name], isEnrolled, labels: { app: name } }
+    const manifest: PodManifest = {
+      name,
+      namespace: 'shop',
+      uid: `uid-${name}`,
+      ...PODS[name],
+      isEnrolled,
+      labels: { app: name },
+    }
     this.apply(`pod-${name}.yaml`, podYaml(manifest))
   }
 
   #get(node: NodeName, port: number, path: string): ReturnType<typeof run> {
-    return run(`${this.namespaces.fabric.replace(/-fab$/, '')}-${node}`, ['curl', '-sf', '--max-time', '3', `http://127.0.0.1:${port}${path}`])
+    return run(`${this.namespaces.fabric.replace(/-fab$/, '')}-${node}`, [
+      'curl',
+      '-sf',
+      '--max-time',
+      '3',
+      `http://127.0.0.1:${port}${path}`,
+    ])
   }
 
-  #start(name: string, namespace: string, words: readonly string[], environment: Readonly<Record<string, string>> = {}): void {
+  #start(
+    name: string,
+    namespace: string,
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): void {
     this.#processes.set(name, new NamespaceProcess(namespace, words, environment))
   }
 

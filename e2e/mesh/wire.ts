@@ -12,13 +12,27 @@ export class WireCapture {
   private constructor(namespace: string, file: string) {
     this.#namespace = namespace
     this.#file = file
-    this.#tcpdump = new NamespaceProcess(namespace, ['tcpdump', '-i', 'any', '--immediate-mode', '-U', '-s', '0', '-B', '16384', '-w', file])
+    this.#tcpdump = new NamespaceProcess(namespace, [
+      'tcpdump',
+      '-i',
+      'any',
+      '--immediate-mode',
+      '-U',
+      '-s',
+      '0',
+      '-B',
+      '16384',
+      '-w',
+      file,
+    ])
   }
 
   /** Begins, and waits until a packet of its own was seen: a capture that sees nothing proves nothing. */
   static async start(namespace: string, directory: string, name: string): Promise<WireCapture> {
     const capture = new WireCapture(namespace, join(directory, `${name}.pcap`))
-    await waitFor('tcpdump to listen', () => capture.#tcpdump.output.includes('listening on'), { deadlineMs: 5000 })
+    await waitFor('tcpdump to listen', () => capture.#tcpdump.output.includes('listening on'), {
+      deadlineMs: 5000,
+    })
     await capture.#see('canary-first')
     return capture
   }
@@ -28,9 +42,19 @@ export class WireCapture {
     await this.#see('canary-last') // and with it everything before it
     await this.#tcpdump.stop('SIGINT')
     const bytes = readFileSync(this.#file).toString('latin1')
-    const { stdout } = await run(this.#namespace, ['tcpdump', '-nn', '-q', '-r', this.#file, 'tcp and src net 10.99.0.20/30 and dst net 10.99.0.20/30'])
+    const { stdout } = await run(this.#namespace, [
+      'tcpdump',
+      '-nn',
+      '-q',
+      '-r',
+      this.#file,
+      'tcp and src net 10.99.0.20/30 and dst net 10.99.0.20/30',
+    ])
     rmSync(this.#file)
-    return { markers: bytes.split(marker).length - 1, podPackets: stdout.split('\n').filter((line) => line !== '') }
+    return {
+      markers: bytes.split(marker).length - 1,
+      podPackets: stdout.split('\n').filter((line) => line !== ''),
+    }
   }
 
   async #see(canary: string): Promise<void> {

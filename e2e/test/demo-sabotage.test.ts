@@ -8,7 +8,10 @@ const MAIN = join(import.meta.dirname, '..', 'demo', 'main.ts')
 
 function demo(...args: string[]) {
   requireRoot()
-  return spawnSync(process.execPath, ['--conditions=@ambient/source', MAIN, ...args], { encoding: 'utf8', timeout: 90_000 })
+  return spawnSync(process.execPath, ['--conditions=@ambient/source', MAIN, ...args], {
+    encoding: 'utf8',
+    timeout: 90_000,
+  })
 }
 
 test.each([

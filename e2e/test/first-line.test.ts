@@ -50,7 +50,12 @@ test('inside the mesh the link carries HBONE only, and nginx sees the client its
 
 test('both ends name both SPIFFE IDs', async () => {
   for (const node of ['ztunnel@n1', 'ztunnel@n2']) {
-    const line = await waitFor(`a finished connection in the log of ${node}`, () => mesh.log(node).split('\n').findLast((text) => text.includes('connection complete') && text.includes('10.99.0.21')))
+    const line = await waitFor(`a finished connection in the log of ${node}`, () =>
+      mesh
+        .log(node)
+        .split('\n')
+        .findLast((text) => text.includes('connection complete') && text.includes('10.99.0.21')),
+    )
     expect(line).toContain('src.identity="spiffe://cluster.local/ns/shop/sa/client"')
     expect(line).toContain('dst.identity="spiffe://cluster.local/ns/shop/sa/server"')
   }
@@ -58,20 +63,33 @@ test('both ends name both SPIFFE IDs', async () => {
 
 test('a policy that allows one account refuses the other at once and says so; taken away, traffic follows', async () => {
   mesh.apply('allow.yaml', allowYaml('only-client', 'shop', PRINCIPAL('client')))
-  await waitFor('the other account to be refused', async () => (await mesh.curl('other')).startsWith('curl failed'))
+  await waitFor('the other account to be refused', async () =>
+    (await mesh.curl('other')).startsWith('curl failed'),
+  )
   expect(await mesh.curl('client')).toBe(ANSWER)
-  await waitFor('the refusal in the log', () => mesh.log('ztunnel@n2').includes('reason="NO_ALLOW_POLICY_MATCHED"'))
+  await waitFor('the refusal in the log', () =>
+    mesh.log('ztunnel@n2').includes('reason="NO_ALLOW_POLICY_MATCHED"'),
+  )
   mesh.remove('allow.yaml')
-  await waitFor('the other account to be let in again', async () => (await mesh.curl('other')) === `${MARKER} from 10.99.0.22\n`)
+  await waitFor(
+    'the other account to be let in again',
+    async () => (await mesh.curl('other')) === `${MARKER} from 10.99.0.22\n`,
+  )
 })
 
 test('a DENY policy is named in the log', async () => {
   const deny = allowYaml('no-other', 'shop', PRINCIPAL('other')).replace('ALLOW', 'DENY')
   mesh.apply('deny.yaml', deny)
-  await waitFor('the other account to be refused', async () => (await mesh.curl('other')).startsWith('curl failed'))
-  await waitFor('the policy in the log', () => mesh.log('ztunnel@n2').includes('explicitly denied by: shop/no-other'))
+  await waitFor('the other account to be refused', async () =>
+    (await mesh.curl('other')).startsWith('curl failed'),
+  )
+  await waitFor('the policy in the log', () =>
+    mesh.log('ztunnel@n2').includes('explicitly denied by: shop/no-other'),
+  )
   mesh.remove('deny.yaml')
-  await waitFor('the other account to be let in again', async () => (await mesh.curl('other')).startsWith(MARKER))
+  await waitFor('the other account to be let in again', async () =>
+    (await mesh.curl('other')).startsWith(MARKER),
+  )
 })
 
 test('the standard counters count the connections', async () => {
@@ -79,7 +97,14 @@ test('the standard counters count the connections', async () => {
     const metrics = await mesh.metrics('n1')
     return metrics.includes('istio_tcp_connections_closed_total') ? metrics : undefined
   })
-  const line = text.split('\n').find((row) => row.startsWith('istio_tcp_connections_opened_total') && row.includes('sa/client') && row.includes('mutual_tls'))
+  const line = text
+    .split('\n')
+    .find(
+      (row) =>
+        row.startsWith('istio_tcp_connections_opened_total') &&
+        row.includes('sa/client') &&
+        row.includes('mutual_tls'),
+    )
   expect(line).toContain('destination_principal="spiffe://cluster.local/ns/shop/sa/server"')
   expect(Number(line?.split(' ').at(-1))).toBeGreaterThanOrEqual(20)
 })
@@ -103,10 +128,21 @@ test('a ztunnel killed under traffic: nothing in the clear meanwhile, and traffi
 })
 
 test('an unenrolled peer comes in the clear, without identity, and STRICT-like policy keeps it out', async () => {
-  const plain = await run(mesh.namespaces.fabric, ['curl', '-sS', '--max-time', '5', 'http://10.99.0.23:8080/'])
+  const plain = await run(mesh.namespaces.fabric, [
+    'curl',
+    '-sS',
+    '--max-time',
+    '5',
+    'http://10.99.0.23:8080/',
+  ])
   expect(plain.stdout).toBe(`${MARKER} from 10.99.0.1\n`)
   mesh.apply('allow.yaml', allowYaml('only-client', 'shop', PRINCIPAL('client')))
-  await waitFor('the plain peer to be refused', async () => (await run(mesh.namespaces.fabric, ['curl', '-sS', '--max-time', '5', 'http://10.99.0.23:8080/'])).code !== 0)
+  await waitFor(
+    'the plain peer to be refused',
+    async () =>
+      (await run(mesh.namespaces.fabric, ['curl', '-sS', '--max-time', '5', 'http://10.99.0.23:8080/']))
+        .code !== 0,
+  )
   expect(await mesh.curl('client')).toBe(ANSWER)
   mesh.remove('allow.yaml')
 })

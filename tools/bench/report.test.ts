@@ -7,7 +7,14 @@ function sample(contestant: string, round: number, value: number): BenchSample {
 }
 
 test('summarise() gives medians, extremes and ratios to the first contestant', () => {
-  const rows = summarise([sample('none', 1, 100), sample('mesh', 1, 40), sample('none', 2, 300), sample('mesh', 2, 60), sample('none', 3, 200), sample('mesh', 3, 50)])
+  const rows = summarise([
+    sample('none', 1, 100),
+    sample('mesh', 1, 40),
+    sample('none', 2, 300),
+    sample('mesh', 2, 60),
+    sample('none', 3, 200),
+    sample('mesh', 3, 50),
+  ])
   expect(rows).toMatchObject([
     { contestant: 'none', median: 200, best: 300, worst: 100, ratio: 1, rounds: 3 },
     { contestant: 'mesh', median: 50, best: 60, worst: 40, ratio: 0.25 },
@@ -15,12 +22,18 @@ test('summarise() gives medians, extremes and ratios to the first contestant', (
 })
 
 test('summarise() calls the largest time the worst', () => {
-  const time = (round: number, value: number): BenchSample => ({ ...sample('none', round, value), unit: 'ms' })
+  const time = (round: number, value: number): BenchSample => ({
+    ...sample('none', round, value),
+    unit: 'ms',
+  })
   expect(summarise([time(1, 5), time(2, 9)])).toMatchObject([{ median: 7, best: 5, worst: 9 }])
 })
 
 test('summarise() compares ratios, not values, with a baseline from another machine', () => {
-  const rows = summarise([sample('none', 1, 100), sample('mesh', 1, 50)], [sample('none', 1, 1000), sample('mesh', 1, 250)])
+  const rows = summarise(
+    [sample('none', 1, 100), sample('mesh', 1, 50)],
+    [sample('none', 1, 1000), sample('mesh', 1, 250)],
+  )
   expect(rows[1]?.toBaseline).toBe(2)
 })
 
@@ -38,5 +51,10 @@ test('parseSamples() reads back what was written', () => {
 test.each([
   { line: '{', text: 'line 1: not JSON' },
   { line: '[]', text: '"case" must be text' },
-  { line: '{"case":"a","contestant":"b","round":"1","value":1,"unit":"x","load":0}', text: '"round" must be a number' },
-])('parseSamples() says what is wrong with $line', ({ line, text }) => expect(() => parseSamples(line)).toThrow(text))
+  {
+    line: '{"case":"a","contestant":"b","round":"1","value":1,"unit":"x","load":0}',
+    text: '"round" must be a number',
+  },
+])('parseSamples() says what is wrong with $line', ({ line, text }) =>
+  expect(() => parseSamples(line)).toThrow(text),
+)

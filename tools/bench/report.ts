@@ -15,8 +15,13 @@ export interface Row {
 }
 
 /** Medians and ratios, in the order in which cases and contestants were first seen. Ratios are what may be compared between machines. */
-export function summarise(samples: readonly BenchSample[], baseline: readonly BenchSample[] = []): readonly Row[] {
-  const before = new Map(baseline.length === 0 ? [] : summarise(baseline).map((row) => [keyOf(row), row.ratio]))
+export function summarise(
+  samples: readonly BenchSample[],
+  baseline: readonly BenchSample[] = [],
+): readonly Row[] {
+  const before = new Map(
+    baseline.length === 0 ? [] : summarise(baseline).map((row) => [keyOf(row), row.ratio]),
+  )
   const groups = new Map<string, BenchSample[]>()
   for (const sample of samples) {
     const group = groups.get(keyOf(sample)) ?? []
@@ -37,14 +42,36 @@ export function summarise(samples: readonly BenchSample[], baseline: readonly Be
     const [low = 0] = values
     const high = values.at(-1) ?? 0
     const [best, worst] = isBetterHigher(first.unit) ? [high, low] : [low, high]
-    return [{ case: first.case, contestant: first.contestant, unit: first.unit, median, best, worst, rounds: values.length, ratio, toBaseline: was === undefined ? undefined : ratio / was }]
+    return [
+      {
+        case: first.case,
+        contestant: first.contestant,
+        unit: first.unit,
+        median,
+        best,
+        worst,
+        rounds: values.length,
+        ratio,
+        toBaseline: was === undefined ? undefined : ratio / was,
+      },
+    ]
   })
 }
 
 /** A table for people and for Markdown alike. */
 export function renderTable(rows: readonly Row[]): string {
   const withBaseline = rows.some((row) => row.toBaseline !== undefined)
-  const head = ['case', 'contestant', 'median', 'best', 'worst', 'unit', 'rounds', 'ratio', ...(withBaseline ? ['ratio / baseline'] : [])]
+  const head = [
+    'case',
+    'contestant',
+    'median',
+    'best',
+    'worst',
+    'unit',
+    'rounds',
+    'ratio',
+    ...(withBaseline ? ['ratio / baseline'] : []),
+  ]
   const body = rows.map((row) => [
     row.case,
     row.contestant,
@@ -56,8 +83,11 @@ export function renderTable(rows: readonly Row[]): string {
     short(row.ratio),
     ...(withBaseline ? [row.toBaseline === undefined ? '-' : short(row.toBaseline)] : []),
   ])
-  const widths = head.map((title, column) => Math.max(title.length, ...body.map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...body.map((cells) => cells[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n')
 }
 
@@ -71,7 +101,10 @@ export function renderChart(rows: readonly Row[]): string {
       const shown = rows.filter((row) => `${row.case} (${row.unit})` === title)
       const most = Math.max(...shown.map((row) => row.median))
       const name = Math.max(...shown.map((row) => row.contestant.length))
-      const bars = shown.map((row) => `  ${row.contestant.padEnd(name)} ${'█'.repeat(most === 0 ? 0 : Math.round((row.median / most) * BAR))} ${short(row.median)}`)
+      const bars = shown.map(
+        (row) =>
+          `  ${row.contestant.padEnd(name)} ${'█'.repeat(most === 0 ? 0 : Math.round((row.median / most) * BAR))} ${short(row.median)}`,
+      )
       return [title, ...bars].join('\n')
     })
     .join('\n\n')

@@ -20,19 +20,29 @@ export function parseSamples(text: string): readonly BenchSample[] {
 
 function readSample(line: string, number: number): BenchSample {
   const value: unknown = parseJson(line, number)
-  if (typeof value !== 'object' || value === null) throw new Error(`Cannot read line ${number}: not an object`)
+  if (typeof value !== 'object' || value === null)
+    throw new Error(`Cannot read line ${number}: not an object`)
   const fields = new Map<string, unknown>(Object.entries(value))
   const text = (name: string): string => {
     const field = fields.get(name)
-    if (typeof field !== 'string' || field === '') throw new Error(`Cannot read line ${number}: "${name}" must be text`)
+    if (typeof field !== 'string' || field === '')
+      throw new Error(`Cannot read line ${number}: "${name}" must be text`)
     return field
   }
   const count = (name: string): number => {
     const field = fields.get(name)
-    if (typeof field !== 'number' || !Number.isFinite(field)) throw new Error(`Cannot read line ${number}: "${name}" must be a number`)
+    if (typeof field !== 'number' || !Number.isFinite(field))
+      throw new Error(`Cannot read line ${number}: "${name}" must be a number`)
     return field
   }
-  return { case: text('case'), contestant: text('contestant'), round: count('round'), value: count('value'), unit: text('unit'), load: count('load') }
+  return {
+    case: text('case'),
+    contestant: text('contestant'),
+    round: count('round'),
+    value: count('value'),
+    unit: text('unit'),
+    load: count('load'),
+  }
 }
 
 function parseJson(line: string, number: number): unknown {

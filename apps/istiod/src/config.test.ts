@@ -30,7 +30,12 @@ test('parseCommand() takes the documented defaults', () => {
 })
 
 test('parseCommand() takes every flag and variable', () => {
-  const env = { POD_NAMESPACE: 'mesh', CA_TRUSTED_NODE_ACCOUNTS: 'a/b, c/d', ISTIOD_CUSTOM_HOST: 'x.test', DEFAULT_WORKLOAD_CERT_TTL: '1h30m' }
+  const env = {
+    POD_NAMESPACE: 'mesh',
+    CA_TRUSTED_NODE_ACCOUNTS: 'a/b, c/d',
+    ISTIOD_CUSTOM_HOST: 'x.test',
+    DEFAULT_WORKLOAD_CERT_TTL: '1h30m',
+  }
   expect(parseCommand([...flags, '--listen', '127.0.0.1', '--secure-port', '0'], env)).toMatchObject({
     config: {
       listenAddress: '127.0.0.1',
@@ -47,12 +52,37 @@ test('parseCommand() takes every flag and variable', () => {
 
 test.each([
   { name: 'a flag nobody knows', args: [...flags, '--nope'], env: {}, message: "Unknown option '--nope'" },
-  { name: 'a missing directory', args: ['--jwks', 'j', '--state-dir', 's'], env: {}, message: '--config-dir is missing' },
+  {
+    name: 'a missing directory',
+    args: ['--jwks', 'j', '--state-dir', 's'],
+    env: {},
+    message: '--config-dir is missing',
+  },
   { name: 'a stray word', args: [...flags, 'word'], env: {}, message: "Unexpected argument 'word'" },
-  { name: 'a port that is none', args: [...flags, '--http-port', '70000'], env: {}, message: '--http-port is no port: "70000"' },
-  { name: 'a trust domain that is none', args: flags, env: { TRUST_DOMAIN: 'A B' }, message: 'TRUST_DOMAIN is no trust domain: "A B"' },
-  { name: 'a duration that is none', args: flags, env: { MAX_WORKLOAD_CERT_TTL: 'soon' }, message: 'MAX_WORKLOAD_CERT_TTL is no duration' },
-  { name: 'a default above the maximum', args: flags, env: { DEFAULT_WORKLOAD_CERT_TTL: '9999h' }, message: 'DEFAULT_WORKLOAD_CERT_TTL is longer' },
+  {
+    name: 'a port that is none',
+    args: [...flags, '--http-port', '70000'],
+    env: {},
+    message: '--http-port is no port: "70000"',
+  },
+  {
+    name: 'a trust domain that is none',
+    args: flags,
+    env: { TRUST_DOMAIN: 'A B' },
+    message: 'TRUST_DOMAIN is no trust domain: "A B"',
+  },
+  {
+    name: 'a duration that is none',
+    args: flags,
+    env: { MAX_WORKLOAD_CERT_TTL: 'soon' },
+    message: 'MAX_WORKLOAD_CERT_TTL is no duration',
+  },
+  {
+    name: 'a default above the maximum',
+    args: flags,
+    env: { DEFAULT_WORKLOAD_CERT_TTL: '9999h' },
+    message: 'DEFAULT_WORKLOAD_CERT_TTL is longer',
+  },
   { name: 'another log format', args: flags, env: { LOG_FORMAT: 'xml' }, message: 'LOG_FORMAT is neither' },
 ])('parseCommand() refuses $name in one line', ({ args, env, message }) => {
   const parse = (): unknown => parseCommand(args, env)

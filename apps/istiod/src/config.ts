@@ -128,7 +128,11 @@ function required(flags: Flags, name: 'config-dir' | 'jwks' | 'state-dir'): stri
   return value
 }
 
-function port(flags: Flags, name: 'secure-port' | 'monitoring-port' | 'http-port', byDefault: number): number {
+function port(
+  flags: Flags,
+  name: 'secure-port' | 'monitoring-port' | 'http-port',
+  byDefault: number,
+): number {
   const value = flags[name]
   if (value === undefined) return byDefault
   const number = /^\d{1,5}$/.test(value) ? Number(value) : 65_536
@@ -142,7 +146,10 @@ function text(env: Env, name: string, byDefault: string): string {
 }
 
 function list(env: Env, name: string, byDefault: string): readonly string[] {
-  return (env[name] ?? byDefault).split(',').map((part) => part.trim()).filter((part) => part !== '')
+  return (env[name] ?? byDefault)
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
 }
 
 /** A duration as Go writes it: `24h`, `90m`, `1h30m`. */
@@ -156,6 +163,7 @@ function seconds(env: Env, name: string, byDefault: string): number {
 
 function logFormat(env: Env): 'plain' | 'json' {
   const value = text(env, 'LOG_FORMAT', 'plain')
-  if (value !== 'plain' && value !== 'json') throw new ConfigError(`LOG_FORMAT is neither plain nor json: "${value}"`)
+  if (value !== 'plain' && value !== 'json')
+    throw new ConfigError(`LOG_FORMAT is neither plain nor json: "${value}"`)
   return value
 }

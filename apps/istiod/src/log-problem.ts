@@ -21,7 +21,10 @@ export function logConversion(logger: Logger, { key, after }: Change<ConvertedPo
   if (after.kind === 'not-sent') {
     logger.info(`AuthorizationPolicy ${key} is not sent to node proxies: ${after.reason}`)
   } else if (after.unsupported.length > 0) {
-    const what = after.policy.action === 'allow' ? 'rules that have it allow nothing' : 'rules that have it deny without it'
+    const what =
+      after.policy.action === 'allow'
+        ? 'rules that have it allow nothing'
+        : 'rules that have it deny without it'
     const message = `AuthorizationPolicy ${key} uses what needs a waypoint (${after.unsupported.join(', ')}); ${what}`
     logger.warn(message, { reason: 'POLICY_UNSUPPORTED' })
   }

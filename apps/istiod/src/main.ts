@@ -51,9 +51,17 @@ async function run(config: IstiodConfig, version: string): Promise<number> {
 function makeLogger(config: IstiodConfig, writer: LineWriter): Logger {
   try {
     const level = LevelFilter.parse(config.logFilter)
-    return createLogger({ format: config.logFormat, level, write: writer.write, clock: systemClock, scope: 'istiod' })
+    return createLogger({
+      format: config.logFormat,
+      level,
+      write: writer.write,
+      clock: systemClock,
+      scope: 'istiod',
+    })
   } catch (cause) {
-    throw new ConfigError(`LOG_LEVEL is no log filter: ${cause instanceof Error ? cause.message : String(cause)}`)
+    throw new ConfigError(
+      `LOG_LEVEL is no log filter: ${cause instanceof Error ? cause.message : String(cause)}`,
+    )
   }
 }
 

@@ -28,8 +28,14 @@ spec: {selector: {matchLabels: {app: db}}, rules: [{from: [{source: {principals:
 
 async function connect(istiod: Istiod, fixture: MeshFixture): Promise<Subscriber> {
   const { securePort } = await istiod.serving
-  const subscriber = subscribe({ port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() }, fixture.logger)
-  await waitFor('both types to be synced', () => subscriber.log.includes('synced Address') && subscriber.log.includes('synced Authorization'))
+  const subscriber = subscribe(
+    { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() },
+    fixture.logger,
+  )
+  await waitFor(
+    'both types to be synced',
+    () => subscriber.log.includes('synced Address') && subscriber.log.includes('synced Authorization'),
+  )
   return subscriber
 }
 
@@ -41,25 +47,48 @@ async function get(port: number, path: string): Promise<string> {
 test('startIstiod() sends workloads, services and policies, and each change within 50 ms', async () => {
   using fixture = await meshFixture()
   fixture.put('web.yaml', pod('web', '10.0.0.1'))
-  fixture.put('db.yaml', `${pod('db', '10.0.0.2')}---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {clusterIP: 10.96.0.1, selector: {app: db}, ports: [{port: 6379}]}\n`)
+  fixture.put(
+    'db.yaml',
+    `${pod('db', '10.0.0.2')}---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {clusterIP: 10.96.0.1, selector: {app: db}, ports: [{port: 6379}]}\n`,
+  )
   fixture.put('policy.yaml', POLICY)
   await using istiod = await start(fixture)
   await using client = await connect(istiod, fixture)
-  expect([...client.addresses.keys()].toSorted()).toEqual(['Kubernetes//Pod/shop/db', 'Kubernetes//Pod/shop/web', 'shop/db.shop.svc.cluster.local'])
+  expect([...client.addresses.keys()].toSorted()).toEqual([
+    'Kubernetes//Pod/shop/db',
+    'Kubernetes//Pod/shop/web',
+    'shop/db.shop.svc.cluster.local',
+  ])
   expect(client.addresses.get('Kubernetes//Pod/shop/db')).toMatchObject({
-    workload: { authorizationPolicies: ['shop/only-web'], services: { 'shop/db.shop.svc.cluster.local': [{ servicePort: 6379 }] }, tunnelProtocol: 'none' },
+    workload: {
+      authorizationPolicies: ['shop/only-web'],
+      services: { 'shop/db.shop.svc.cluster.local': [{ servicePort: 6379 }] },
+      tunnelProtocol: 'none',
+    },
   })
   expect([...client.policies.keys()]).toEqual(['shop/only-web'])
   const tookMs: number[] = []
   for (let n = 0; n < 20; n++) {
     const startMs = performance.now()
-    fixture.put('web.yaml', pod('web', '10.0.0.1', { labels: `, version: v${n}`, annotations: n % 2 === 0 ? 'ambient.istio.io/redirection: enabled' : '' }))
-    const expected = { workload: { canonicalRevision: `v${n}`, tunnelProtocol: n % 2 === 0 ? 'hbone' : 'none' } }
-    await expect.poll(() => client.addresses.get('Kubernetes//Pod/shop/web'), { interval: 1 }).toMatchObject(expected)
+    fixture.put(
+      'web.yaml',
+      pod('web', '10.0.0.1', {
+        labels: `, version: v${n}`,
+        annotations: n % 2 === 0 ? 'ambient.istio.io/redirection: enabled' : '',
+      }),
+    )
+    const expected = {
+      workload: { canonicalRevision: `v${n}`, tunnelProtocol: n % 2 === 0 ? 'hbone' : 'none' },
+    }
+    await expect
+      .poll(() => client.addresses.get('Kubernetes//Pod/shop/web'), { interval: 1 })
+      .toMatchObject(expected)
     tookMs.push(performance.now() - startMs)
   }
   tookMs.sort((a, b) => a - b)
-  process.stdout.write(`change of a file to a client: median ${tookMs[10]?.toFixed(1)} ms, worst ${tookMs.at(-1)?.toFixed(1)} ms\n`)
+  process.stdout.write(
+    `change of a file to a client: median ${tookMs[10]?.toFixed(1)} ms, worst ${tookMs.at(-1)?.toFixed(1)} ms\n`,
+  )
   expect(tookMs[10]).toBeLessThan(50)
 })
 
@@ -70,8 +99,14 @@ test('startIstiod() resumes a client after a restart without sending again what 
   fixture.put('policy.yaml', POLICY)
   let istiod = await start(fixture)
   let { securePort } = await istiod.serving
-  await using client = subscribe({ port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() }, fixture.logger)
-  await waitFor('both types to be synced', () => client.log.filter((entry) => entry.startsWith('synced')).length === 2)
+  await using client = subscribe(
+    { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() },
+    fixture.logger,
+  )
+  await waitFor(
+    'both types to be synced',
+    () => client.log.filter((entry) => entry.startsWith('synced')).length === 2,
+  )
   await istiod[Symbol.asyncDispose]()
   await waitFor('the stream to end', () => client.log.some((entry) => entry.startsWith('ended')))
   client.log.length = 0
@@ -81,7 +116,10 @@ test('startIstiod() resumes a client after a restart without sending again what 
   await using running = istiod
   ;({ securePort } = await running.serving)
   await waitFor('what is new', () => client.addresses.has('Kubernetes//Pod/shop/new'), { deadlineMs: 20_000 })
-  expect(client.log.filter((entry) => !entry.startsWith('ended'))).toEqual(['sent new', 'removed Kubernetes//Pod/shop/db'])
+  expect(client.log.filter((entry) => !entry.startsWith('ended'))).toEqual([
+    'sent new',
+    'removed Kubernetes//Pod/shop/db',
+  ])
   expect([...client.policies.keys()]).toEqual(['shop/only-web'])
 })
 
@@ -92,7 +130,10 @@ test.each([
   using fixture = await meshFixture()
   await using istiod = await start(fixture)
   const { securePort } = await istiod.serving
-  await using client = subscribe({ port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token(token) }, fixture.logger)
+  await using client = subscribe(
+    { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token(token) },
+    fixture.logger,
+  )
   await waitFor('the refusal', () => client.log.includes('ended Error'))
   expect(client.log.some((entry) => entry.startsWith('synced'))).toBe(false)
   expect(fixture.lines.join('\n')).toContain('TOKEN_INVALID')
@@ -102,7 +143,9 @@ test('startIstiod() is not ready before a file that was never good is corrected,
   using fixture = await meshFixture()
   fixture.put('policy.yaml', 'kind: [')
   await using istiod = await start(fixture)
-  await expect.poll(() => get(istiod.httpPort, '/ready')).toContain('503 starting: Cannot read policy.yaml: line 1')
+  await expect
+    .poll(() => get(istiod.httpPort, '/ready'))
+    .toContain('503 starting: Cannot read policy.yaml: line 1')
   fixture.put('policy.yaml', POLICY)
   await using client = await connect(istiod, fixture)
   expect(await get(istiod.httpPort, '/ready')).toBe('200 ready\n')
@@ -189,11 +232,18 @@ test('startIstiod() issues certificates for pods on the caller’s node and refu
   const refused = expect.stringMatching(/^Error: 16 UNAUTHENTICATED: request authenticate failure$/)
   expect(await request(nodeB)).toEqual(refused)
   expect(await request({}, 'nobody')).toEqual(refused)
-  expect(await request({ namespace: 'shop', account: 'web', pod: 'web', uid: 'uid-web' }, 'other')).toEqual(refused)
+  expect(await request({ namespace: 'shop', account: 'web', pod: 'web', uid: 'uid-web' }, 'other')).toEqual(
+    refused,
+  )
   expect(await request({ audience: 'kubernetes' })).toEqual(refused)
   fixture.put('db.yaml', pod('db', '10.0.0.2')) // a pod that has just started: the next try gets it
-  await waitFor('the new pod’s certificate', async () => (await request({}, 'db')) === 'spiffe://cluster.local/ns/shop/sa/db')
+  await waitFor(
+    'the new pod’s certificate',
+    async () => (await request({}, 'db')) === 'spiffe://cluster.local/ns/shop/sa/db',
+  )
   const reasons = ['IDENTITY_NOT_ON_NODE', 'CALLER_NOT_TRUSTED', 'TOKEN_INVALID']
   expect(reasons.filter((reason) => fixture.lines.some((line) => line.includes(reason)))).toEqual(reasons)
-  expect(await get(istiod.monitoringPort, '/metrics')).toContain('citadel_server_success_cert_issuance_count 2')
+  expect(await get(istiod.monitoringPort, '/metrics')).toContain(
+    'citadel_server_success_cert_issuance_count 2',
+  )
 })

@@ -37,16 +37,43 @@ export async function meshFixture(flags: readonly string[] = []): Promise<MeshFi
   const directory = join(root, 'config')
   mkdirSync(directory)
   const keys = await generateKeyPair('ES256')
-  writeFileSync(join(root, 'jwks.json'), JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'ES256' }] }))
+  writeFileSync(
+    join(root, 'jwks.json'),
+    JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'ES256' }] }),
+  )
   const lines: string[] = []
-  const paths = ['--config-dir', directory, '--jwks', join(root, 'jwks.json'), '--state-dir', join(root, 'state')]
-  const args = [...paths, '--listen', '127.0.0.1', '--secure-port', '0', '--monitoring-port', '0', '--http-port', '0', ...flags]
+  const paths = [
+    '--config-dir',
+    directory,
+    '--jwks',
+    join(root, 'jwks.json'),
+    '--state-dir',
+    join(root, 'state'),
+  ]
+  const args = [
+    ...paths,
+    '--listen',
+    '127.0.0.1',
+    '--secure-port',
+    '0',
+    '--monitoring-port',
+    '0',
+    '--http-port',
+    '0',
+    ...flags,
+  ]
   const command = parseCommand(args, {})
   if (command.kind !== 'run') throw new Error('flags must start istiod')
   return {
     directory,
     lines,
-    logger: createLogger({ format: 'plain', level: LevelFilter.parse('info'), write: (line) => void lines.push(line), clock: systemClock, scope: 'istiod' }),
+    logger: createLogger({
+      format: 'plain',
+      level: LevelFilter.parse('info'),
+      write: (line) => void lines.push(line),
+      clock: systemClock,
+      scope: 'istiod',
+    }),
     config: command.config,
     args,
     put: (file, text) => {
@@ -56,7 +83,12 @@ export async function meshFixture(flags: readonly string[] = []): Promise<MeshFi
     rootPem: () => readFileSync(join(root, 'state', ROOT_CERT_FILE), 'utf8'),
     token: (of = {}) => {
       const { namespace, account, pod, uid, node, audience } = { ...ZTUNNEL_A, ...of }
-      const claims = { namespace, serviceaccount: { name: account, uid: 'sa' }, pod: { name: pod, uid }, node: { name: node, uid: 'n' } }
+      const claims = {
+        namespace,
+        serviceaccount: { name: account, uid: 'sa' },
+        pod: { name: pod, uid },
+        node: { name: node, uid: 'n' },
+      }
       return new SignJWT({ 'kubernetes.io': claims })
         .setProtectedHeader({ alg: 'ES256', kid: 'k' })
         .setSubject(`system:serviceaccount:${namespace}:${account}`)
@@ -103,9 +135,20 @@ export function subscribe(
   }
   const sink: XdsSink = {
     onAddresses: ({ upserts, removed }) => {
-      for (const address of upserts) addresses.set(address.kind === 'workload' ? address.workload.uid : `${address.service.namespace}/${address.service.hostname}`, address)
+      for (const address of upserts)
+        addresses.set(
+          address.kind === 'workload'
+            ? address.workload.uid
+            : `${address.service.namespace}/${address.service.hostname}`,
+          address,
+        )
       for (const name of removed) addresses.delete(name)
-      note(...upserts.map((address) => `sent ${address.kind === 'workload' ? address.workload.name : address.service.name}`), ...removed.map((name) => `removed ${name}`))
+      note(
+        ...upserts.map(
+          (address) => `sent ${address.kind === 'workload' ? address.workload.name : address.service.name}`,
+        ),
+        ...removed.map((name) => `removed ${name}`),
+      )
     },
     onAuthorizations: ({ upserts, removed }) => {
       for (const policy of upserts) policies.set(`${policy.namespace}/${policy.name}`, policy)
@@ -123,7 +166,10 @@ export function subscribe(
     token: at.token,
     headers: {},
     clusterId: 'Kubernetes',
-    node: { id: 'ztunnel~10.0.0.9~ztunnel-a.istio-system~istio-system.svc.cluster.local', metadata: { NODE_NAME: 'node-a' } },
+    node: {
+      id: 'ztunnel~10.0.0.9~ztunnel-a.istio-system~istio-system.svc.cluster.local',
+      metadata: { NODE_NAME: 'node-a' },
+    },
     clock: systemClock,
     random: systemRandom,
     logger,

@@ -7,7 +7,10 @@ test('readConfig() has upstream defaults for an empty environment', () => {
   expect(readConfig({}, host)).toMatchObject({
     clusterId: 'Kubernetes',
     clusterDomain: 'cluster.local',
-    xds: { address: { host: 'localhost', port: 15012, plaintext: false }, roots: { kind: 'file', path: './var/run/secrets/istio/root-cert.pem' } },
+    xds: {
+      address: { host: 'localhost', port: 15012, plaintext: false },
+      roots: { kind: 'file', path: './var/run/secrets/istio/root-cert.pem' },
+    },
     token: undefined,
     inpodSocket: '/var/run/ztunnel/ztunnel.sock',
     packetMark: 1337,
@@ -20,18 +23,66 @@ test('readConfig() has upstream defaults for an empty environment', () => {
 })
 
 test.each([
-  { name: 'in a cluster the control plane is the istiod Service', env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' }, expected: { xds: { address: { host: 'istiod.istio-system.svc', port: 15012 } } } },
-  { name: 'an empty address turns the peer off', env: { XDS_ADDRESS: '', CA_ADDRESS: '' }, expected: { xds: undefined, ca: undefined } },
-  { name: 'an IPv6 address loses its brackets', env: { XDS_ADDRESS: 'https://[fd00::1]:15012' }, expected: { xds: { address: { host: 'fd00::1', port: 15012 } } } },
-  { name: 'headers come from their prefix', env: { XDS_HEADER_x_team: 'a' }, expected: { xds: { headers: { x_team: 'a' } }, ca: { headers: {} } } },
-  { name: 'metadata is text or JSON', env: { ISTIO_META_A: 'x', ISTIO_METAJSON_B: '{"c":1}', ISTIO_METAJSON_D: '{' }, expected: { metadata: { A: 'x', B: { c: 1 } } } },
-  { name: 'a token with a slash is a path', env: { AUTH_TOKEN: '/run/token' }, expected: { token: { kind: 'file', path: '/run/token' } } },
-  { name: 'a token without a slash is the token', env: { AUTH_TOKEN: 'abc.def.ghi' }, expected: { token: { kind: 'literal', token: 'abc.def.ghi' } } },
-  { name: 'workers as a share of the cores', env: { ZTUNNEL_WORKER_THREADS: '50%' }, expected: { workerThreads: 1 } },
-  { name: 'zero workers means all cores', env: { ZTUNNEL_WORKER_THREADS: '0' }, expected: { workerThreads: 2 } },
-  { name: 'a grace period of 30 s leaves 25 s to drain', env: { TERMINATION_GRACE_PERIOD_SECONDS: '30' }, expected: { drainMs: 25_000 } },
-  { name: 'a grace period of 0 s does not underflow', env: { TERMINATION_GRACE_PERIOD_SECONDS: '0' }, expected: { drainMs: 5000 } },
-  { name: 'the deadline wins over the grace period', env: { TERMINATION_GRACE_PERIOD_SECONDS: '30', CONNECTION_TERMINATION_DEADLINE: '1s' }, expected: { drainMs: 1000 } },
+  {
+    name: 'in a cluster the control plane is the istiod Service',
+    env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' },
+    expected: { xds: { address: { host: 'istiod.istio-system.svc', port: 15012 } } },
+  },
+  {
+    name: 'an empty address turns the peer off',
+    env: { XDS_ADDRESS: '', CA_ADDRESS: '' },
+    expected: { xds: undefined, ca: undefined },
+  },
+  {
+    name: 'an IPv6 address loses its brackets',
+    env: { XDS_ADDRESS: 'https://[fd00::1]:15012' },
+    expected: { xds: { address: { host: 'fd00::1', port: 15012 } } },
+  },
+  {
+    name: 'headers come from their prefix',
+    env: { XDS_HEADER_x_team: 'a' },
+    expected: { xds: { headers: { x_team: 'a' } }, ca: { headers: {} } },
+  },
+  {
+    name: 'metadata is text or JSON',
+    env: { ISTIO_META_A: 'x', ISTIO_METAJSON_B: '{"c":1}', ISTIO_METAJSON_D: '{' },
+    expected: { metadata: { A: 'x', B: { c: 1 } } },
+  },
+  {
+    name: 'a token with a slash is a path',
+    env: { AUTH_TOKEN: '/run/token' },
+    expected: { token: { kind: 'file', path: '/run/token' } },
+  },
+  {
+    name: 'a token without a slash is the token',
+    env: { AUTH_TOKEN: 'abc.def.ghi' },
+    expected: { token: { kind: 'literal', token: 'abc.def.ghi' } },
+  },
+  {
+    name: 'workers as a share of the cores',
+    env: { ZTUNNEL_WORKER_THREADS: '50%' },
+    expected: { workerThreads: 1 },
+  },
+  {
+    name: 'zero workers means all cores',
+    env: { ZTUNNEL_WORKER_THREADS: '0' },
+    expected: { workerThreads: 2 },
+  },
+  {
+    name: 'a grace period of 30 s leaves 25 s to drain',
+    env: { TERMINATION_GRACE_PERIOD_SECONDS: '30' },
+    expected: { drainMs: 25_000 },
+  },
+  {
+    name: 'a grace period of 0 s does not underflow',
+    env: { TERMINATION_GRACE_PERIOD_SECONDS: '0' },
+    expected: { drainMs: 5000 },
+  },
+  {
+    name: 'the deadline wins over the grace period',
+    env: { TERMINATION_GRACE_PERIOD_SECONDS: '30', CONNECTION_TERMINATION_DEADLINE: '1s' },
+    expected: { drainMs: 1000 },
+  },
 ])('readConfig() $name', ({ env, expected }) => expect(readConfig(env, host)).toMatchObject(expected))
 
 test.each([

@@ -12,7 +12,9 @@ export type RootSource =
   | { readonly kind: 'pem'; readonly pem: string }
   | { readonly kind: 'system' }
 
-export type TokenSource = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'literal'; readonly token: string }
+export type TokenSource =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'literal'; readonly token: string }
 
 export interface ControlPlanePeer {
   readonly address: ServerAddress
@@ -99,23 +101,29 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
 /** What upstream offers and this version does not is refused at start, so that nobody believes it is in force. */
 function refuseUnsupported(env: Env): void {
   const mode = env['PROXY_MODE'] ?? 'shared'
-  if (mode !== 'shared') throw new ConfigError(`Cannot start with PROXY_MODE "${mode}": only "shared" is supported; unset it`)
+  if (mode !== 'shared')
+    throw new ConfigError(`Cannot start with PROXY_MODE "${mode}": only "shared" is supported; unset it`)
   for (const name of ['FAKE_CA', 'XDS_ON_DEMAND', 'UNSTABLE_ENABLE_SOCKS5', 'TLS12_ENABLED']) {
-    if (flag(env, name, false)) throw new ConfigError(`Cannot start with ${name} "true": not supported; unset it`)
+    if (flag(env, name, false))
+      throw new ConfigError(`Cannot start with ${name} "true": not supported; unset it`)
   }
   for (const name of ['LOCAL_XDS', 'LOCAL_XDS_PATH', 'CRL_PATH', 'COMPLIANCE_POLICY']) {
-    if ((env[name] ?? '') !== '') throw new ConfigError(`Cannot start with ${name} set: not supported; unset it`)
+    if ((env[name] ?? '') !== '')
+      throw new ConfigError(`Cannot start with ${name} set: not supported; unset it`)
   }
 }
 
 function controlPlanePeer(env: Env, prefix: 'XDS' | 'CA'): ControlPlanePeer | undefined {
   const inCluster = (env['KUBERNETES_SERVICE_HOST'] ?? '') !== ''
-  const address = env[`${prefix}_ADDRESS`] ?? (inCluster ? 'https://istiod.istio-system.svc:15012' : 'https://localhost:15012')
+  const address =
+    env[`${prefix}_ADDRESS`] ??
+    (inCluster ? 'https://istiod.istio-system.svc:15012' : 'https://localhost:15012')
   if (address === '') return undefined
   const headerPrefix = `${prefix}_HEADER_`
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
-    if (name.startsWith(headerPrefix) && value !== undefined) headers[name.slice(headerPrefix.length).toLowerCase()] = value
+    if (name.startsWith(headerPrefix) && value !== undefined)
+      headers[name.slice(headerPrefix.length).toLowerCase()] = value
   }
   return {
     address: serverAddress(`${prefix}_ADDRESS`, address),
@@ -144,7 +152,9 @@ function tokenSource(env: Env, host: Host): TokenSource | undefined {
   const text = env['AUTH_TOKEN'] ?? (host.fileExists(DEFAULT_TOKEN) ? DEFAULT_TOKEN : '')
   if (text === '') return undefined
   // A literal JWT holds no slash; a token file is named by its path and may appear later than we do.
-  return text.includes('/') || host.fileExists(text) ? { kind: 'file', path: text } : { kind: 'literal', token: text }
+  return text.includes('/') || host.fileExists(text)
+    ? { kind: 'file', path: text }
+    : { kind: 'literal', token: text }
 }
 
 /** `ISTIO_META_X` gives text, `ISTIO_METAJSON_X` any JSON; JSON that does not parse is left out as upstream does. */
@@ -180,7 +190,8 @@ function workerThreads(env: Env, cpus: number): number {
 
 /** CONNECTION_TERMINATION_DEADLINE wins; else the pod's grace period less what the rest of the exit needs. */
 function drainMs(env: Env): number {
-  if (env['CONNECTION_TERMINATION_DEADLINE'] !== undefined) return durationMs(env, 'CONNECTION_TERMINATION_DEADLINE', 5000)
+  if (env['CONNECTION_TERMINATION_DEADLINE'] !== undefined)
+    return durationMs(env, 'CONNECTION_TERMINATION_DEADLINE', 5000)
   const grace = integer(env, 'TERMINATION_GRACE_PERIOD_SECONDS', 0)
   if (grace === 0) return 5000
   return (grace > 10 ? grace - 5 : Math.max(1, grace - 1)) * 1000
@@ -191,7 +202,8 @@ function durationMs(env: Env, name: string, fallbackMs: number): number {
   if (text === undefined || text === '') return fallbackMs
   const match = /^(\d+)(ms|s|m|h)$/.exec(text)
   const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? '']
-  if (match === null || unit === undefined) throw new ConfigError(`Cannot use ${name} "${text}": expected a duration such as 10s or 5m`)
+  if (match === null || unit === undefined)
+    throw new ConfigError(`Cannot use ${name} "${text}": expected a duration such as 10s or 5m`)
   return Number(match[1]) * unit
 }
 

@@ -23,7 +23,9 @@ switch (command) {
     break
   case 'version':
   case '--version':
-    process.stdout.write(`ambient ztunnel 0.0.0 (node ${process.version}, OpenSSL ${process.versions.openssl})\n`)
+    process.stdout.write(
+      `ambient ztunnel 0.0.0 (node ${process.version}, OpenSSL ${process.versions.openssl})\n`,
+    )
     break
   case 'help':
   case '--help':
@@ -49,10 +51,18 @@ async function serve(config: ZtunnelConfig): Promise<void> {
   raiseFileLimit()
   const filter = LevelFilter.parse(config.logFilter)
   const writer = new LineWriter(process.stdout)
-  const logger = createLogger({ format: config.logFormat, level: filter, write: writer.write, clock: systemClock, scope: 'ztunnel' })
+  const logger = createLogger({
+    format: config.logFormat,
+    level: filter,
+    write: writer.write,
+    clock: systemClock,
+    scope: 'ztunnel',
+  })
   const { promise: stopped, resolve: stop } = Promise.withResolvers<number>()
   const onFatal = (cause: unknown): void => {
-    logger.error('cannot go on', { error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) })
+    logger.error('cannot go on', {
+      error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
+    })
     stop(1)
   }
   let signals = 0

@@ -13,11 +13,24 @@ const post = (report: WorkerReport): void => port.postMessage(report)
 const loop = new EventLoop({
   onFault: (_owner, cause) => {
     const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
-    post({ kind: 'log', dropped: 0, lines: [{ level: 'error', scope: 'worker', message: 'exception contained', fields: { error, reason: 'WORKER_FAULT' } }] })
+    post({
+      kind: 'log',
+      dropped: 0,
+      lines: [
+        {
+          level: 'error',
+          scope: 'worker',
+          message: 'exception contained',
+          fields: { error, reason: 'WORKER_FAULT' },
+        },
+      ],
+    })
   },
 })
 const plane = new DataPlane({ loop, settings, random: systemRandom, post })
-const mailbox = new Mailbox<WorkerCommand>(loop, commands, settings.wakeFd, (command) => plane.handle(command))
+const mailbox = new Mailbox<WorkerCommand>(loop, commands, settings.wakeFd, (command) =>
+  plane.handle(command),
+)
 post({ kind: 'ready' })
 loop.run()
 mailbox.close()

@@ -34,7 +34,9 @@ function mesh(): Mesh {
     return { zone: fetch.get(zones, pod.node) ?? 'nowhere', ports: found.map((service) => service.port) }
   })
   const byZone = workloads.index((workload, key) => [workload.zone, `name ${key}`])
-  const hosts = graph.derive('hosts', zones, (zone, fetch) => fetch.find(byZone, zone).map((w) => w.ports.join('+')))
+  const hosts = graph.derive('hosts', zones, (zone, fetch) =>
+    fetch.find(byZone, zone).map((w) => w.ports.join('+')),
+  )
   const everything = graph.union<unknown>('everything', [workloads, hosts])
   return { graph, pods, services, zones, workloads, hosts, everything, faults }
 }
@@ -55,7 +57,9 @@ test('transaction() tells each collection’s listeners once, after everything h
   const m = mesh()
   const told: string[] = []
   const note = (name: string) => (changes: readonly Change<unknown>[]) =>
-    told.push(`${name} ${changes.map((change) => change.key).join(',')}: ${JSON.stringify(contents(m.hosts))}`)
+    told.push(
+      `${name} ${changes.map((change) => change.key).join(',')}: ${JSON.stringify(contents(m.hosts))}`,
+    )
   m.workloads.onChange(note('workloads'))
   m.hosts.onChange(note('hosts'))
   m.graph.transaction(() => {
@@ -111,7 +115,9 @@ test('derive() keeps the last good value of a key that fails, reports it, and re
     m.services.set('s', { selects: 'shop', port: 13 })
     m.services.set('t', { selects: 'other', port: 81 })
   })
-  expect(m.faults.map(({ collection, key, hasLastGood }) => `${collection} ${key} ${hasLastGood}`)).toEqual(['workloads a true'])
+  expect(m.faults.map(({ collection, key, hasLastGood }) => `${collection} ${key} ${hasLastGood}`)).toEqual([
+    'workloads a true',
+  ])
   expect(m.workloads.get('a')).toEqual({ zone: 'nowhere', ports: [80] })
   expect(m.workloads.get('b')).toEqual({ zone: 'nowhere', ports: [81] })
   expect(m.graph.faults).toHaveLength(1)
@@ -123,10 +129,15 @@ test('derive() keeps the last good value of a key that fails, reports it, and re
 test('derive() gives the fallback for a key that never succeeded', () => {
   const graph = new CollectionGraph(() => {})
   const source = graph.input<number>('source')
-  const closed = graph.derive<number, string>('closed', source, (n) => {
-    if (n < 0) throw new Error('negative')
-    return `open ${n}`
-  }, { fallback: () => 'closed' })
+  const closed = graph.derive<number, string>(
+    'closed',
+    source,
+    (n) => {
+      if (n < 0) throw new Error('negative')
+      return `open ${n}`
+    },
+    { fallback: () => 'closed' },
+  )
   graph.transaction(() => source.set('a', -1))
   expect(closed.get('a')).toBe('closed')
   graph.transaction(() => source.set('a', 1))
@@ -140,13 +151,19 @@ test('derive() gives the fallback for a key that never succeeded', () => {
 test('deriveMany() refuses a key that another source gives, and gives it up when its source goes', () => {
   const graph = new CollectionGraph(() => {})
   const source = graph.input<readonly string[]>('source')
-  const many = graph.deriveMany('many', source, (keys, _fetch, from) => new Map(keys.map((key) => [key, from])))
+  const many = graph.deriveMany(
+    'many',
+    source,
+    (keys, _fetch, from) => new Map(keys.map((key) => [key, from])),
+  )
   graph.transaction(() => {
     source.set('a', ['x', 'y'])
     source.set('b', ['y', 'z'])
   })
   expect(contents(many)).toEqual({ x: 'a', y: 'a' })
-  expect(graph.faults.map((fault) => String(fault.cause))).toEqual(['CollectionError: Cannot give "y" in many: "a" gives it already'])
+  expect(graph.faults.map((fault) => String(fault.cause))).toEqual([
+    'CollectionError: Cannot give "y" in many: "a" gives it already',
+  ])
   graph.transaction(() => source.set('a', []))
   graph.transaction(() => source.set('b', ['y', 'z', 'w']))
   expect(contents(many)).toEqual({ w: 'b', y: 'b', z: 'b' })
@@ -182,7 +199,9 @@ test('set() refuses to work outside a transaction, and fetch what was made later
   const graph = new CollectionGraph(() => {})
   const source = graph.input<number>('source')
   expect(() => source.set('a', 1)).toThrow('Cannot change source outside a transaction')
-  const derived: Collection<unknown> = graph.derive('derived', source, (_n, fetch): unknown => fetch.all(derived))
+  const derived: Collection<unknown> = graph.derive('derived', source, (_n, fetch): unknown =>
+    fetch.all(derived),
+  )
   graph.transaction(() => source.set('a', 1))
   expect(String(graph.faults[0]?.cause)).toContain('Cannot read derived for derived: it was made later')
 })
@@ -191,9 +210,18 @@ test('transaction() leaves exactly what a computation from scratch gives, after 
   const name = fc.nat(4).map(String)
   const edit = fc.oneof(
     fc.record({ kind: fc.constant('pod' as const), key: name, app: name, node: name }),
-    fc.record({ kind: fc.constant('service' as const), key: name, app: name, port: fc.integer({ min: 0, max: 12 }) }),
+    fc.record({
+      kind: fc.constant('service' as const),
+      key: name,
+      app: name,
+      port: fc.integer({ min: 0, max: 12 }),
+    }),
     fc.record({ kind: fc.constant('zone' as const), key: name, zone: name }),
-    fc.record({ kind: fc.constant('gone' as const), key: name, of: fc.constantFrom('pods' as const, 'services' as const, 'zones' as const) }),
+    fc.record({
+      kind: fc.constant('gone' as const),
+      key: name,
+      of: fc.constantFrom('pods' as const, 'services' as const, 'zones' as const),
+    }),
   )
   fc.assert(
     fc.property(fc.array(fc.array(edit, { maxLength: 4 }), { maxLength: 20 }), (batches) => {

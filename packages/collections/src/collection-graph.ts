@@ -63,7 +63,8 @@ export class CollectionGraph {
   input<V>(name: string, options: CollectionOptions<V> = {}): InputCollection<V> {
     const store = this.#store(name, options)
     const write = (key: string, value: V | undefined): void => {
-      if (this.#depth === 0) throw new CollectionError('NO_TRANSACTION', `Cannot change ${name} outside a transaction`)
+      if (this.#depth === 0)
+        throw new CollectionError('NO_TRANSACTION', `Cannot change ${name} outside a transaction`)
       store.write(key, value)
     }
     return Object.assign(store, {
@@ -96,13 +97,26 @@ export class CollectionGraph {
     evaluate: (value: P, fetch: Fetch, key: string) => ReadonlyMap<string, V>,
     options: CollectionOptions<V> = {},
   ): Collection<V> {
-    return this.#derive(name, options, { from: storeOf(from, name), evaluate, fallback: () => new Map<string, V>() })
+    return this.#derive(name, options, {
+      from: storeOf(from, name),
+      evaluate,
+      fallback: () => new Map<string, V>(),
+    })
   }
 
   /** Everything of several collections; of one key in two, the first collection's. */
-  union<V>(name: string, sources: readonly Collection<V>[], options: CollectionOptions<V> = {}): Collection<V> {
+  union<V>(
+    name: string,
+    sources: readonly Collection<V>[],
+    options: CollectionOptions<V> = {},
+  ): Collection<V> {
     const to = this.#store(name, options)
-    this.#steps.push(new Union(sources.map((source) => storeOf(source, name)), to))
+    this.#steps.push(
+      new Union(
+        sources.map((source) => storeOf(source, name)),
+        to,
+      ),
+    )
     return to
   }
 

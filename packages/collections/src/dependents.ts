@@ -34,7 +34,8 @@ export class Dependents<V> implements Forgettable {
   /** Marks those whose filter takes the value as it was or as it is. */
   mark(before: V | undefined, after: V | undefined): void {
     for (const [evaluation, filters] of this.#readers) {
-      if (filters === 'any' || filters.some((takes) => isTaken(takes, before) || isTaken(takes, after))) evaluation.mark()
+      if (filters === 'any' || filters.some((takes) => isTaken(takes, before) || isTaken(takes, after)))
+        evaluation.mark()
     }
   }
 }

@@ -54,7 +54,10 @@ export class Derivation<P, V> {
   }
 
   #settleKey(key: string): void {
-    const evaluation = this.#evaluations.get(key) ?? { mark: () => void this.#dirty.add(key), read: new Set() }
+    const evaluation = this.#evaluations.get(key) ?? {
+      mark: () => void this.#dirty.add(key),
+      read: new Set(),
+    }
     for (const read of evaluation.read) read.forget(evaluation)
     evaluation.read.clear()
     const value = this.#parts.from.get(key)
@@ -101,7 +104,10 @@ export class Derivation<P, V> {
   #checkGiver(output: string, key: string): void {
     const giver = this.#giverOf.get(output)
     if (giver === undefined || giver === key) return
-    throw new CollectionError('KEY_TAKEN', `Cannot give "${output}" in ${this.#parts.to.name}: "${giver}" gives it already`)
+    throw new CollectionError(
+      'KEY_TAKEN',
+      `Cannot give "${output}" in ${this.#parts.to.name}: "${giver}" gives it already`,
+    )
   }
 
   #recovered(key: string): void {
@@ -125,7 +131,10 @@ export class Derivation<P, V> {
   #storeOf<T>(collection: Collection<T>): Store<T> {
     const store = storeOf(collection, this.#parts.to.name)
     if (store.rank < this.#parts.to.rank) return store
-    throw new CollectionError('ORDER_WRONG', `Cannot read ${store.name} for ${this.#parts.to.name}: it was made later`)
+    throw new CollectionError(
+      'ORDER_WRONG',
+      `Cannot read ${store.name} for ${this.#parts.to.name}: it was made later`,
+    )
   }
 }
 
@@ -144,5 +153,8 @@ function isStoreIndex<T>(index: CollectionIndex<T>): index is StoreIndex<T> {
 }
 
 function foreign(name: string): CollectionError {
-  return new CollectionError('ORDER_WRONG', `Cannot read for ${name} from a collection that is not of its graph`)
+  return new CollectionError(
+    'ORDER_WRONG',
+    `Cannot read for ${name} from a collection that is not of its graph`,
+  )
 }

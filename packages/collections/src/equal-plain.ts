@@ -17,5 +17,7 @@ function equalLists(a: ArrayLike<unknown>, b: ArrayLike<unknown>): boolean {
 function equalRecords(a: object, b: object): boolean {
   const inB = new Map(Object.entries(b))
   const inA = Object.entries(a)
-  return inA.length === inB.size && inA.every(([name, value]) => inB.has(name) && equalPlain(value, inB.get(name)))
+  return (
+    inA.length === inB.size && inA.every(([name, value]) => inB.has(name) && equalPlain(value, inB.get(name)))
+  )
 }

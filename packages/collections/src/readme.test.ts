@@ -8,7 +8,9 @@ test('the README’s example runs', () => {
   const pods = graph.input<{ node: string }>('pods')
   const nodes = graph.input<{ zone: string }>('nodes')
   const zones = graph.derive('zones', pods, (pod, fetch) => fetch.get(nodes, pod.node)?.zone)
-  zones.onChange((changes) => told.push(changes.map(({ key, before, after }) => `${key}: ${before} → ${after}`).join()))
+  zones.onChange((changes) =>
+    told.push(changes.map(({ key, before, after }) => `${key}: ${before} → ${after}`).join()),
+  )
 
   graph.transaction(() => {
     pods.set('web', { node: 'a' })

@@ -140,7 +140,8 @@ export class StoreIndex<V> implements CollectionIndex<V> {
     const now = new Set(after === undefined ? [] : this.#keysOf(after, key))
     for (const group of old) if (!now.has(group)) this.#leave(group, key)
     for (const group of now) {
-      if (after !== undefined) this.#groups.set(group, (this.#groups.get(group) ?? new Map<string, V>()).set(key, after))
+      if (after !== undefined)
+        this.#groups.set(group, (this.#groups.get(group) ?? new Map<string, V>()).set(key, after))
     }
     for (const group of old.union(now)) {
       this.#readers.mark(group, old.has(group) ? before : undefined, now.has(group) ? after : undefined)

@@ -23,7 +23,9 @@ export interface EntryChanges {
 interface EntryFile {
   readonly stamp: string
   /** Undefined until the file has once been read whole. */
-  readonly good: { readonly documents: readonly ManifestDocument[]; readonly cache: DocumentCache } | undefined
+  readonly good:
+    | { readonly documents: readonly ManifestDocument[]; readonly cache: DocumentCache }
+    | undefined
 }
 
 /** The user's files of one directory, read only. Of an object in several files, the first in name order counts. */
@@ -95,7 +97,8 @@ export class EntryFiles {
     const before = this.#files.get(name)?.good
     try {
       const text = stamp === undefined ? undefined : readTextIfThere(join(this.#directory, name))
-      const good = text === undefined ? { documents: [], cache: new Map() } : readManifests(text, before?.cache)
+      const good =
+        text === undefined ? { documents: [], cache: new Map() } : readManifests(text, before?.cache)
       this.#setProblem(name, undefined)
       this.#replace(name, before?.documents ?? [], good.documents, changed)
       if (text === undefined || stamp === undefined) this.#files.delete(name)
@@ -118,7 +121,10 @@ export class EntryFiles {
       const key = describeRef(document.ref)
       const first = seen.get(key)
       if (first !== undefined) {
-        this.#setProblem(name, duplicate(describeDocument(document, name), describeDocument(first, name), name))
+        this.#setProblem(
+          name,
+          duplicate(describeDocument(document, name), describeDocument(first, name), name),
+        )
         continue
       }
       seen.set(key, document)
@@ -141,7 +147,10 @@ export class EntryFiles {
     const [first, second] = holders
     if (first === undefined || second === undefined) return this.#setProblem(key, undefined)
     const [file, document] = second
-    this.#setProblem(key, duplicate(describeDocument(document, file), describeDocument(first[1], first[0]), file))
+    this.#setProblem(
+      key,
+      duplicate(describeDocument(document, file), describeDocument(first[1], first[0]), file),
+    )
   }
 
   /** Says a problem once, until it is another or has gone and come back. */
@@ -161,9 +170,17 @@ export function isEntryName(name: string): boolean {
 function describeFailure(file: string, cause: unknown, hasLastGood: boolean): FileProblem {
   const reason = cause instanceof Error ? cause.message : String(cause)
   const inForce = hasLastGood ? 'its last good content stays in force' : 'nothing of it is in force'
-  return { file, hasLastGood, message: `Cannot read ${file}: ${reason}; ${inForce} until the file is corrected` }
+  return {
+    file,
+    hasLastGood,
+    message: `Cannot read ${file}: ${reason}; ${inForce} until the file is corrected`,
+  }
 }
 
 function duplicate(ignored: string, used: string, file: string): FileProblem {
-  return { file, hasLastGood: true, message: `Ignored ${ignored}: it is already given by ${used}; remove one of the two` }
+  return {
+    file,
+    hasLastGood: true,
+    message: `Ignored ${ignored}: it is already given by ${used}; remove one of the two`,
+  }
 }

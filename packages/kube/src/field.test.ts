@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { Field } from './field.ts'
 
-const field = new Field('Pod shop/web', { spec: { a: 'text', n: 5, yes: true, list: ['x', 'y'], map: { k: 'v' }, nothing: null } })
+const field = new Field('Pod shop/web', {
+  spec: { a: 'text', n: 5, yes: true, list: ['x', 'y'], map: { k: 'v' }, nothing: null },
+})
 const spec = field.get('spec')
 
 test('get() reads what is there and nothing where there is nothing', () => {
@@ -17,14 +19,30 @@ test('get() reads what is there and nothing where there is nothing', () => {
 })
 
 test.each([
-  { name: 'text()', read: () => spec.get('n').text(), message: 'Cannot read Pod shop/web: spec.n must be a string: 5' },
-  { name: 'requiredText()', read: () => spec.get('gone').requiredText(), message: 'spec.gone must be set: nothing' },
-  { name: 'integer()', read: () => spec.get('a').integer(), message: 'spec.a must be a whole number: "text"' },
+  {
+    name: 'text()',
+    read: () => spec.get('n').text(),
+    message: 'Cannot read Pod shop/web: spec.n must be a string: 5',
+  },
+  {
+    name: 'requiredText()',
+    read: () => spec.get('gone').requiredText(),
+    message: 'spec.gone must be set: nothing',
+  },
+  {
+    name: 'integer()',
+    read: () => spec.get('a').integer(),
+    message: 'spec.a must be a whole number: "text"',
+  },
   { name: 'boolean()', read: () => spec.get('n').boolean(), message: 'spec.n must be true or false: 5' },
   { name: 'list()', read: () => spec.get('map').list(), message: 'spec.map must be a list: {"k":"v"}' },
   { name: 'record()', read: () => spec.get('list').record(), message: 'spec.list must be a map: ["x","y"]' },
   { name: 'get()', read: () => spec.get('a').get('b'), message: 'spec.a must be a map: "text"' },
-  { name: 'list() item', read: () => spec.get('list').list()[1]?.integer(), message: 'spec.list[1] must be a whole number: "y"' },
+  {
+    name: 'list() item',
+    read: () => spec.get('list').list()[1]?.integer(),
+    message: 'spec.list[1] must be a whole number: "y"',
+  },
   { name: 'textMap()', read: () => field.get('spec').textMap(), message: 'spec.n must be a string: 5' },
 ])('$name names object, place and value of what is of the wrong type', ({ read, message }) => {
   expect(read).toThrow(message)

@@ -1,4 +1,13 @@
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@ambient/lifecycle'
@@ -32,7 +41,11 @@ export function makeWrittenPaths(paths: WrittenPaths): void {
       mkdirSync(path, { recursive: true })
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new KubeError('DIRECTORY_UNUSABLE', `Cannot make ${path}, where written state is kept: ${reason}`, { cause })
+      throw new KubeError(
+        'DIRECTORY_UNUSABLE',
+        `Cannot make ${path}, where written state is kept: ${reason}`,
+        { cause },
+      )
     }
   }
 }
@@ -76,7 +89,8 @@ export async function withFileLock<T>(
   const until = lock.clock.monotonicMs() + KUBE_LIMITS.lockWaitMs.value
   while (!takeLock(path)) {
     breakStaleLock(path, lock)
-    if (lock.clock.monotonicMs() > until) throw new KubeError('LOCK_TIMEOUT', `Cannot lock ${path}: another has it`)
+    if (lock.clock.monotonicMs() > until)
+      throw new KubeError('LOCK_TIMEOUT', `Cannot lock ${path}: another has it`)
     await lock.clock.sleep(LOCK_RETRY_MS)
   }
   try {

@@ -38,6 +38,7 @@ function readHolder(path: string): { readonly holder: string; readonly expiresAt
   const text = readTextIfThere(path)
   if (text === undefined) return undefined
   const value: unknown = JSON.parse(text)
-  if (!isRecord(value) || typeof value['holder'] !== 'string' || typeof value['expiresAtMs'] !== 'number') return undefined
+  if (!isRecord(value) || typeof value['holder'] !== 'string' || typeof value['expiresAtMs'] !== 'number')
+    return undefined
   return { holder: value['holder'], expiresAtMs: value['expiresAtMs'] }
 }

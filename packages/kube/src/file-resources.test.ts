@@ -1,4 +1,13 @@
-import { mkdtempSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getEventListeners } from 'node:events'
@@ -19,7 +28,12 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }))
 
 function open(pollMs = 2_000): Promise<FileResources> {
-  return FileResources.open({ directory, clock: systemClock, report: (problem) => problems.push(problem), pollMs })
+  return FileResources.open({
+    directory,
+    clock: systemClock,
+    report: (problem) => problems.push(problem),
+    pollMs,
+  })
 }
 
 function put(file: string, text: string): void {
@@ -31,7 +45,10 @@ const namespace = (name: string, labels = '{}'): string =>
   `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: ${labels}}\n`
 
 async function names(resources: FileResources): Promise<string> {
-  return (await resources.list('Namespace')).map((object) => object.metadata.name).toSorted().join(' ')
+  return (await resources.list('Namespace'))
+    .map((object) => object.metadata.name)
+    .toSorted()
+    .join(' ')
 }
 
 async function openSetup(): Promise<ResourceSetup> {
@@ -40,7 +57,8 @@ async function openSetup(): Promise<ResourceSetup> {
     first,
     second,
     namespace: 'verify',
-    put: (object) => Promise.resolve(put(`${object.kind}-${object.metadata.name}.yaml`, JSON.stringify(object))),
+    put: (object) =>
+      Promise.resolve(put(`${object.kind}-${object.metadata.name}.yaml`, JSON.stringify(object))),
     remove: (ref) => Promise.resolve(unlinkSync(join(directory, `${ref.kind}-${ref.name}.yaml`))),
     [Symbol.asyncDispose]: async () => {
       await first[Symbol.asyncDispose]()
@@ -52,14 +70,24 @@ async function openSetup(): Promise<ResourceSetup> {
 describe('FileResources as a resource source and writer', () => verifyResources(test, openSetup))
 
 test('open() refuses a directory that is not there', async () => {
-  await expect(FileResources.open({ directory: join(directory, 'gone'), clock: systemClock, report: () => {} })).rejects.toThrow(
-    `Cannot read ${directory}/gone: it is not a directory`,
-  )
+  await expect(
+    FileResources.open({ directory: join(directory, 'gone'), clock: systemClock, report: () => {} }),
+  ).rejects.toThrow(`Cannot read ${directory}/gone: it is not a directory`)
 })
 
 test('list() reads several documents, lists and JSON, and leaves other kinds and hidden files alone', async () => {
-  put('a.yaml', `# nothing yet\n---\n${namespace('one')}---\n${namespace('two')}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n`)
-  put('b.json', JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'three' } }] }))
+  put(
+    'a.yaml',
+    `# nothing yet\n---\n${namespace('one')}---\n${namespace('two')}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n`,
+  )
+  put(
+    'b.json',
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'List',
+      items: [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'three' } }],
+    }),
+  )
   put('.hidden.yaml', namespace('hidden'))
   put('notes.txt', 'kind: [')
   mkdirSync(join(directory, 'nested.yaml'))
@@ -76,7 +104,9 @@ test('watch() keeps the last good content of a broken file and says once where i
   put('b.yaml', namespace('four'))
   await vi.waitFor(async () => expect(await names(resources)).toBe('four one two'))
   await vi.waitFor(() => expect(problems).toHaveLength(1))
-  expect(problems[0]?.message).toMatch(/^Cannot read a\.yaml: line 8, column \d+: .*; its last good content stays in force until the file is corrected$/)
+  expect(problems[0]?.message).toMatch(
+    /^Cannot read a\.yaml: line 8, column \d+: .*; its last good content stays in force until the file is corrected$/,
+  )
   put('a.yaml', namespace('five'))
   await vi.waitFor(async () => expect(await names(resources)).toBe('five four'))
   expect(resources.problems).toEqual([])
@@ -101,7 +131,9 @@ test('list() takes an object given twice from the first file, names both, and ch
     'Ignored Namespace one (b.yaml line 1): it is already given by Namespace one (a.yaml line 1); remove one of the two',
   ])
   unlinkSync(join(directory, 'a.yaml'))
-  await vi.waitFor(async () => expect((await resources.list('Namespace'))[0]?.metadata.labels).toEqual({ from: 'b' }))
+  await vi.waitFor(async () =>
+    expect((await resources.list('Namespace'))[0]?.metadata.labels).toEqual({ from: 'b' }),
+  )
   expect(resources.problems).toEqual([])
 })
 
@@ -121,7 +153,9 @@ test('open() gives the same uid and creation time after a restart, and the uid o
   put('b.yaml', 'apiVersion: v1\nkind: Namespace\nmetadata: {name: two, uid: given}\n')
   const read = async (): Promise<readonly string[]> => {
     await using resources = await open()
-    return (await resources.list('Namespace')).map(({ metadata }) => `${metadata.uid} ${metadata.creationTimestamp}`)
+    return (await resources.list('Namespace')).map(
+      ({ metadata }) => `${metadata.uid} ${metadata.creationTimestamp}`,
+    )
   }
   const before = await read()
   expect(before[1]).toMatch(/^given /)
@@ -157,12 +191,16 @@ test('watch() tells a change of a file or an annotation within 50 ms, file writt
       if (n % 2 === 0) put('a.yaml', namespace('one', `{n: "${n}"}`))
       else writeFileSync(join(directory, 'a.yaml'), namespace('one', `{n: "${n}"}`))
     })
-    await measure(`${n}${n}`, () => writer.applyAnnotations({ kind: 'Namespace', name: 'one' }, { n: `${n}` }, { owner: 'me' }))
+    await measure(`${n}${n}`, () =>
+      writer.applyAnnotations({ kind: 'Namespace', name: 'one' }, { n: `${n}` }, { owner: 'me' }),
+    )
   }
   ended.abort()
   await running
   tookMs.sort((a, b) => a - b)
-  process.stdout.write(`write to event: median ${tookMs[20]?.toFixed(1)} ms, worst ${tookMs.at(-1)?.toFixed(1)} ms\n`)
+  process.stdout.write(
+    `write to event: median ${tookMs[20]?.toFixed(1)} ms, worst ${tookMs.at(-1)?.toFixed(1)} ms\n`,
+  )
   expect(tookMs[20]).toBeLessThan(50)
   expect(getEventListeners(ended.signal, 'abort')).toHaveLength(0)
 })
@@ -172,9 +210,14 @@ test('watch() finds a change the kernel did not tell, after .ambient was removed
   await using reader = await open(50)
   await using writer = await open(50)
   await writer.applyAnnotations({ kind: 'Namespace', name: 'one' }, { a: '1' }, { owner: 'me' })
-  await vi.waitFor(async () => expect((await reader.list('Namespace'))[0]?.metadata.annotations).toEqual({ a: '1' }))
+  await vi.waitFor(async () =>
+    expect((await reader.list('Namespace'))[0]?.metadata.annotations).toEqual({ a: '1' }),
+  )
   rmSync(join(directory, '.ambient'), { recursive: true })
-  await vi.waitFor(async () => expect((await reader.list('Namespace'))[0]?.metadata.annotations).toEqual({}), 5_000)
+  await vi.waitFor(
+    async () => expect((await reader.list('Namespace'))[0]?.metadata.annotations).toEqual({}),
+    5_000,
+  )
   await vi.waitFor(async () => {
     await writer.applyAnnotations({ kind: 'Namespace', name: 'one' }, { a: '2' }, { owner: 'me' })
     expect((await reader.list('Namespace'))[0]?.metadata.annotations).toEqual({ a: '2' })

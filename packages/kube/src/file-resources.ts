@@ -56,12 +56,22 @@ const POLL_SHARE = 0.05
  */
 export class FileResources implements ResourceSource, ResourceWriter, AsyncDisposable {
   readonly #options: FileResourcesOptions
-  readonly #parts: { readonly entries: EntryFiles; readonly layers: LayerFiles; readonly identities: IdentityFiles }
+  readonly #parts: {
+    readonly entries: EntryFiles
+    readonly layers: LayerFiles
+    readonly identities: IdentityFiles
+  }
   readonly #table: ObjectTable
   readonly #writer: FileWriter
   readonly #ended = new AbortController()
   readonly #followers = new Map<ObjectChanges, KindName>()
-  readonly #noted: Noted = { entries: new Set(), layers: new Set(), identities: new Set(), timer: undefined, isComplete: true }
+  readonly #noted: Noted = {
+    entries: new Set(),
+    layers: new Set(),
+    identities: new Set(),
+    timer: undefined,
+    isComplete: true,
+  }
 
   private constructor(options: FileResourcesOptions) {
     const paths = writtenPaths(options.directory)
@@ -136,7 +146,11 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
     return this.#writer.applyAnnotations(ref, annotations, options)
   }
 
-  applyStatus(ref: ObjectRef, status: Readonly<Record<string, unknown>>, options: WriteOptions): Promise<void> {
+  applyStatus(
+    ref: ObjectRef,
+    status: Readonly<Record<string, unknown>>,
+    options: WriteOptions,
+  ): Promise<void> {
     return this.#writer.applyStatus(ref, status, options)
   }
 
@@ -149,7 +163,10 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
   }
 
   lease(name: string, request: LeaseRequest): Promise<LeaseAnswer> {
-    return takeFileLease({ paths: writtenPaths(this.#options.directory), clock: this.#options.clock, name }, request)
+    return takeFileLease(
+      { paths: writtenPaths(this.#options.directory), clock: this.#options.clock, name },
+      request,
+    )
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -164,9 +181,21 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
     const paths = writtenPaths(directory)
     const { entries, layers, identities } = this.#parts
     return [
-      new WatchedDirectory(directory, () => entries.names(), (name) => this.#note('entries', name)),
-      new WatchedDirectory(paths.layers, () => layers.names(), (name) => this.#note('layers', name)),
-      new WatchedDirectory(paths.identities, () => identities.names(), (name) => this.#note('identities', name)),
+      new WatchedDirectory(
+        directory,
+        () => entries.names(),
+        (name) => this.#note('entries', name),
+      ),
+      new WatchedDirectory(
+        paths.layers,
+        () => layers.names(),
+        (name) => this.#note('layers', name),
+      ),
+      new WatchedDirectory(
+        paths.identities,
+        () => identities.names(),
+        (name) => this.#note('identities', name),
+      ),
     ]
   }
 
@@ -216,7 +245,9 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
   async #recover(): Promise<void> {
     await this.#rescan()
     const { entries, layers } = this.#parts
-    this.#recompute(new Set([...entries.keys(), ...layers.keys(), ...[...this.#table.objects()].map(([key]) => key)]))
+    this.#recompute(
+      new Set([...entries.keys(), ...layers.keys(), ...[...this.#table.objects()].map(([key]) => key)]),
+    )
     this.#noted.isComplete = true
   }
 

@@ -47,7 +47,9 @@ export class FileWriter {
       const below = new Field(describeRef(ref), this.#deps.table.without(describeRef(ref), layer))
       const others = below.get('metadata').get('annotations').textMap()
       const wanted = Object.entries({ ...(mine?.uid === uid ? mine.value : {}), ...annotations })
-      const value = Object.fromEntries(wanted.filter(([name, text]) => text !== null || Object.hasOwn(others, name)))
+      const value = Object.fromEntries(
+        wanted.filter(([name, text]) => text !== null || Object.hasOwn(others, name)),
+      )
       if (Object.keys(value).length === 0) return this.#deps.layers.remove(layer)
       return this.#deps.layers.write({ ...layer, value, uid })
     })
@@ -62,7 +64,10 @@ export class FileWriter {
   async apply(object: Manifest, options: WriteOptions): Promise<void> {
     const ref = readRef(object)
     if (ref === undefined) {
-      throw new KubeError('OBJECT_INVALID', `Cannot apply ${object.kind}: ${object.apiVersion} has no such kind`)
+      throw new KubeError(
+        'OBJECT_INVALID',
+        `Cannot apply ${object.kind}: ${object.apiVersion} has no such kind`,
+      )
     }
     readObject(object, { uid: '-', creationTimestamp: '-', resourceVersion: '-', generation: 0 })
     const layer = layerRef('object', ref, options)
@@ -75,11 +80,17 @@ export class FileWriter {
     checkIncarnation(object, ref)
     const layer = layerRef('object', ref, options)
     if (this.#deps.layers.read(layer) === undefined) {
-      throw new KubeError('OBJECT_NOT_OWNED', `Cannot delete ${describeRef(ref)}: "${options.owner}" did not apply it`)
+      throw new KubeError(
+        'OBJECT_NOT_OWNED',
+        `Cannot delete ${describeRef(ref)}: "${options.owner}" did not apply it`,
+      )
     }
     const entry = this.#deps.entries.get(describeRef(ref))
     if (entry !== undefined) {
-      throw new KubeError('OBJECT_NOT_OWNED', `Cannot delete ${describeRef(ref)}: it is given by ${entry.file}, delete it there`)
+      throw new KubeError(
+        'OBJECT_NOT_OWNED',
+        `Cannot delete ${describeRef(ref)}: it is given by ${entry.file}, delete it there`,
+      )
     }
     await this.#change(layer, () => {
       for (const any of this.#deps.layers.of(describeRef(ref))) this.#deps.layers.remove(any)
@@ -90,7 +101,8 @@ export class FileWriter {
   async #find(ref: ObjectRef): Promise<KubeObject> {
     if (this.#deps.table.get(describeRef(ref)) === undefined) await this.#deps.refresh()
     const object = this.#deps.table.get(describeRef(ref))
-    if (object === undefined) throw new KubeError('OBJECT_NOT_FOUND', `Cannot write to ${describeRef(ref)}: there is none`)
+    if (object === undefined)
+      throw new KubeError('OBJECT_NOT_FOUND', `Cannot write to ${describeRef(ref)}: there is none`)
     checkIncarnation(object, ref)
     return object
   }
@@ -98,13 +110,18 @@ export class FileWriter {
   /** One writer at a time a layer, so that what two processes of one owner add does not get lost. */
   async #change(layer: LayerRef, write: () => ReadonlySet<string>): Promise<void> {
     const name = hash('sha1', layerFileName(layer))
-    this.#deps.onWritten(await withFileLock({ paths: this.#deps.paths, name, clock: this.#deps.clock }, write))
+    this.#deps.onWritten(
+      await withFileLock({ paths: this.#deps.paths, name, clock: this.#deps.clock }, write),
+    )
   }
 }
 
 function layerRef(part: Layer['part'], ref: ObjectRef, { owner }: WriteOptions): LayerRef {
   if (!/^[a-z0-9.-]{1,63}$/.test(owner)) {
-    throw new KubeError('OBJECT_INVALID', `Cannot write to ${describeRef(ref)}: owner must be 1 to 63 of a-z 0-9 . -: "${owner}"`)
+    throw new KubeError(
+      'OBJECT_INVALID',
+      `Cannot write to ${describeRef(ref)}: owner must be 1 to 63 of a-z 0-9 . -: "${owner}"`,
+    )
   }
   const { uid: _uid, ...target } = ref
   return { part, owner, ref: target }

@@ -74,7 +74,8 @@ export class IdentityFiles {
     const text = readTextIfThere(join(this.#paths.identities, file))
     if (text === undefined) return undefined
     const value: unknown = JSON.parse(text)
-    if (!isRecord(value) || typeof value['uid'] !== 'string' || typeof value['createdAt'] !== 'string') return undefined
+    if (!isRecord(value) || typeof value['uid'] !== 'string' || typeof value['createdAt'] !== 'string')
+      return undefined
     return { uid: value['uid'], createdAt: value['createdAt'] }
   }
 

@@ -1,5 +1,12 @@
 export { KubeError, kubeErrorCodes, type KubeErrorCode } from './kube-error.ts'
-export { apiVersionOf, isKindName, kindOf, type KindName, type ResourceKind, resourceKinds } from './resource-kinds.ts'
+export {
+  apiVersionOf,
+  isKindName,
+  kindOf,
+  type KindName,
+  type ResourceKind,
+  resourceKinds,
+} from './resource-kinds.ts'
 export { Field, isRecord, type UnknownRecord } from './field.ts'
 export {
   describeRef,
@@ -42,5 +49,10 @@ export type {
 export { KUBE_LIMITS } from './limits.ts'
 export { type FileProblem } from './entry-files.ts'
 export { FileResources, type FileResourcesOptions } from './file-resources.ts'
-export { type ResourceCheck, resourceChecks, type ResourceSetup, verifyResources } from './verify-resources.ts'
+export {
+  type ResourceCheck,
+  resourceChecks,
+  type ResourceSetup,
+  verifyResources,
+} from './verify-resources.ts'
 export { objectsFromYaml, toYaml } from './yaml-text.ts'

@@ -87,7 +87,8 @@ export function readRef(value: UnknownRecord): ObjectRef | undefined {
   if (!/^[A-Za-z0-9:._-]{1,253}$/.test(name)) throw metadata.get('name').invalid('is no name of an object')
   if (!resourceKinds[kind].namespaced) return { kind, name }
   const namespace = metadata.get('namespace').text() ?? 'default'
-  if (!/^[a-z0-9-]{1,63}$/.test(namespace)) throw metadata.get('namespace').invalid('is no name of a namespace')
+  if (!/^[a-z0-9-]{1,63}$/.test(namespace))
+    throw metadata.get('namespace').invalid('is no name of a namespace')
   return { kind, namespace, name }
 }
 
@@ -100,7 +101,10 @@ export function readRef(value: UnknownRecord): ObjectRef | undefined {
 export function readObject(value: UnknownRecord, identity?: ObjectIdentity): KubeObject {
   const ref = readRef(value)
   if (ref === undefined) {
-    throw new KubeError('OBJECT_INVALID', `Cannot read object: its kind is not in the table: ${JSON.stringify(value['kind'])}`)
+    throw new KubeError(
+      'OBJECT_INVALID',
+      `Cannot read object: its kind is not in the table: ${JSON.stringify(value['kind'])}`,
+    )
   }
   const top = new Field(describeRef(ref), value)
   return {
@@ -130,7 +134,8 @@ function readIdentity(metadata: Field, known: ObjectIdentity | undefined): Objec
   const creationTimestamp = metadata.get('creationTimestamp')
   return {
     uid: uid.text() ?? known?.uid ?? uid.requiredText(),
-    creationTimestamp: creationTimestamp.text() ?? known?.creationTimestamp ?? creationTimestamp.requiredText(),
+    creationTimestamp:
+      creationTimestamp.text() ?? known?.creationTimestamp ?? creationTimestamp.requiredText(),
     resourceVersion: known?.resourceVersion ?? metadata.get('resourceVersion').requiredText(),
     generation: known?.generation ?? metadata.get('generation').integer() ?? 0,
   }

@@ -5,8 +5,20 @@ type KubeLimit = 'lockWaitMs' | 'staleLockMs' | 'settleMs' | 'pollMs' | 'collect
 /** Every bound of this package; docs/limits.md is made from it. */
 export const KUBE_LIMITS: Readonly<Record<KubeLimit, LimitDefinition>> = defineLimits({
   lockWaitMs: { value: 3_000, unit: 'ms', whenHit: 'The write fails with LOCK_TIMEOUT' },
-  staleLockMs: { value: 1_000, unit: 'ms', whenHit: 'The lock is taken from its holder, which must have died' },
+  staleLockMs: {
+    value: 1_000,
+    unit: 'ms',
+    whenHit: 'The lock is taken from its holder, which must have died',
+  },
   settleMs: { value: 10, unit: 'ms', whenHit: 'The file counts as whole and is read' },
-  pollMs: { value: 2_000, unit: 'ms', whenHit: 'Every file is looked at again, in case the kernel told nothing' },
-  collectAgeMs: { value: 60_000, unit: 'ms', whenHit: 'What was written for an object that is gone is removed' },
+  pollMs: {
+    value: 2_000,
+    unit: 'ms',
+    whenHit: 'Every file is looked at again, in case the kernel told nothing',
+  },
+  collectAgeMs: {
+    value: 60_000,
+    unit: 'ms',
+    whenHit: 'What was written for an object that is gone is removed',
+  },
 })

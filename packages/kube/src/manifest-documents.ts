@@ -71,7 +71,10 @@ function objectsIn(value: unknown): readonly UnknownRecord[] {
   const document = new Field('document', value)
   const record = document.record()
   if (record['kind'] !== 'List') return [record]
-  return document.get('items').list().map((item) => item.record())
+  return document
+    .get('items')
+    .list()
+    .map((item) => item.record())
 }
 
 function parseValue(text: string, firstLine: number): unknown {

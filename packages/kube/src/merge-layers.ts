@@ -19,8 +19,13 @@ const PART_ORDER = { object: 0, annotations: 1, status: 2 } as const
  *
  * @returns undefined when there is no object: nothing in a user's file and none applied.
  */
-export function mergeLayers(base: UnknownRecord | undefined, layers: readonly Layer[]): UnknownRecord | undefined {
-  const ordered = layers.toSorted((a, b) => PART_ORDER[a.part] - PART_ORDER[b.part] || compareText(a.owner, b.owner))
+export function mergeLayers(
+  base: UnknownRecord | undefined,
+  layers: readonly Layer[],
+): UnknownRecord | undefined {
+  const ordered = layers.toSorted(
+    (a, b) => PART_ORDER[a.part] - PART_ORDER[b.part] || compareText(a.owner, b.owner),
+  )
   let merged = base
   for (const layer of ordered) {
     if (layer.part === 'object') merged = merged === undefined ? layer.value : mergeMaps(merged, layer.value)
@@ -37,7 +42,9 @@ function mergeMaps(below: UnknownRecord, above: UnknownRecord): UnknownRecord {
   const merged: Record<string, unknown> = { ...below }
   for (const [name, value] of Object.entries(above)) {
     if (value === null) delete merged[name]
-    else merged[name] = name === 'conditions' ? mergeConditions(merged[name], value) : mergeValues(merged[name], value)
+    else
+      merged[name] =
+        name === 'conditions' ? mergeConditions(merged[name], value) : mergeValues(merged[name], value)
   }
   return merged
 }

@@ -51,6 +51,7 @@ export class ObjectChanges {
     if (before !== undefined && !isSame) yield { type: 'deleted', object: before }
     if (now === undefined) return
     if (!isSame) yield { type: 'added', object: now }
-    else if (before.metadata.resourceVersion !== now.metadata.resourceVersion) yield { type: 'modified', object: now }
+    else if (before.metadata.resourceVersion !== now.metadata.resourceVersion)
+      yield { type: 'modified', object: now }
   }
 }

@@ -100,7 +100,10 @@ export class ObjectTable {
     if (gone === undefined) return
     this.#objects.delete(key)
     const { namespace, name, uid } = gone.metadata
-    this.#parts.identities.forget({ kind: gone.kind, name, ...(namespace === undefined ? {} : { namespace }) }, uid)
+    this.#parts.identities.forget(
+      { kind: gone.kind, name, ...(namespace === undefined ? {} : { namespace }) },
+      uid,
+    )
     for (const layer of this.#parts.layers.of(key)) if (isFor(layer, uid)) this.#parts.layers.remove(layer)
   }
 }

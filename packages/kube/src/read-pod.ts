@@ -57,7 +57,10 @@ function readPhase(field: Field): PodPhase {
 }
 
 function readPodIps(status: Field): readonly string[] {
-  const listed = status.get('podIPs').list().map((item) => item.get('ip').requiredText())
+  const listed = status
+    .get('podIPs')
+    .list()
+    .map((item) => item.get('ip').requiredText())
   const first = status.get('podIP').text()
   return listed.length === 0 && first !== undefined && first !== '' ? [first] : listed
 }
@@ -69,11 +72,14 @@ function isReadyCondition(condition: Field): boolean {
 function readContainer(field: Field): ContainerFacts {
   return {
     name: field.get('name').requiredText(),
-    ports: field.get('ports').list().map((port) => ({
-      name: port.get('name').text(),
-      port: readPort(port.get('containerPort')),
-      protocol: port.get('protocol').text() ?? 'TCP',
-    })),
+    ports: field
+      .get('ports')
+      .list()
+      .map((port) => ({
+        name: port.get('name').text(),
+        port: readPort(port.get('containerPort')),
+        protocol: port.get('protocol').text() ?? 'TCP',
+      })),
   }
 }
 

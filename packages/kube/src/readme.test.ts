@@ -15,11 +15,22 @@ test('the README’s example runs', async () => {
     '{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {nodeName: node-a}, status: {podIP: 10.1.0.7}}',
   )
   try {
-    await using resources = await FileResources.open({ directory, clock: systemClock, report: (problem) => problems.push(problem) })
-    const [pod] = await resources.list('Pod', { namespace: 'shop', fieldSelector: { 'spec.nodeName': 'node-a' } })
+    await using resources = await FileResources.open({
+      directory,
+      clock: systemClock,
+      report: (problem) => problems.push(problem),
+    })
+    const [pod] = await resources.list('Pod', {
+      namespace: 'shop',
+      fieldSelector: { 'spec.nodeName': 'node-a' },
+    })
     if (pod === undefined) expect.fail('there is a pod')
 
-    await resources.applyAnnotations(refOf(pod), { 'ambient.istio.io/redirection': 'enabled' }, { owner: 'istio-cni' })
+    await resources.applyAnnotations(
+      refOf(pod),
+      { 'ambient.istio.io/redirection': 'enabled' },
+      { owner: 'istio-cni' },
+    )
 
     for await (const event of resources.watch('Pod', ended.signal)) {
       if (event.type === 'synced') break

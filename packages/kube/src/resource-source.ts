@@ -88,8 +88,11 @@ export interface ResourceWriter {
 /** Whether `object` is among what `options` asks for. */
 export function matchesOptions(object: KubeObject, options: ListOptions): boolean {
   if (options.namespace !== undefined && object.metadata.namespace !== options.namespace) return false
-  if (options.labelSelector !== undefined && !selectsLabels(options.labelSelector, object.metadata.labels)) return false
-  return Object.entries(options.fieldSelector ?? {}).every(([path, wanted]) => textAt(object, path) === wanted)
+  if (options.labelSelector !== undefined && !selectsLabels(options.labelSelector, object.metadata.labels))
+    return false
+  return Object.entries(options.fieldSelector ?? {}).every(
+    ([path, wanted]) => textAt(object, path) === wanted,
+  )
 }
 
 function textAt(object: KubeObject, path: string): string | undefined {

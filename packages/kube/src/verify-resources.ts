@@ -27,12 +27,18 @@ export const resourceChecks: readonly ResourceCheck[] = [
   { name: 'watch() tells what is there, then synced, then each change', run: watchesChanges },
   { name: 'watch() tells an object that stops matching as deleted', run: watchesSelected },
   { name: 'watch() ends without an error when the signal aborts', run: endsWatches },
-  { name: 'watch() tells a new incarnation as deleted and added, with a new uid and no old annotations', run: tellsIncarnations },
+  {
+    name: 'watch() tells a new incarnation as deleted and added, with a new uid and no old annotations',
+    run: tellsIncarnations,
+  },
   { name: 'applyAnnotations() changes only what it names and takes away with null', run: appliesAnnotations },
   { name: 'applyAnnotations() refuses an object that is missing or replaced', run: refusesWrongTargets },
   { name: 'applyAnnotations() loses nothing when two processes write at once', run: keepsConcurrentWrites },
   { name: 'applyStatus() keeps the conditions of two owners apart', run: appliesStatus },
-  { name: 'apply() creates, replaces its own fields and leaves generation alone for metadata', run: appliesObjects },
+  {
+    name: 'apply() creates, replaces its own fields and leaves generation alone for metadata',
+    run: appliesObjects,
+  },
   { name: 'delete() removes what its owner applied and nothing else', run: deletesOwn },
   { name: 'lease() is held by one, renewed by it, and taken over when given up or expired', run: leases },
 ]
@@ -72,7 +78,10 @@ async function listsWhatIsThere({ first, put, namespace }: ResourceSetup): Promi
   notEqual(web?.metadata.resourceVersion, '')
   ok(!Number.isNaN(Date.parse(web?.metadata.creationTimestamp ?? '')))
   const labelSelector = { matchLabels: { app: 'db' }, matchExpressions: [] }
-  deepEqual((await first.list('Pod', { namespace, labelSelector })).map((object) => object.metadata.name), ['db'])
+  deepEqual(
+    (await first.list('Pod', { namespace, labelSelector })).map((object) => object.metadata.name),
+    ['db'],
+  )
   deepEqual(await first.list('Service', { namespace }), [])
 }
 
@@ -94,7 +103,10 @@ async function watchesSelected({ first, put, namespace }: ResourceSetup): Promis
   await put(pod(namespace, 'here', { node: 'node-a' }))
   await put(pod(namespace, 'there', { node: 'node-b' }))
   await waitForObject(first, namespace, 'there')
-  await using seen = record(first, 'Pod', { namespace, labelSelector: { matchLabels: { role: 'yes' }, matchExpressions: [] } })
+  await using seen = record(first, 'Pod', {
+    namespace,
+    labelSelector: { matchLabels: { role: 'yes' }, matchExpressions: [] },
+  })
   await using local = record(first, 'Pod', { namespace, fieldSelector: { 'spec.nodeName': 'node-a' } })
   await local.until('synced', () => local.texts().includes('synced'))
   deepEqual(local.texts(), ['added here', 'synced'])
@@ -152,7 +164,12 @@ async function refusesWrongTargets({ first, put, namespace }: ResourceSetup): Pr
   await put(pod(namespace, 'web'))
   await waitForObject(first, namespace, 'web')
   const gone = { kind: 'Pod', namespace, name: 'gone' } as const
-  const replaced = { kind: 'Pod', namespace, name: 'web', uid: '00000000-0000-4000-8000-000000000000' } as const
+  const replaced = {
+    kind: 'Pod',
+    namespace,
+    name: 'web',
+    uid: '00000000-0000-4000-8000-000000000000',
+  } as const
   await rejects(first.applyAnnotations(gone, { a: '1' }, OWNER), { code: 'OBJECT_NOT_FOUND' })
   await rejects(first.applyStatus(gone, {}, OWNER), { code: 'OBJECT_NOT_FOUND' })
   await rejects(first.applyAnnotations(replaced, { a: '1' }, OWNER), { code: 'OBJECT_REPLACED' })
@@ -209,7 +226,10 @@ async function deletesOwn({ first, second, put, namespace }: ResourceSetup): Pro
   const ref = { kind: 'Service', namespace, name: 'shop' } as const
   await first.apply(service(namespace, 'shop', { ports: [{ name: 'http', port: 80 }] }), OWNER)
   await put(pod(namespace, 'web'))
-  await Promise.all([waitForObject(second, namespace, 'shop', 'Service'), waitForObject(first, namespace, 'web')])
+  await Promise.all([
+    waitForObject(second, namespace, 'shop', 'Service'),
+    waitForObject(first, namespace, 'web'),
+  ])
   await rejects(first.delete(ref, OTHER), { code: 'OBJECT_NOT_OWNED' })
   await rejects(first.delete({ kind: 'Pod', namespace, name: 'web' }, OWNER), { code: 'OBJECT_NOT_OWNED' })
   await first.delete(ref, OWNER)
@@ -245,11 +265,15 @@ function record(source: ResourceSource, kind: KindName, options: ListOptions): R
     for await (const event of source.watch(kind, ended.signal, options)) events.push(event)
   })()
   const texts = (): readonly string[] =>
-    events.map((event) => (event.type === 'synced' ? 'synced' : `${event.type} ${event.object.metadata.name}`))
+    events.map((event) =>
+      event.type === 'synced' ? 'synced' : `${event.type} ${event.object.metadata.name}`,
+    )
   return {
     texts,
     until: async (what, isThere) => {
-      await waitFor(`${what} (seen: ${texts().join(', ')})`, () => Promise.resolve(isThere(events) || undefined))
+      await waitFor(`${what} (seen: ${texts().join(', ')})`, () =>
+        Promise.resolve(isThere(events) || undefined),
+      )
     },
     [Symbol.asyncDispose]: async () => {
       ended.abort()
@@ -285,7 +309,11 @@ interface PodOptions {
   readonly node?: string
 }
 
-function pod(namespace: string, name: string, { labels = {}, annotations = {}, node }: PodOptions = {}): Manifest {
+function pod(
+  namespace: string,
+  name: string,
+  { labels = {}, annotations = {}, node }: PodOptions = {},
+): Manifest {
   const containers = [{ name: 'app', image: 'app' }]
   const spec = { ...(node === undefined ? {} : { nodeName: node }), containers }
   return { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name, labels, annotations }, spec }

@@ -10,7 +10,9 @@ test('serveHttp() answers by path, and with 500 only for the route that fails', 
     '/tree/': ({ path }: HttpRequest) => ({ status: 200, body: path }),
     '/bad': () => Promise.reject(new Error('broken')),
   }
-  await using endpoint = await serveHttp({ address: '127.0.0.1', port: 0 }, routes, (cause) => faults.push(cause))
+  await using endpoint = await serveHttp({ address: '127.0.0.1', port: 0 }, routes, (cause) =>
+    faults.push(cause),
+  )
   const get = async (path: string, method = 'GET'): Promise<string> => {
     const response = await fetch(`http://127.0.0.1:${endpoint.port}${path}`, { method })
     return `${response.status} ${await response.text()}`.trim()
@@ -38,10 +40,28 @@ const routes = monitoringRoutes({
 
 test.each([
   { name: 'a dump to this machine', request: local, status: 200, body: '{\n  "addresses": []\n}\n' },
-  { name: 'the list of dumps', request: { ...local, path: '/debug/list' }, status: 200, body: '[\n  "/debug/ambientz"\n]\n' },
-  { name: 'nothing under a name that is none', request: { ...local, path: '/debug/constructor' }, status: 404, body: 'no dump "constructor"; see /debug/list\n' },
-  { name: 'a dump to the root namespace', request: { ...local, isLoopback: false, authorization: 'istio-system' }, status: 200 },
-  { name: 'no dump to another namespace', request: { ...local, isLoopback: false, authorization: 'shop' }, status: 403 },
+  {
+    name: 'the list of dumps',
+    request: { ...local, path: '/debug/list' },
+    status: 200,
+    body: '[\n  "/debug/ambientz"\n]\n',
+  },
+  {
+    name: 'nothing under a name that is none',
+    request: { ...local, path: '/debug/constructor' },
+    status: 404,
+    body: 'no dump "constructor"; see /debug/list\n',
+  },
+  {
+    name: 'a dump to the root namespace',
+    request: { ...local, isLoopback: false, authorization: 'istio-system' },
+    status: 200,
+  },
+  {
+    name: 'no dump to another namespace',
+    request: { ...local, isLoopback: false, authorization: 'shop' },
+    status: 403,
+  },
   { name: 'no dump to a caller without token', request: { ...local, isLoopback: false }, status: 401 },
 ])('monitoringRoutes() gives $name', async ({ request, status, body }) => {
   const answer = await routes['/debug/']?.(request)

@@ -34,10 +34,13 @@ export async function serveHttp(
   routes: Readonly<Record<string, HttpRoute>>,
   onFault: (cause: unknown) => void,
 ): Promise<HttpEndpoint> {
-  const server = createServer({ keepAliveTimeout: IDLE_MS, requestTimeout: REQUEST_MS }, (message, response) => {
-    message.resume()
-    void answer(message, routes, onFault).then((found) => send(response, found))
-  })
+  const server = createServer(
+    { keepAliveTimeout: IDLE_MS, requestTimeout: REQUEST_MS },
+    (message, response) => {
+      message.resume()
+      void answer(message, routes, onFault).then((found) => send(response, found))
+    },
+  )
   server.maxConnections = MAX_CONNECTIONS
   server.listen(at.port, at.address)
   await once(server, 'listening')

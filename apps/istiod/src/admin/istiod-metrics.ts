@@ -45,8 +45,10 @@ export class IstiodMetrics {
         this.#clients += event.kind === 'connected' ? 1 : -1
         return this.#metrics.set('pilot_xds', this.#clients, ['delta'])
       case 'request':
-        if (event.outcome === 'nack') this.#metrics.add('pilot_total_xds_rejects', 1, [shortName(event.typeUrl)])
-        if (event.outcome === 'stale') this.#metrics.add('pilot_xds_expired_nonce', 1, [shortName(event.typeUrl)])
+        if (event.outcome === 'nack')
+          this.#metrics.add('pilot_total_xds_rejects', 1, [shortName(event.typeUrl)])
+        if (event.outcome === 'stale')
+          this.#metrics.add('pilot_xds_expired_nonce', 1, [shortName(event.typeUrl)])
         return
       case 'push':
         return this.#onPush(event.typeUrl, event.bytes)
@@ -85,7 +87,10 @@ export class IstiodMetrics {
     this.#metrics.add('pilot_xds_pushes', 1, [type])
     this.#metrics.observe('pilot_xds_config_size_bytes', bytes, [type])
     if (this.#changedAtMs === undefined) return
-    this.#metrics.observe('pilot_proxy_convergence_time', (this.#clock.monotonicMs() - this.#changedAtMs) / 1000)
+    this.#metrics.observe(
+      'pilot_proxy_convergence_time',
+      (this.#clock.monotonicMs() - this.#changedAtMs) / 1000,
+    )
   }
 }
 

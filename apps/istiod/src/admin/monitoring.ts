@@ -16,7 +16,8 @@ export function monitoringRoutes(deps: MonitoringDeps): Readonly<Record<string, 
   return {
     '/metrics': async () => ({ status: 200, ...(await deps.metrics()) }),
     '/version': () => ({ status: 200, body: `${deps.version}\n` }),
-    '/debug/': async (request) => (await refuse(request, deps)) ?? dump(request.path.slice('/debug/'.length), deps),
+    '/debug/': async (request) =>
+      (await refuse(request, deps)) ?? dump(request.path.slice('/debug/'.length), deps),
   }
 }
 

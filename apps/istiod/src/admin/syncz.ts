@@ -11,7 +11,10 @@ export function synczEntry(connection: XdsConnection, clusterId: string): object
     address: peer,
     connected_at: new Date(connectedAtMs).toISOString(),
     resources: Object.fromEntries(
-      Object.entries(types).map(([type, { sent, acked, lastError }]) => [type, { sent, acked, last_error: lastError ?? '' }]),
+      Object.entries(types).map(([type, { sent, acked, lastError }]) => [
+        type,
+        { sent, acked, last_error: lastError ?? '' },
+      ]),
     ),
   }
 }

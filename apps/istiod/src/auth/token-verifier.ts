@@ -41,8 +41,10 @@ export class TokenVerifier {
    */
   async verify(header: string | undefined): Promise<Caller> {
     const token = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1]
-    if (token === undefined) throw new AuthError('TOKEN_MISSING', 'Cannot authenticate: there is no bearer token')
-    if (token.length > MAX_TOKEN_CHARS) throw new AuthError('TOKEN_INVALID', 'Cannot authenticate: the token is too long')
+    if (token === undefined)
+      throw new AuthError('TOKEN_MISSING', 'Cannot authenticate: there is no bearer token')
+    if (token.length > MAX_TOKEN_CHARS)
+      throw new AuthError('TOKEN_INVALID', 'Cannot authenticate: the token is too long')
     this.#reload()
     try {
       const { payload } = await jwtVerify(token, this.#keys.set, {
@@ -78,7 +80,10 @@ function readKeySet(path: string): KeySet {
     if (!isRecord(value) || !isKeyList(value['keys'])) throw new Error('it holds no JSON Web Key Set')
     return createLocalJWKSet({ keys: value['keys'] })
   } catch (cause) {
-    throw new Error(`Cannot read key set ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new Error(
+      `Cannot read key set ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
   }
 }
 
@@ -98,7 +103,10 @@ function readCaller(payload: JWTPayload, trustDomain: string): Caller {
     /^system:serviceaccount:([^:]+):([^:]+)$/.exec(payload.sub ?? '') ?? refuse('sub', payload.sub)
   const claims = new Field('token', payload).get('kubernetes.io')
   if (claims.isAbsent) refuse('kubernetes.io', undefined)
-  const claimed = { namespace: claims.get('namespace').text(), account: claims.get('serviceaccount').get('name').text() }
+  const claimed = {
+    namespace: claims.get('namespace').text(),
+    account: claims.get('serviceaccount').get('name').text(),
+  }
   if (claimed.namespace !== namespace) refuse('kubernetes.io.namespace', claimed.namespace)
   if (claimed.account !== serviceAccount) refuse('kubernetes.io.serviceaccount.name', claimed.account)
   const id: SpiffeId = spiffeId({ trustDomain, namespace, serviceAccount })
@@ -113,5 +121,7 @@ function readCaller(payload: JWTPayload, trustDomain: string): Caller {
 }
 
 function refuse(claim: string, value: unknown): never {
-  throw new Error(`the claim ${claim} is not that of a pod's service account: ${JSON.stringify(value) ?? 'absent'}`)
+  throw new Error(
+    `the claim ${claim} is not that of a pod's service account: ${JSON.stringify(value) ?? 'absent'}`,
+  )
 }

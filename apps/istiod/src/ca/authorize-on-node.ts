@@ -32,20 +32,35 @@ export function authorizeOnNode(caller: Caller, requested: SpiffeId, deps: NodeA
   }
   const { trustDomain, namespace, serviceAccount } = spiffeParts(requested)
   if (trustDomain !== deps.trustDomain) {
-    throw refusal('IDENTITY_NOT_ON_NODE', caller, requested, `this mesh's trust domain is ${deps.trustDomain}`)
+    throw refusal(
+      'IDENTITY_NOT_ON_NODE',
+      caller,
+      requested,
+      `this mesh's trust domain is ${deps.trustDomain}`,
+    )
   }
   const pod = deps.pods.get(`${caller.namespace}/${caller.pod.name}`)
   if (pod === undefined || pod.uid !== caller.pod.uid || pod.serviceAccount !== caller.serviceAccount) {
     throw refusal('CALLER_NOT_FOUND', caller, requested, 'no pod of that name, UID and account is known')
   }
   if (pod.node === '' || (caller.node !== undefined && caller.node !== pod.node)) {
-    throw refusal('CALLER_NOT_FOUND', caller, requested, `its pod is on node "${pod.node}", its token for "${caller.node ?? ''}"`)
+    throw refusal(
+      'CALLER_NOT_FOUND',
+      caller,
+      requested,
+      `its pod is on node "${pod.node}", its token for "${caller.node ?? ''}"`,
+    )
   }
-  if (deps.podsByAccountAndNode.find(accountAndNode({ namespace, serviceAccount, node: pod.node })).length === 0) {
+  if (
+    deps.podsByAccountAndNode.find(accountAndNode({ namespace, serviceAccount, node: pod.node })).length === 0
+  ) {
     throw refusal('IDENTITY_NOT_ON_NODE', caller, requested, `no pod on node ${pod.node} runs with it`)
   }
 }
 
 function refusal(code: NodeRefusalCode, caller: Caller, requested: SpiffeId, why: string): NodeRefusal {
-  return new NodeRefusal(code, `Cannot issue ${requested} to pod ${caller.namespace}/${caller.pod.name}: ${why}`)
+  return new NodeRefusal(
+    code,
+    `Cannot issue ${requested} to pod ${caller.namespace}/${caller.pod.name}: ${why}`,
+  )
 }

@@ -8,14 +8,20 @@ import { AuthError, type Caller } from '../auth/caller.ts'
 import { meshState } from '../translate/mesh-state.ts'
 import { decideCertificate } from './decide-certificate.ts'
 
-const mesh = { clusterId: 'Kubernetes', trustDomain: 'cluster.local', rootNamespace: 'istio-system', domainSuffix: 'cluster.local' }
+const mesh = {
+  clusterId: 'Kubernetes',
+  trustDomain: 'cluster.local',
+  rootNamespace: 'istio-system',
+  domainSuffix: 'cluster.local',
+}
 const state = meshState(mesh, ({ cause }) => expect.fail(String(cause)))
 const [ztunnelPod, webPod] = objectsFromYaml(`
 {apiVersion: v1, kind: Pod, metadata: {namespace: istio-system, name: zt, uid: u}, spec: {nodeName: n, serviceAccountName: ztunnel}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: web}, spec: {nodeName: n, serviceAccountName: web}}`)
 state.graph.transaction(() => {
-  for (const pod of [ztunnelPod, webPod]) if (pod !== undefined) state.inputs.get('Pod')?.set(objectKey(pod.metadata), pod)
+  for (const pod of [ztunnelPod, webPod])
+    if (pod !== undefined) state.inputs.get('Pod')?.set(objectKey(pod.metadata), pod)
 })
 const caller: Caller = {
   id: spiffeId({ trustDomain: 'cluster.local', namespace: 'istio-system', serviceAccount: 'ztunnel' }),
@@ -26,7 +32,9 @@ const caller: Caller = {
 }
 
 function verify(given: string | undefined): Promise<Caller> {
-  return given === 'Bearer good' ? Promise.resolve(caller) : Promise.reject(new AuthError('TOKEN_INVALID', 'bad token'))
+  return given === 'Bearer good'
+    ? Promise.resolve(caller)
+    : Promise.reject(new AuthError('TOKEN_INVALID', 'bad token'))
 }
 
 function decide(impersonated: string | undefined, header = 'Bearer good'): Promise<unknown> {
@@ -37,8 +45,19 @@ function decide(impersonated: string | undefined, header = 'Bearer good'): Promi
     { metadata, peer: 'ipv4:10.0.0.1:5', impersonated },
     {
       verifier: { verify },
-      nodes: { trustedAccounts: ['istio-system/ztunnel'], trustDomain: 'cluster.local', pods: state.pods, podsByAccountAndNode: state.podsByAccountAndNode },
-      logger: createLogger({ format: 'plain', level: LevelFilter.parse('info'), write: (line) => void lines.push(line), clock: systemClock, scope: 'ca' }),
+      nodes: {
+        trustedAccounts: ['istio-system/ztunnel'],
+        trustDomain: 'cluster.local',
+        pods: state.pods,
+        podsByAccountAndNode: state.podsByAccountAndNode,
+      },
+      logger: createLogger({
+        format: 'plain',
+        level: LevelFilter.parse('info'),
+        write: (line) => void lines.push(line),
+        clock: systemClock,
+        scope: 'ca',
+      }),
     },
   )
 }
@@ -48,15 +67,27 @@ const lines: string[] = []
 test.each([
   { name: 'issues the caller’s own identity', impersonated: undefined, id: caller.id },
   { name: 'takes an empty impersonation as none', impersonated: '', id: caller.id },
-  { name: 'issues an identity of the caller’s node', impersonated: 'spiffe://cluster.local/ns/shop/sa/web', id: 'spiffe://cluster.local/ns/shop/sa/web' },
+  {
+    name: 'issues an identity of the caller’s node',
+    impersonated: 'spiffe://cluster.local/ns/shop/sa/web',
+    id: 'spiffe://cluster.local/ns/shop/sa/web',
+  },
 ])('decideCertificate() $name', async ({ impersonated, id }) => {
   await expect(decide(impersonated)).resolves.toEqual({ kind: 'issue', id })
   expect(lines).toEqual([])
 })
 
 test.each([
-  { name: 'an identity that is nowhere on the node', impersonated: 'spiffe://cluster.local/ns/shop/sa/db', reason: 'IDENTITY_NOT_ON_NODE' },
-  { name: 'an identity that is none', impersonated: 'spiffe://cluster.local/ns/shop/sa/web/more', reason: 'IDENTITY_INVALID' },
+  {
+    name: 'an identity that is nowhere on the node',
+    impersonated: 'spiffe://cluster.local/ns/shop/sa/db',
+    reason: 'IDENTITY_NOT_ON_NODE',
+  },
+  {
+    name: 'an identity that is none',
+    impersonated: 'spiffe://cluster.local/ns/shop/sa/web/more',
+    reason: 'IDENTITY_INVALID',
+  },
   { name: 'a token that is refused', impersonated: undefined, header: 'Bearer bad', reason: 'TOKEN_INVALID' },
 ])('decideCertificate() refuses $name, and logs why', async ({ impersonated, header, reason }) => {
   await expect(decide(impersonated, header)).resolves.toEqual({ kind: 'refuse' })

@@ -4,13 +4,21 @@ import { expect, test } from 'vitest'
 import { type MeshState, meshState } from '../translate/mesh-state.ts'
 import { publishResources } from './publish-resources.ts'
 
-const options = { clusterId: 'Kubernetes', trustDomain: 'cluster.local', rootNamespace: 'istio-system', domainSuffix: 'cluster.local' }
-const pod = '{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, status: {phase: Running, podIP: 10.0.0.1}}'
-const policy = '{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: p, namespace: shop}, spec: {selector: {matchLabels: {app: web}}}}'
+const options = {
+  clusterId: 'Kubernetes',
+  trustDomain: 'cluster.local',
+  rootNamespace: 'istio-system',
+  domainSuffix: 'cluster.local',
+}
+const pod =
+  '{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, status: {phase: Running, podIP: 10.0.0.1}}'
+const policy =
+  '{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: p, namespace: shop}, spec: {selector: {matchLabels: {app: web}}}}'
 
 function change(state: MeshState, how: 'set' | 'delete', ...texts: readonly string[]): void {
   state.graph.transaction(() => {
-    for (const object of objectsFromYaml(texts.join('\n---\n'))) state.inputs.get(object.kind)?.[how](objectKey(object.metadata), object)
+    for (const object of objectsFromYaml(texts.join('\n---\n')))
+      state.inputs.get(object.kind)?.[how](objectKey(object.metadata), object)
   })
 }
 
@@ -19,7 +27,9 @@ test('publishResources() sends a policy before the workload that names it and ta
   const { addresses, policies, views } = publishResources(state)
   const order: string[] = []
   for (const view of views) {
-    view.onChange((names) => order.push(...[...names].map((name) => `${view.get(name) === undefined ? 'removed' : 'sent'} ${name}`)))
+    view.onChange((names) =>
+      order.push(...[...names].map((name) => `${view.get(name) === undefined ? 'removed' : 'sent'} ${name}`)),
+    )
   }
   change(state, 'set', pod, policy)
   expect(order).toEqual(['sent shop/p', 'sent Kubernetes//Pod/shop/web'])

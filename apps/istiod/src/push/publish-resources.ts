@@ -40,7 +40,8 @@ export function publishResources(state: MeshState): PublishedResources {
   )
   encodedPolicies.onChange((changes) => {
     policies.apply(upserts(changes), [])
-    if (removed(changes).length > 0) setImmediate(() => policies.apply([], gone(encodedPolicies, removed(changes))))
+    if (removed(changes).length > 0)
+      setImmediate(() => policies.apply([], gone(encodedPolicies, removed(changes))))
   })
   encodedAddresses.onChange((changes) => addresses.apply(upserts(changes), removed(changes)))
   return { addresses, policies, views: [policies, addresses] }

@@ -31,9 +31,12 @@ function translate(input: string): string {
     rootNamespace: 'istio-system',
     domainSuffix: 'cluster.local',
   }
-  const state = meshState(options, ({ cause }) => faults.push(cause instanceof Error ? cause.message : String(cause)))
+  const state = meshState(options, ({ cause }) =>
+    faults.push(cause instanceof Error ? cause.message : String(cause)),
+  )
   state.graph.transaction(() => {
-    for (const object of objectsFromYaml(input)) state.inputs.get(object.kind)?.set(objectKey(object.metadata), object)
+    for (const object of objectsFromYaml(input))
+      state.inputs.get(object.kind)?.set(objectKey(object.metadata), object)
   })
   return toYaml({
     addresses: sorted(state.addresses.entries()).map(withoutDefaults),

@@ -5,7 +5,12 @@ import { expect, test } from 'vitest'
 import { publishResources } from '../push/publish-resources.ts'
 import { type MeshState, meshState } from './mesh-state.ts'
 
-const options = { clusterId: 'Kubernetes', trustDomain: 'cluster.local', rootNamespace: 'istio-system', domainSuffix: 'cluster.local' }
+const options = {
+  clusterId: 'Kubernetes',
+  trustDomain: 'cluster.local',
+  rootNamespace: 'istio-system',
+  domainSuffix: 'cluster.local',
+}
 
 function put(state: MeshState, changed: readonly KubeObject[]): void {
   state.graph.transaction(() => {
@@ -21,10 +26,22 @@ function objects(version: string, ...texts: readonly string[]): readonly KubeObj
   }))
 }
 
-function pod(namespace: string, name: string, of: { app: string; node: string; ip: string; ready?: boolean; account?: string }): string {
-  const status = { phase: 'Running', podIP: of.ip, conditions: [{ type: 'Ready', status: of.ready === false ? 'False' : 'True' }] }
+function pod(
+  namespace: string,
+  name: string,
+  of: { app: string; node: string; ip: string; ready?: boolean; account?: string },
+): string {
+  const status = {
+    phase: 'Running',
+    podIP: of.ip,
+    conditions: [{ type: 'Ready', status: of.ready === false ? 'False' : 'True' }],
+  }
   const metadata = { namespace, name, labels: { app: of.app, tier: 'web', version: 'v1', team: 'a' } }
-  const spec = { nodeName: of.node, serviceAccountName: of.account ?? 'default', containers: [{ name: 'app' }] }
+  const spec = {
+    nodeName: of.node,
+    serviceAccountName: of.account ?? 'default',
+    containers: [{ name: 'app' }],
+  }
   return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status })
 }
 
@@ -35,7 +52,12 @@ function service(namespace: string, name: string, app: string, port = 80): strin
 
 function policy(namespace: string, name: string, app: string, from = 'a'): string {
   const spec = { selector: { matchLabels: { app } }, rules: [{ from: [{ source: { namespaces: [from] } }] }] }
-  return JSON.stringify({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: { namespace, name }, spec })
+  return JSON.stringify({
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { namespace, name },
+    spec,
+  })
 }
 
 function contents(collection: Collection<unknown>): unknown {
@@ -49,9 +71,16 @@ test('meshState() with 10,000 pods evaluates at most 20 derived entries for one 
   for (let n = 0; n < 100; n++) texts.push(`{apiVersion: v1, kind: Node, metadata: {name: node-${n}}}`)
   for (let s = 0; s < 1_000; s++) texts.push(service(`ns-${s % 20}`, `svc-${s}`, `app-${s}`))
   for (let s = 0; s < 200; s++) texts.push(policy(`ns-${s % 20}`, `policy-${s}`, `app-${s}`))
-  texts.push('{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default, namespace: istio-system}, spec: {mtls: {mode: STRICT}}}')
+  texts.push(
+    '{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default, namespace: istio-system}, spec: {mtls: {mode: STRICT}}}',
+  )
   const at = (p: number, ready: boolean): string =>
-    pod(`ns-${p % 20}`, `pod-${p}`, { app: `app-${p % 1_000}`, node: `node-${p % 100}`, ip: `10.${p >> 8}.${p & 255}.1`, ready })
+    pod(`ns-${p % 20}`, `pod-${p}`, {
+      app: `app-${p % 1_000}`,
+      node: `node-${p % 100}`,
+      ip: `10.${p >> 8}.${p & 255}.1`,
+      ready,
+    })
   for (let p = 0; p < 10_000; p++) texts.push(at(p, true))
   put(state, objects('1', ...texts))
   expect([state.addresses.size, addresses.size]).toEqual([11_000, 11_000])
@@ -70,7 +99,9 @@ test('meshState() with 10,000 pods evaluates at most 20 derived entries for one 
   const costs = {
     'a pod becomes unready': cost(at(123, false)),
     'a pod comes': cost(pod('ns-3', 'new', { app: 'app-123', node: 'node-1', ip: '10.200.0.1' })),
-    'a pod moves to another app': cost(pod('ns-3', 'pod-123', { app: 'app-143', node: 'node-23', ip: '10.0.123.1' })),
+    'a pod moves to another app': cost(
+      pod('ns-3', 'pod-123', { app: 'app-143', node: 'node-23', ip: '10.0.123.1' }),
+    ),
     'a service of 11 pods changes its port': cost(service('ns-3', 'svc-123', 'app-123', 81)),
     'a policy of 11 pods changes what it says': cost(policy('ns-3', 'policy-123', 'app-123', 'b')),
   }
@@ -85,35 +116,69 @@ test('meshState() with 10,000 pods evaluates at most 20 derived entries for one 
 test('meshState() keeps the last good form of a policy and of a pod that cannot be understood any more', () => {
   const faults: string[] = []
   const state = meshState(options, ({ cause }) => faults.push(String(cause)))
-  put(state, objects('1', policy('shop', 'p', 'web'), pod('shop', 'web', { app: 'web', node: 'n', ip: '10.0.0.1' })))
+  put(
+    state,
+    objects('1', policy('shop', 'p', 'web'), pod('shop', 'web', { app: 'web', node: 'n', ip: '10.0.0.1' })),
+  )
   const before = [contents(state.policies), contents(state.addresses)]
   const bad = policy('shop', 'p', 'web').replace('"namespaces"', '"namespace"')
   put(state, objects('2', bad, pod('shop', 'web', { app: 'web', node: 'n', ip: 'nonsense' })))
   expect([contents(state.policies), contents(state.addresses)]).toEqual(before)
   expect(faults).toHaveLength(2)
   expect(state.graph.faults).toHaveLength(2)
-  put(state, objects('3', policy('shop', 'p', 'web'), pod('shop', 'web', { app: 'web', node: 'n', ip: '10.0.0.2' })))
+  put(
+    state,
+    objects('3', policy('shop', 'p', 'web'), pod('shop', 'web', { app: 'web', node: 'n', ip: '10.0.0.2' })),
+  )
   expect(state.graph.faults).toEqual([])
 })
 
 test('meshState() gives after any edits what it gives from scratch (property)', () => {
   const small = fc.nat(2)
   const text = fc.oneof(
-    fc.tuple(small, small, small, fc.boolean()).map(([n, app, node, ready]) =>
-      pod('shop', `p${n}`, { app: `a${app}`, node: `n${node}`, ip: `10.0.0.${n + 1}`, ready })),
+    fc
+      .tuple(small, small, small, fc.boolean())
+      .map(([n, app, node, ready]) =>
+        pod('shop', `p${n}`, { app: `a${app}`, node: `n${node}`, ip: `10.0.0.${n + 1}`, ready }),
+      ),
     fc.tuple(small, small, small).map(([n, app, port]) => service('shop', `s${n}`, `a${app}`, 80 + port)),
-    fc.tuple(small, small, fc.constantFrom('shop', 'istio-system')).map(([n, app, ns]) => policy(ns, `p${n}`, `a${app}`)),
-    fc.tuple(small, fc.constantFrom('shop', 'istio-system'), fc.constantFrom('STRICT', 'PERMISSIVE', 'UNSET'), fc.boolean()).map(
-      ([n, namespace, mode, selects]) =>
+    fc
+      .tuple(small, small, fc.constantFrom('shop', 'istio-system'))
+      .map(([n, app, ns]) => policy(ns, `p${n}`, `a${app}`)),
+    fc
+      .tuple(
+        small,
+        fc.constantFrom('shop', 'istio-system'),
+        fc.constantFrom('STRICT', 'PERMISSIVE', 'UNSET'),
+        fc.boolean(),
+      )
+      .map(([n, namespace, mode, selects]) =>
         JSON.stringify({
           apiVersion: 'security.istio.io/v1',
           kind: 'PeerAuthentication',
           metadata: { namespace, name: `m${n}`, creationTimestamp: `2026-01-0${n + 1}T00:00:00Z` },
-          spec: { mtls: { mode }, ...(selects ? { selector: { matchLabels: { app: `a${n}` } }, portLevelMtls: { 80: { mode: 'STRICT' } } } : {}) },
-        })),
+          spec: {
+            mtls: { mode },
+            ...(selects
+              ? { selector: { matchLabels: { app: `a${n}` } }, portLevelMtls: { 80: { mode: 'STRICT' } } }
+              : {}),
+          },
+        }),
+      ),
     fc.tuple(small, small).map(([n, zone]) =>
-      JSON.stringify({ apiVersion: 'v1', kind: 'Node', metadata: { name: `n${n}`, labels: { 'topology.kubernetes.io/zone': `z${zone}` } } })),
-    small.map((n) => JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'istio-system', labels: { 'topology.istio.io/network': `net${n}` } } })),
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name: `n${n}`, labels: { 'topology.kubernetes.io/zone': `z${zone}` } },
+      }),
+    ),
+    small.map((n) =>
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: { name: 'istio-system', labels: { 'topology.istio.io/network': `net${n}` } },
+      }),
+    ),
   )
   const edit = fc.record({ text, isRemoval: fc.boolean() })
   fc.assert(
@@ -122,10 +187,16 @@ test('meshState() gives after any edits what it gives from scratch (property)', 
       for (const [n, { text: changed, isRemoval }] of edits.entries()) {
         const all = objects(String(n), changed)
         if (!isRemoval) put(state, all)
-        else state.graph.transaction(() => all.forEach((one) => state.inputs.get(one.kind)?.delete(objectKey(one.metadata))))
+        else
+          state.graph.transaction(() =>
+            all.forEach((one) => state.inputs.get(one.kind)?.delete(objectKey(one.metadata))),
+          )
       }
       const scratch = meshState(options, ({ cause }) => expect.fail(String(cause)))
-      put(scratch, [...state.inputs.values()].flatMap((input) => [...input.entries()].map(([, object]) => object)))
+      put(
+        scratch,
+        [...state.inputs.values()].flatMap((input) => [...input.entries()].map(([, object]) => object)),
+      )
       expect(contents(state.addresses)).toEqual(contents(scratch.addresses))
       expect(contents(state.policies)).toEqual(contents(scratch.policies))
     }),

@@ -1,4 +1,11 @@
-import { type Collection, CollectionGraph, type CollectionIndex, type Fault, type Fetch, type InputCollection } from '@ambient/collections'
+import {
+  type Collection,
+  CollectionGraph,
+  type CollectionIndex,
+  type Fault,
+  type Fetch,
+  type InputCollection,
+} from '@ambient/collections'
 import type { KindName, KubeObject } from '@ambient/kube'
 import { type Address, addressName, type Locality, type PortMapping } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
@@ -61,14 +68,18 @@ interface ServiceParts {
 /** @param onFault Told of each object that cannot be used; see `CollectionGraph` for what stays in force. */
 export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): MeshState {
   const graph = new CollectionGraph(onFault)
-  const inputs = new Map(watchedKinds.map((kind) => [kind, graph.input<KubeObject>(kind, { equal: isSameVersion })]))
+  const inputs = new Map(
+    watchedKinds.map((kind) => [kind, graph.input<KubeObject>(kind, { equal: isSameVersion })]),
+  )
   const input = (kind: KindName): InputCollection<KubeObject> => {
     const found = inputs.get(kind)
     if (found === undefined) throw new Error(`${kind} is not among the watched kinds`)
     return found
   }
   const networks = graph.derive('networks', input('Namespace'), (namespace) =>
-    namespace.metadata.name === mesh.rootNamespace ? namespace.metadata.labels['topology.istio.io/network'] : undefined,
+    namespace.metadata.name === mesh.rootNamespace
+      ? namespace.metadata.labels['topology.istio.io/network']
+      : undefined,
   )
   const parts: Parts = { graph, mesh, input, networks, services: serviceParts(graph, input, mesh) }
   const pods = graph.derive('pods', input('Pod'), podFacts)
@@ -81,7 +92,15 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     sliceAddresses(parts),
     serviceAddresses(parts),
   ])
-  return { graph, inputs, pods, podsByAccountAndNode, addresses, policies: policies.all, converted: policies.converted }
+  return {
+    graph,
+    inputs,
+    pods,
+    podsByAccountAndNode,
+    addresses,
+    policies: policies.all,
+    converted: policies.converted,
+  }
 }
 
 export function accountAndNode(of: Pick<PodFacts, 'namespace' | 'serviceAccount' | 'node'>): string {
@@ -89,11 +108,15 @@ export function accountAndNode(of: Pick<PodFacts, 'namespace' | 'serviceAccount'
 }
 
 function serviceParts(graph: CollectionGraph, input: Parts['input'], mesh: MeshOptions): ServiceParts {
-  const facts = graph.derive('service facts', input('Service'), (service) => serviceFacts(service, mesh.domainSuffix))
+  const facts = graph.derive('service facts', input('Service'), (service) =>
+    serviceFacts(service, mesh.domainSuffix),
+  )
   const slices = graph.derive('endpoint slices', input('EndpointSlice'), sliceFacts)
   return {
     facts,
-    bySelector: facts.index(({ namespace, selector }) => (selector === undefined ? [] : [anchorOf(namespace, selector)])),
+    bySelector: facts.index(({ namespace, selector }) =>
+      selector === undefined ? [] : [anchorOf(namespace, selector)],
+    ),
     slices,
     slicesByPod: slices.index((slice) => slice.pods.map((pod) => `${slice.namespace}/${pod.name}`)),
   }
@@ -138,7 +161,9 @@ function podServices(
 }
 
 function isSelectedBy({ selector }: ServiceFacts, pod: PodFacts): boolean {
-  return selector !== undefined && Object.entries(selector).every(([name, value]) => pod.labels[name] === value)
+  return (
+    selector !== undefined && Object.entries(selector).every(([name, value]) => pod.labels[name] === value)
+  )
 }
 
 /** A slice means one incarnation of a pod: its next one of the same name may be something else. */
@@ -152,13 +177,17 @@ function sliceAddresses({ graph, mesh, networks, services }: Parts): Collection<
     const service = fetch.get(services.facts, `${slice.namespace}/${slice.serviceName}`)
     if (service === undefined) return new Map()
     const around = { network: fetch.get(networks, mesh.rootNamespace) ?? '' }
-    return byName(translateSlice(slice, service, around, mesh).map((workload) => ({ kind: 'workload', workload })))
+    return byName(
+      translateSlice(slice, service, around, mesh).map((workload) => ({ kind: 'workload', workload })),
+    )
   })
 }
 
 function serviceAddresses({ graph, mesh, input, networks }: Parts): Collection<Address> {
-  const distributions = graph.derive('traffic distributions', input('Namespace'), (namespace) =>
-    namespace.metadata.annotations[TRAFFIC_DISTRIBUTION],
+  const distributions = graph.derive(
+    'traffic distributions',
+    input('Namespace'),
+    (namespace) => namespace.metadata.annotations[TRAFFIC_DISTRIBUTION],
   )
   return graph.deriveMany<KubeObject, Address>('services', input('Service'), (object, fetch) => {
     const network = fetch.get(networks, mesh.rootNamespace) ?? ''

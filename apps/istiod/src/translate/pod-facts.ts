@@ -43,7 +43,9 @@ export function podFacts(pod: KubeObject): PodFacts {
     serviceAccount: read.serviceAccount,
     node: read.nodeName ?? '',
     phase: read.phase,
-    ips: read.podIps.map((ip) => canonicalIp(ip) ?? invalidObject(pod, `status.podIPs has "${ip}", which is no IP address`)),
+    ips: read.podIps.map(
+      (ip) => canonicalIp(ip) ?? invalidObject(pod, `status.podIPs has "${ip}", which is no IP address`),
+    ),
     isReady: read.isReady,
     isTerminating: metadata.deletionTimestamp !== undefined,
     isHostNetwork: read.hostNetwork,

@@ -38,7 +38,8 @@ export function sliceFacts(slice: KubeObject): SliceFacts | undefined {
     addresses: endpoints.flatMap((endpoint) => {
       const [first] = endpoint.addresses // the API says that all addresses of an endpoint are the same
       if (isPod(endpoint) || first === undefined) return []
-      const ip = canonicalIp(first) ?? invalidObject(slice, `endpoints has "${first}", which is no IP address`)
+      const ip =
+        canonicalIp(first) ?? invalidObject(slice, `endpoints has "${first}", which is no IP address`)
       return [{ ip, isReady: endpoint.ready ?? true }]
     }),
   }

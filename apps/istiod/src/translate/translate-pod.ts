@@ -13,7 +13,11 @@ export interface PodSurroundings {
 }
 
 /** @returns undefined for a pod that is over, or has no address yet; a pending one with an address counts. */
-export function translatePod(pod: PodFacts, around: PodSurroundings, mesh: MeshOptions): Workload | undefined {
+export function translatePod(
+  pod: PodFacts,
+  around: PodSurroundings,
+  mesh: MeshOptions,
+): Workload | undefined {
   if (pod.phase === 'Failed' || pod.phase === 'Succeeded' || pod.ips.length === 0) return undefined
   const nativeTunnel = (pod.labels['networking.istio.io/tunnel'] ?? '').split(',').includes('http')
   return defineWorkload({

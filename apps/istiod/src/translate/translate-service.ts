@@ -1,4 +1,9 @@
-import { type KubeObject, readService, type ServiceFacts as KubeServiceFacts, type ServicePort } from '@ambient/kube'
+import {
+  type KubeObject,
+  readService,
+  type ServiceFacts as KubeServiceFacts,
+  type ServicePort,
+} from '@ambient/kube'
 import {
   type AppProtocol,
   canonicalIp,
@@ -42,7 +47,10 @@ export function translateService(
       ip: canonicalIp(ip) ?? invalidObject(service, `spec.clusterIPs has "${ip}", which is no IP address`),
     })),
     ports: facts.ports.map(portMapping),
-    loadBalancing: loadBalancing(facts, service.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? around.namespaceDistribution),
+    loadBalancing: loadBalancing(
+      facts,
+      service.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? around.namespaceDistribution,
+    ),
     ipFamilies: ipFamilies(facts.ipFamilies),
     canonical: true,
   })
@@ -87,7 +95,9 @@ function loadBalancing(facts: KubeServiceFacts, annotated: string | undefined): 
     case 'PreferSameNode':
       return { routingPreference: NODE_FIRST, mode: 'failover', healthPolicy }
     default:
-      return facts.publishNotReadyAddresses ? { routingPreference: [], mode: 'unspecified', healthPolicy } : undefined
+      return facts.publishNotReadyAddresses
+        ? { routingPreference: [], mode: 'unspecified', healthPolicy }
+        : undefined
   }
 }
 

@@ -20,16 +20,23 @@ export function workloadName(pod: PodFacts): string {
 
 function withoutTemplateHash(name: string, labels: Readonly<Record<string, string>>): string {
   const hash = labels['pod-template-hash'] ?? labels['rollouts-pod-template-hash']
-  return hash !== undefined && hash !== '' && name.endsWith(`-${hash}`) ? name.slice(0, -hash.length - 1) : name
+  return hash !== undefined && hash !== '' && name.endsWith(`-${hash}`)
+    ? name.slice(0, -hash.length - 1)
+    : name
 }
 
 /** The application's name over all its versions, for telemetry. */
 export function canonicalName(pod: PodFacts): string {
-  return firstLabel(pod, ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app']) ?? workloadName(pod)
+  return (
+    firstLabel(pod, ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app']) ?? workloadName(pod)
+  )
 }
 
 export function canonicalRevision(pod: PodFacts): string {
-  return firstLabel(pod, ['service.istio.io/canonical-revision', 'app.kubernetes.io/version', 'version']) ?? 'latest'
+  return (
+    firstLabel(pod, ['service.istio.io/canonical-revision', 'app.kubernetes.io/version', 'version']) ??
+    'latest'
+  )
 }
 
 function firstLabel(pod: PodFacts, names: readonly string[]): string | undefined {

@@ -9,7 +9,11 @@ const clock: Pick<Clock, 'monotonicMs'> = { monotonicMs: () => performance.now()
 
 function batcher(): { readonly batches: string[]; readonly batcher: ChangeBatcher<string> } {
   const batches: string[] = []
-  const made = new ChangeBatcher<string>({ clock: clock as Clock, windowMs: 10, commit: (changes) => batches.push(changes.join('+')) })
+  const made = new ChangeBatcher<string>({
+    clock: clock as Clock,
+    windowMs: 10,
+    commit: (changes) => batches.push(changes.join('+')),
+  })
   return { batches, batcher: made }
 }
 

@@ -1,13 +1,26 @@
 import { AsyncQueue, systemClock } from '@ambient/lifecycle'
-import { type KindName, type KubeObject, objectsFromYaml, type ResourceSource, type WatchEvent } from '@ambient/kube'
+import {
+  type KindName,
+  type KubeObject,
+  objectsFromYaml,
+  type ResourceSource,
+  type WatchEvent,
+} from '@ambient/kube'
 import { expect, test, vi } from 'vitest'
 import { meshState, watchedKinds } from '../translate/mesh-state.ts'
 import { feedMeshState } from './feed-mesh-state.ts'
 
-const options = { clusterId: 'Kubernetes', trustDomain: 'cluster.local', rootNamespace: 'istio-system', domainSuffix: 'cluster.local' }
+const options = {
+  clusterId: 'Kubernetes',
+  trustDomain: 'cluster.local',
+  rootNamespace: 'istio-system',
+  domainSuffix: 'cluster.local',
+}
 
 function pod(name: string): KubeObject {
-  const [object] = objectsFromYaml(`{apiVersion: v1, kind: Pod, metadata: {name: ${name}}, status: {phase: Running, podIP: 10.0.0.1}}`)
+  const [object] = objectsFromYaml(
+    `{apiVersion: v1, kind: Pod, metadata: {name: ${name}}, status: {phase: Running, podIP: 10.0.0.1}}`,
+  )
   return object ?? expect.fail('one pod')
 }
 

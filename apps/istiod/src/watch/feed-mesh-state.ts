@@ -47,7 +47,11 @@ export async function feedMeshState(deps: FeedDeps, signal: AbortSignal): Promis
       }
       const key = objectKey(event.object.metadata)
       deps.onEvent(kind, event.type)
-      batcher.add(`${kind} ${key}`, { kind, key, object: event.type === 'deleted' ? undefined : event.object })
+      batcher.add(`${kind} ${key}`, {
+        kind,
+        key,
+        object: event.type === 'deleted' ? undefined : event.object,
+      })
     }
   }
   await Promise.all(watchedKinds.map(follow))

@@ -19,13 +19,23 @@ export interface ConfigDumpParts {
 }
 
 /** The state of this node in the keys that `istioctl ztunnel-config` reads. Never holds a private key. */
-export function configDump({ snapshot, registry, certificates, workers, config, version }: ConfigDumpParts): object {
+export function configDump({
+  snapshot,
+  registry,
+  certificates,
+  workers,
+  config,
+  version,
+}: ConfigDumpParts): object {
   const workloadState: Record<string, object> = {}
   for (const [uid, { info, state }] of registry.pods) {
     const live = workers.flatMap((worker) => worker.pods[uid] ?? [])
     workloadState[uid] = {
       state: state === 'up' ? 'Up' : 'Pending',
-      connections: { inbound: live.filter((c) => c.direction === 'inbound'), outbound: live.filter((c) => c.direction === 'outbound') },
+      connections: {
+        inbound: live.filter((c) => c.direction === 'inbound'),
+        outbound: live.filter((c) => c.direction === 'outbound'),
+      },
       info: { name: info.name, namespace: info.namespace, serviceAccount: info.serviceAccount },
     }
   }

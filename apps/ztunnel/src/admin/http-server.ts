@@ -32,13 +32,16 @@ export class HttpServer implements AsyncDisposable {
 
   /** @throws The listen error (address in use, no permission): the process cannot be operated without it. */
   static async open(options: HttpServerOptions): Promise<HttpServer> {
-    const server = createServer({ headersTimeout: HEADER_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
-      respond(options, request, response).catch((cause: unknown) => {
-        options.onError(request.url ?? '', cause)
-        if (!response.headersSent) response.writeHead(500)
-        response.end()
-      })
-    })
+    const server = createServer(
+      { headersTimeout: HEADER_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES },
+      (request, response) => {
+        respond(options, request, response).catch((cause: unknown) => {
+          options.onError(request.url ?? '', cause)
+          if (!response.headersSent) response.writeHead(500)
+          response.end()
+        })
+      },
+    )
     server.listen(options.port, options.host)
     await once(server, 'listening')
     return new HttpServer(server)
@@ -51,7 +54,11 @@ export class HttpServer implements AsyncDisposable {
   }
 }
 
-async function respond(options: HttpServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(
+  options: HttpServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = URL.parse(request.url ?? '/', 'http://local')
   const route = url === null ? undefined : options.routes[url.pathname]
   if (url === null || route === undefined) return send(response, { status: 404, body: '' })
@@ -60,6 +67,9 @@ async function respond(options: HttpServerOptions, request: IncomingMessage, res
 }
 
 function send(response: ServerResponse, { status, contentType, body }: Answer): void {
-  response.writeHead(status, { 'content-type': contentType ?? 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) })
+  response.writeHead(status, {
+    'content-type': contentType ?? 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+  })
   response.end(body)
 }

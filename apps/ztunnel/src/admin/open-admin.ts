@@ -23,17 +23,38 @@ const READINESS_PORT = 15021
 export async function openAdmin(deps: AdminDeps): Promise<Scope> {
   const { proxy, config, logger } = deps
   const scope = new Scope()
-  const onError = (path: string, cause: unknown): void => logger.error('admin request failed', { path, error: String(cause) })
+  const onError = (path: string, cause: unknown): void =>
+    logger.error('admin request failed', { path, error: String(cause) })
   const anywhere = config.ipv6 ? '::' : '0.0.0.0'
   const metrics: Route = {
     method: 'GET',
-    answer: async () => ({ status: 200, contentType: proxy.metrics.registry.contentType, body: await proxy.metrics.scrape(proxy.registry) }),
+    answer: async () => ({
+      status: 200,
+      contentType: proxy.metrics.registry.contentType,
+      body: await proxy.metrics.scrape(proxy.registry),
+    }),
   }
   const readiness: Route = { method: 'GET', answer: () => proxy.readiness.answer() }
   try {
-    scope.use(await HttpServer.open({ host: anywhere, port: READINESS_PORT, onError, routes: { '/healthz/ready': readiness } }))
-    scope.use(await HttpServer.open({ host: anywhere, port: STATS_PORT, onError, routes: { '/metrics': metrics, '/stats/prometheus': metrics } }))
-    scope.use(await HttpServer.open({ host: '127.0.0.1', port: ADMIN_PORT, onError, routes: adminRoutes(deps) }))
+    scope.use(
+      await HttpServer.open({
+        host: anywhere,
+        port: READINESS_PORT,
+        onError,
+        routes: { '/healthz/ready': readiness },
+      }),
+    )
+    scope.use(
+      await HttpServer.open({
+        host: anywhere,
+        port: STATS_PORT,
+        onError,
+        routes: { '/metrics': metrics, '/stats/prometheus': metrics },
+      }),
+    )
+    scope.use(
+      await HttpServer.open({ host: '127.0.0.1', port: ADMIN_PORT, onError, routes: adminRoutes(deps) }),
+    )
     return scope
   } catch (cause) {
     await scope[Symbol.asyncDispose]()
@@ -77,6 +98,9 @@ function changeLogging(filter: LevelFilter, query: URLSearchParams): Answer {
     return { status: 200, body: `current log level is ${filter.toString()}\n` }
   } catch (cause) {
     if (!(cause instanceof TelemetryError)) throw cause
-    return { status: 400, body: `${cause.message}\nusage: POST /logging?level=LEVEL or ?level=SCOPE=LEVEL,SCOPE=LEVEL or ?reset\n` }
+    return {
+      status: 400,
+      body: `${cause.message}\nusage: POST /logging?level=LEVEL or ?level=SCOPE=LEVEL,SCOPE=LEVEL or ?reset\n`,
+    }
   }
 }

@@ -24,7 +24,11 @@ export class IdentityControl {
       switch (state.kind) {
         case 'available': {
           const { certificateChainPem, privateKeyPem, trustBundlePem } = state.svid
-          return workers.broadcast({ kind: 'identity', id, material: { certificateChainPem, privateKeyPem, trustBundlePem } })
+          return workers.broadcast({
+            kind: 'identity',
+            id,
+            material: { certificateChainPem, privateKeyPem, trustBundlePem },
+          })
         }
         case 'unavailable':
         case 'forgotten':
@@ -49,7 +53,8 @@ export class IdentityControl {
 
   #follow(uid: string, workload: Workload | undefined): void {
     const before = this.#local.get(uid)
-    const isOurs = workload?.node === this.#nodeName && (workload.tunnelProtocol === 'hbone' || workload.nativeTunnel)
+    const isOurs =
+      workload?.node === this.#nodeName && (workload.tunnelProtocol === 'hbone' || workload.nativeTunnel)
     const now = isOurs ? spiffeId(workload) : undefined
     if (before === now) return
     if (now !== undefined) {

@@ -38,7 +38,15 @@ export class NodeProxy implements AsyncDisposable {
   readonly #identities: IdentityControl
   readonly #scope = new Scope()
 
-  private constructor(config: ZtunnelConfig, deps: NodeProxyDeps, parts: { readonly workers: WorkerPool; readonly metrics: ProxyMetrics; readonly needed: { handle: NodeProxy['onReport'] } }) {
+  private constructor(
+    config: ZtunnelConfig,
+    deps: NodeProxyDeps,
+    parts: {
+      readonly workers: WorkerPool
+      readonly metrics: ProxyMetrics
+      readonly needed: { handle: NodeProxy['onReport'] }
+    },
+  ) {
     this.#config = config
     this.#deps = deps
     this.workers = parts.workers
@@ -78,7 +86,13 @@ export class NodeProxy implements AsyncDisposable {
       logger: logger.child('xds::client'),
       node: {
         id: `ztunnel~${instanceIp}~${podName}.${podNamespace}~${podNamespace}.svc.${this.#config.clusterDomain}`,
-        metadata: { NAME: podName, NAMESPACE: podNamespace, INSTANCE_IPS: instanceIp, NODE_NAME: nodeName, ...metadata },
+        metadata: {
+          NAME: podName,
+          NAMESPACE: podNamespace,
+          INSTANCE_IPS: instanceIp,
+          NODE_NAME: nodeName,
+          ...metadata,
+        },
       },
       onEvent: (event: Parameters<ProxyMetrics['onXds']>[0]) => {
         this.metrics.onXds(event)
@@ -99,7 +113,8 @@ export class NodeProxy implements AsyncDisposable {
       case 'log':
         for (const line of report.lines) {
           this.#deps.logger.line(line)
-          if (line.message === 'connection failed') this.metrics.onRefused(String(line.fields['direction']), String(line.fields['reason']))
+          if (line.message === 'connection failed')
+            this.metrics.onRefused(String(line.fields['direction']), String(line.fields['reason']))
         }
         return this.metrics.onDroppedLines(report.dropped)
       default:
@@ -147,11 +162,19 @@ export class NodeProxy implements AsyncDisposable {
   #joinAgent(): void {
     const { registry } = this
     const { logger, onFatal } = this.#deps
-    const serve = serveAgent({ registry, logger: logger.child('inpod'), onProtocolError: onFatal, answer: (answer) => link.answer(answer) })
+    const serve = serveAgent({
+      registry,
+      logger: logger.child('inpod'),
+      onProtocolError: onFatal,
+      answer: (answer) => link.answer(answer),
+    })
     const link = this.#scope.use(
       new ZdsLink({
         socketPath: this.#config.inpodSocket,
-        entry: new URL(import.meta.url.endsWith('.ts') ? '../pods/zds-thread.ts' : '../pods/zds-thread.js', import.meta.url),
+        entry: new URL(
+          import.meta.url.endsWith('.ts') ? '../pods/zds-thread.ts' : '../pods/zds-thread.js',
+          import.meta.url,
+        ),
         onReport: serve,
         onLost: onFatal,
       }),
@@ -163,7 +186,15 @@ export class NodeProxy implements AsyncDisposable {
 
 function openSvids(config: ZtunnelConfig, logger: Logger): SvidCache {
   const { ca } = config
-  const client = ca === undefined ? undefined : new CaClient({ ...peerOptions(ca, config), clusterId: config.clusterId, ttlSeconds: config.secretTtlSeconds, clock: systemClock })
+  const client =
+    ca === undefined
+      ? undefined
+      : new CaClient({
+          ...peerOptions(ca, config),
+          clusterId: config.clusterId,
+          ttlSeconds: config.secretTtlSeconds,
+          clock: systemClock,
+        })
   return new SvidCache({
     clock: systemClock,
     random: systemRandom,

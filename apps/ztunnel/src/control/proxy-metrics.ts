@@ -17,7 +17,10 @@ export class ProxyMetrics {
     this.#metrics.set('istio_build', 1, ['ztunnel', version])
   }
 
-  onTraffic({ samples, socketsOpened: [source, destination] }: Extract<WorkerReport, { kind: 'traffic' }>): void {
+  onTraffic({
+    samples,
+    socketsOpened: [source, destination],
+  }: Extract<WorkerReport, { kind: 'traffic' }>): void {
     for (const { labels, opened, closed, failed, sentBytes, receivedBytes } of samples) {
       if (opened > 0) this.#metrics.add('istio_tcp_connections_opened_total', opened, labels)
       if (closed > 0) this.#metrics.add('istio_tcp_connections_closed_total', closed, labels)
@@ -32,7 +35,8 @@ export class ProxyMetrics {
   }
 
   onXds(event: XdsEvent): void {
-    if (event.kind === 'terminated') this.#metrics.add('istio_xds_connection_terminations_total', 1, [event.reason])
+    if (event.kind === 'terminated')
+      this.#metrics.add('istio_xds_connection_terminations_total', 1, [event.reason])
     if (event.kind !== 'response') return
     this.#metrics.add('istio_xds_message_total', 1, [event.typeUrl])
     this.#metrics.add('istio_xds_message_bytes_total', event.bytes, [event.typeUrl])

@@ -2,7 +2,14 @@ import { MessageChannel, Worker } from 'node:worker_threads'
 import { MailboxSender } from '@ambient/event-loop'
 import { eventfd } from '@ambient/linux'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
-import type { PodInfo, WorkerCommand, WorkerDescription, WorkerReport, WorkerSettings, WorkerStart } from '../worker/messages.ts'
+import type {
+  PodInfo,
+  WorkerCommand,
+  WorkerDescription,
+  WorkerReport,
+  WorkerSettings,
+  WorkerStart,
+} from '../worker/messages.ts'
 
 export interface WorkerPoolOptions {
   readonly count: number
@@ -25,8 +32,14 @@ const HEAP_MB = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 }
 export class WorkerPool {
   readonly #members: Member[] = []
   readonly #options: WorkerPoolOptions
-  readonly #waiting = new Map<string, { left: number; errors: string[]; done: (error: string | undefined) => void }>()
-  readonly #descriptions = new Map<number, { left: number; got: WorkerDescription[]; done: (all: WorkerDescription[]) => void }>()
+  readonly #waiting = new Map<
+    string,
+    { left: number; errors: string[]; done: (error: string | undefined) => void }
+  >()
+  readonly #descriptions = new Map<
+    number,
+    { left: number; got: WorkerDescription[]; done: (all: WorkerDescription[]) => void }
+  >()
   #requests = 0
 
   private constructor(options: WorkerPoolOptions) {
@@ -55,12 +68,20 @@ export class WorkerPool {
     const { addresses, policies } = delta
     const none = { upserts: [], removed: [] }
     for (let at = 0; at === 0 || at < policies.upserts.length; at += SLICE) {
-      const slice = { upserts: policies.upserts.slice(at, at + SLICE), removed: at === 0 ? policies.removed : [] }
-      if (slice.upserts.length + slice.removed.length > 0) this.broadcast({ kind: 'snapshot-delta', delta: { addresses: none, policies: slice } })
+      const slice = {
+        upserts: policies.upserts.slice(at, at + SLICE),
+        removed: at === 0 ? policies.removed : [],
+      }
+      if (slice.upserts.length + slice.removed.length > 0)
+        this.broadcast({ kind: 'snapshot-delta', delta: { addresses: none, policies: slice } })
     }
     for (let at = 0; at === 0 || at < addresses.upserts.length; at += SLICE) {
-      const slice = { upserts: addresses.upserts.slice(at, at + SLICE), removed: at === 0 ? addresses.removed : [] }
-      if (slice.upserts.length + slice.removed.length > 0) this.broadcast({ kind: 'snapshot-delta', delta: { addresses: slice, policies: none } })
+      const slice = {
+        upserts: addresses.upserts.slice(at, at + SLICE),
+        removed: at === 0 ? addresses.removed : [],
+      }
+      if (slice.upserts.length + slice.removed.length > 0)
+        this.broadcast({ kind: 'snapshot-delta', delta: { addresses: slice, policies: none } })
     }
   }
 
@@ -98,7 +119,12 @@ export class WorkerPool {
     const settings: WorkerSettings = { ...this.#options.settings, index, wakeFd }
     const { port1: commands, port2 } = new MessageChannel()
     const start: WorkerStart = { settings, commands: port2 }
-    const thread = new Worker(this.#options.entry, { workerData: start, transferList: [port2], name: `ztunnel-${index}`, resourceLimits: HEAP_MB })
+    const thread = new Worker(this.#options.entry, {
+      workerData: start,
+      transferList: [port2],
+      name: `ztunnel-${index}`,
+      resourceLimits: HEAP_MB,
+    })
     thread.on('message', (report: WorkerReport) => {
       if (report.kind === 'ready') resolve()
       else this.#onReport(report)

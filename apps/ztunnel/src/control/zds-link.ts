@@ -19,7 +19,12 @@ export class ZdsLink implements AsyncDisposable {
     const wakeFd = eventfd()
     const { port1, port2 } = new MessageChannel()
     const start: ZdsStart = { socketPath, wakeFd, answers: port2 }
-    this.#thread = new Worker(entry, { workerData: start, transferList: [port2], name: 'zds', resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 } })
+    this.#thread = new Worker(entry, {
+      workerData: start,
+      transferList: [port2],
+      name: 'zds',
+      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
+    })
     this.#thread.on('message', onReport)
     this.#thread.on('error', onLost)
     this.#answers = new MailboxSender<ZdsAnswer>(port1, wakeFd)

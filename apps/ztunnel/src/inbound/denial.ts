@@ -1,7 +1,9 @@
 import type { Decision } from '@ambient/policy'
 import type { ReasonCode } from '@ambient/telemetry'
 
-export type Denial = { readonly kind: 'allowed' } | { readonly kind: 'denied'; readonly reason: ReasonCode; readonly detail: string }
+export type Denial =
+  | { readonly kind: 'allowed' }
+  | { readonly kind: 'denied'; readonly reason: ReasonCode; readonly detail: string }
 
 /** A decision in the words of upstream's log, with the reason code that goes everywhere unchanged. */
 export function denialOf(decision: Decision): Denial {
@@ -10,15 +12,29 @@ export function denialOf(decision: Decision): Denial {
   const prefix = 'connection closed due to policy rejection'
   switch (because.kind) {
     case 'policy':
-      return { kind: 'denied', reason: 'POLICY_DENIED', detail: `${prefix}: explicitly denied by: ${because.policy}` }
+      return {
+        kind: 'denied',
+        reason: 'POLICY_DENIED',
+        detail: `${prefix}: explicitly denied by: ${because.policy}`,
+      }
     case 'no-policy-matched':
-      return { kind: 'denied', reason: 'NO_ALLOW_POLICY_MATCHED', detail: `${prefix}: allow policies exist, but none allowed` }
+      return {
+        kind: 'denied',
+        reason: 'NO_ALLOW_POLICY_MATCHED',
+        detail: `${prefix}: allow policies exist, but none allowed`,
+      }
     case 'policy-unknown':
-      return { kind: 'denied', reason: 'POLICY_UNKNOWN', detail: `${prefix}: policy ${because.policy} is referenced but not known` }
+      return {
+        kind: 'denied',
+        reason: 'POLICY_UNKNOWN',
+        detail: `${prefix}: policy ${because.policy} is referenced but not known`,
+      }
   }
 }
 
 /** The policy that let a connection in, for the list of live connections. */
 export function admittedBy(decision: Decision): string | undefined {
-  return decision.verdict === 'allow' && decision.because.kind === 'policy' ? decision.because.policy : undefined
+  return decision.verdict === 'allow' && decision.because.kind === 'policy'
+    ? decision.because.policy
+    : undefined
 }

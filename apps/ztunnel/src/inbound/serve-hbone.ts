@@ -1,4 +1,10 @@
-import { describeSessionEnd, type H2Session, H2Session as Session, type Tunnel, type TunnelRequest } from '@ambient/hbone'
+import {
+  describeSessionEnd,
+  type H2Session,
+  H2Session as Session,
+  type Tunnel,
+  type TunnelRequest,
+} from '@ambient/hbone'
 import { localAddress, setNoDelay, type SocketAddress } from '@ambient/linux'
 import type { Workload } from '@ambient/model'
 import { checkServerPeer, parseTrustDomain, type SpiffeId } from '@ambient/spiffe'
@@ -15,12 +21,28 @@ export function serveHbone(fd: number, peer: SocketAddress, pod: PodContext): vo
   const ends = { direction: 'inbound', src: peer, dst: localAddress(fd) } as const
   shared.waits.withWorkload(info, (local) =>
     shared.contain(fd, () => {
-      if (!pod.isOpen) return pod.refuse(fd, { ...ends, reason: 'DRAINED', detail: 'the pod left the mesh while its connection waited' })
-      if (local === undefined) return pod.refuse(fd, { ...ends, reason: 'SOURCE_UNKNOWN', detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}` })
+      if (!pod.isOpen)
+        return pod.refuse(fd, {
+          ...ends,
+          reason: 'DRAINED',
+          detail: 'the pod left the mesh while its connection waited',
+        })
+      if (local === undefined)
+        return pod.refuse(fd, {
+          ...ends,
+          reason: 'SOURCE_UNKNOWN',
+          detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}`,
+        })
       shared.identities.withContext(podIdentity(info, local), (answer) =>
         shared.contain(fd, () => {
-          if (!pod.isOpen) return pod.refuse(fd, { ...ends, reason: 'DRAINED', detail: 'the pod left the mesh while its connection waited' })
-          if (answer.kind === 'unavailable') return pod.refuse(fd, { ...ends, reason: 'IDENTITY_UNAVAILABLE', detail: answer.detail })
+          if (!pod.isOpen)
+            return pod.refuse(fd, {
+              ...ends,
+              reason: 'DRAINED',
+              detail: 'the pod left the mesh while its connection waited',
+            })
+          if (answer.kind === 'unavailable')
+            return pod.refuse(fd, { ...ends, reason: 'IDENTITY_UNAVAILABLE', detail: answer.detail })
           openSession(fd, { pod, local, context: answer.context, ends })
         }),
       )
@@ -54,7 +76,8 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
       return check.reason
     },
     onRequest: (tunnel: Tunnel, request: TunnelRequest) => {
-      if (peerId !== undefined) serveRequest(tunnel, request, { pod, session, peerId, peer: ends.src, localIp: ends.dst.ip })
+      if (peerId !== undefined)
+        serveRequest(tunnel, request, { pod, session, peerId, peer: ends.src, localIp: ends.dst.ip })
     },
     onClosed: (_session, end) => {
       leave()
@@ -64,4 +87,3 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
   const leave = pod.adopt({ drain: () => session.drain(), close: (reason) => session.close(reason) })
   if (session.state.kind === 'closed') leave()
 }
-

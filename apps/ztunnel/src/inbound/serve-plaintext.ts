@@ -16,9 +16,18 @@ export function servePlaintext(fd: number, peer: SocketAddress, pod: PodContext)
   const ends = { direction: 'inbound', src: peer, dst: destination } as const
   shared.waits.withWorkload(info, (local) =>
     shared.contain(fd, () => {
-      if (!pod.isOpen) return pod.refuse(fd, { ...ends, reason: 'DRAINED', detail: 'the pod left the mesh while its connection waited' })
+      if (!pod.isOpen)
+        return pod.refuse(fd, {
+          ...ends,
+          reason: 'DRAINED',
+          detail: 'the pod left the mesh while its connection waited',
+        })
       if (local === undefined) {
-        return pod.refuse(fd, { ...ends, reason: 'SOURCE_UNKNOWN', detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}` })
+        return pod.refuse(fd, {
+          ...ends,
+          reason: 'SOURCE_UNKNOWN',
+          detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}`,
+        })
       }
       admit(fd, { pod, local, peer, destination })
     }),
@@ -34,10 +43,17 @@ interface Arrival {
 
 function admit(fd: number, { pod, local, peer, destination }: Arrival): void {
   const { snapshot, settings } = pod.shared
-  const ask = () => authorizePlaintext(snapshot, snapshot.localWorkload(pod.info) ?? local, { peerIp: peer.ip, destination })
+  const ask = () =>
+    authorizePlaintext(snapshot, snapshot.localWorkload(pod.info) ?? local, { peerIp: peer.ip, destination })
   const verdict = ask()
   if (verdict.kind === 'reject') {
-    return pod.refuse(fd, { direction: 'inbound', src: peer, dst: destination, reason: verdict.reason, detail: verdict.detail })
+    return pod.refuse(fd, {
+      direction: 'inbound',
+      src: peer,
+      dst: destination,
+      reason: verdict.reason,
+      detail: verdict.detail,
+    })
   }
   const facts = inboundFacts({
     snapshot,
@@ -59,5 +75,11 @@ function admit(fd: number, { pod, local, peer, destination }: Arrival): void {
   const denial = denialOf(verdict.decision)
   // An app that calls itself needs no foreign source, and binding to its own address would clash with it.
   const sourceIp = peer.ip === destination.ip ? undefined : peer.ip
-  joinRelay(fd, { pod, connection, to: destination, sourceIp, denied: denial.kind === 'denied' ? denial : undefined })
+  joinRelay(fd, {
+    pod,
+    connection,
+    to: destination,
+    sourceIp,
+    denied: denial.kind === 'denied' ? denial : undefined,
+  })
 }

@@ -1,4 +1,11 @@
-import { buildBaggage, fieldValues, type H2Session, parseAuthority, type Tunnel, type TunnelRequest } from '@ambient/hbone'
+import {
+  buildBaggage,
+  fieldValues,
+  type H2Session,
+  parseAuthority,
+  type Tunnel,
+  type TunnelRequest,
+} from '@ambient/hbone'
 import type { SocketAddress } from '@ambient/linux'
 import type { Workload } from '@ambient/model'
 import type { SpiffeId } from '@ambient/spiffe'
@@ -35,11 +42,29 @@ export function serveRequest(tunnel: Tunnel, request: TunnelRequest, context: Re
     pod.refused({ direction: 'inbound', src: peer, dst: { ip: localIp, port: HBONE_PORT }, reason, detail })
   }
   const local = shared.snapshot.localWorkload(info)
-  if (local === undefined) return refuse(503, 'SOURCE_UNKNOWN', `failed to fetch information about local workload: ${info.namespace}/${info.name}`)
+  if (local === undefined)
+    return refuse(
+      503,
+      'SOURCE_UNKNOWN',
+      `failed to fetch information about local workload: ${info.namespace}/${info.name}`,
+    )
   const authority = parseAuthority(request.authority)
-  if (authority === undefined) return refuse(400, 'AUTHORITY_INVALID', `no valid authority pseudo header: "${request.authority.slice(0, 200)}"`)
+  if (authority === undefined)
+    return refuse(
+      400,
+      'AUTHORITY_INVALID',
+      `no valid authority pseudo header: "${request.authority.slice(0, 200)}"`,
+    )
   const [forwardedNetwork] = fieldValues(request.fields, 'x-forwarded-network')
-  const target = resolveInbound(shared.snapshot, { local, localIp, authority, peer: peerId, peerIp: peer.ip, forwardedNetwork, network: shared.settings.network })
+  const target = resolveInbound(shared.snapshot, {
+    local,
+    localIp,
+    authority,
+    peer: peerId,
+    peerIp: peer.ip,
+    forwardedNetwork,
+    network: shared.settings.network,
+  })
   if (target.kind === 'reject') return refuse(target.status, target.reason, target.detail)
   admit(tunnel, { ...context, local, target, request })
 }
@@ -53,7 +78,12 @@ interface Admission extends RequestContext {
 function admit(tunnel: Tunnel, admission: Admission): void {
   const { pod, session, peerId, peer, localIp, local, target, request } = admission
   const { snapshot } = pod.shared
-  const attempt = { sourceIdentity: peerId, sourceIp: peer.ip, destinationIp: target.ip, destinationPort: target.port }
+  const attempt = {
+    sourceIdentity: peerId,
+    sourceIp: peer.ip,
+    destinationIp: target.ip,
+    destinationPort: target.port,
+  }
   const ask = () => authorizeInbound(snapshot, snapshot.localWorkload(pod.info) ?? local, attempt)
   const decision = ask()
   const [forwarded] = fieldValues(request.fields, 'forwarded')
@@ -80,7 +110,11 @@ function admit(tunnel: Tunnel, admission: Admission): void {
   joinApp(tunnel, admission, connection)
 }
 
-function joinApp(tunnel: Tunnel, { pod, session, peer, local, target }: Admission, connection: Connection): void {
+function joinApp(
+  tunnel: Tunnel,
+  { pod, session, peer, local, target }: Admission,
+  connection: Connection,
+): void {
   const app = dial(pod, target, { keepAlive: true, sourceIp: target.ip === peer.ip ? undefined : peer.ip })
   if (app.kind === 'failed') {
     connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: app.detail })
@@ -94,7 +128,8 @@ function joinApp(tunnel: Tunnel, { pod, session, peer, local, target }: Admissio
       tunnel.abort(outcome.kind === 'failed' ? outcome.detail : 'cut')
     },
   )
-  tunnel.onConnected = () => session.answer(tunnel, 200, [{ name: 'baggage', value: buildBaggage(baggageFacts(local)) }])
+  tunnel.onConnected = () =>
+    session.answer(tunnel, 200, [{ name: 'baggage', value: buildBaggage(baggageFacts(local)) }])
   tunnel.onEnd = (end) => connection.end(tunnelOutcome(end, target))
   tunnel.attach(app.fd, { state: 'connecting' })
 }

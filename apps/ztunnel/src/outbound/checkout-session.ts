@@ -3,7 +3,7 @@ import { checkClientPeer, type SpiffeId } from '@ambient/spiffe'
 import { type TlsContext, TlsTransport } from '@ambient/tls'
 import { dial } from '../worker/dial.ts'
 import type { PodContext } from '../worker/pod-context.ts'
-import type { Route } from './resolve-destination.ts'
+import type { Route } from './route.ts'
 
 type HboneRoute = Extract<Route, { readonly kind: 'hbone' }>
 
@@ -13,7 +13,9 @@ export interface SessionWish {
   readonly context: TlsContext
 }
 
-export type CheckedOut = { readonly kind: 'session'; readonly session: H2Session } | { readonly kind: 'failed'; readonly detail: string }
+export type CheckedOut =
+  | { readonly kind: 'session'; readonly session: H2Session }
+  | { readonly kind: 'failed'; readonly detail: string }
 
 /**
  * A session of the pod's pool to the next hop, dialled if there is none with room. Streams queue on it while it
@@ -30,17 +32,22 @@ export function checkoutSession(pod: PodContext, wish: SessionWish): CheckedOut 
       failure = dialled.detail
       return undefined
     }
-    const made: H2Session = new H2Session(dialled.fd, new TlsTransport(dialled.fd, context, 'client'), 'client', {
-      loop: shared.loop,
-      limits: shared.limits,
-      buffers: shared.buffers,
-      checkPeer: (uris) => {
-        const check = checkClientPeer(uris, route.expectedIds)
-        return check.kind === 'accepted' ? undefined : `${check.code}: ${check.reason}`
+    const made: H2Session = new H2Session(
+      dialled.fd,
+      new TlsTransport(dialled.fd, context, 'client'),
+      'client',
+      {
+        loop: shared.loop,
+        limits: shared.limits,
+        buffers: shared.buffers,
+        checkPeer: (uris) => {
+          const check = checkClientPeer(uris, route.expectedIds)
+          return check.kind === 'accepted' ? undefined : `${check.code}: ${check.reason}`
+        },
+        onChange: () => pool.changed(key, made),
+        onClosed: () => pool.changed(key, made),
       },
-      onChange: () => pool.changed(key, made),
-      onClosed: () => pool.changed(key, made),
-    })
+    )
     return made
   })
   return session === undefined ? { kind: 'failed', detail: failure } : { kind: 'session', session }

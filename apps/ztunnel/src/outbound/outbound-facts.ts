@@ -3,7 +3,7 @@ import type { SocketAddress } from '@ambient/linux'
 import type { SpiffeId } from '@ambient/spiffe'
 import { trafficLabels } from '../telemetry/traffic-labels.ts'
 import type { ConnectionFacts } from '../worker/connection.ts'
-import type { Route } from './resolve-destination.ts'
+import type { Route } from './route.ts'
 
 export interface OutboundParts {
   readonly source: Workload
@@ -14,7 +14,13 @@ export interface OutboundParts {
 }
 
 /** An outbound connection in the words of log and metrics. Identities are named for mTLS only. */
-export function outboundFacts({ source, identity, peer, destination, route }: OutboundParts): ConnectionFacts {
+export function outboundFacts({
+  source,
+  identity,
+  peer,
+  destination,
+  route,
+}: OutboundParts): ConnectionFacts {
   const { destinationWorkload: workload, destinationService: service, nextHop } = route
   const isHbone = route.kind === 'hbone'
   // The next hop may have several accepted names; the first is its own.

@@ -1,4 +1,10 @@
-import { type BaggageFacts, buildBaggage, buildForwarded, buildTraceparent, type HeaderField } from '@ambient/hbone'
+import {
+  type BaggageFacts,
+  buildBaggage,
+  buildForwarded,
+  buildTraceparent,
+  type HeaderField,
+} from '@ambient/hbone'
 import type { SocketAddress } from '@ambient/linux'
 import type { Random } from '@ambient/lifecycle'
 import type { Workload } from '@ambient/model'
@@ -11,7 +17,12 @@ export interface RequestFacts {
 }
 
 /** What a CONNECT says besides its authority, in upstream's order. */
-export function requestFields({ source, peer, serviceHostname, random }: RequestFacts): readonly HeaderField[] {
+export function requestFields({
+  source,
+  peer,
+  serviceHostname,
+  random,
+}: RequestFacts): readonly HeaderField[] {
   return [
     { name: 'baggage', value: buildBaggage(baggageFacts(source)) },
     { name: 'forwarded', value: buildForwarded(peer, serviceHostname) },

@@ -1,44 +1,9 @@
 import { formatHostPort, type Service, serviceName, type Workload } from '@ambient/model'
-import type { SpiffeId } from '@ambient/spiffe'
-import { illegalPorts, type TrafficReasonCode } from '@ambient/telemetry'
+import { illegalPorts } from '@ambient/telemetry'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { expectedIds, isFromWaypoint, routeToWaypoint, waypointOf } from './resolve-waypoint.ts'
+import type { Destination, HostPort, OutboundAttempt, Route } from './route.ts'
 import { selectEndpoint } from './select-endpoint.ts'
-
-export interface HostPort {
-  /** Canonical text. */
-  readonly ip: string
-  readonly port: number
-}
-
-/** One connection that the app of a pod has made. */
-export interface OutboundAttempt {
-  /** The pod that owns the listener; never derived from the packet. */
-  readonly source: Workload
-  readonly sourceIp: string
-  readonly destination: HostPort
-  /** The network this node proxy is configured for. */
-  readonly network: string
-  readonly random: { float(): number }
-}
-
-interface Destination {
-  readonly destinationService: Service | undefined
-  /** Whoever is at the next hop: an endpoint, or a waypoint's pod. */
-  readonly destinationWorkload: Workload | undefined
-}
-
-export type Route =
-  | (Destination & {
-      readonly kind: 'hbone'
-      readonly nextHop: HostPort
-      readonly authority: string
-      /** The next hop's certificate must carry one of these. */
-      readonly expectedIds: readonly SpiffeId[]
-      readonly isWaypoint: boolean
-    })
-  | (Destination & { readonly kind: 'tcp' | 'passthrough'; readonly nextHop: HostPort })
-  | { readonly kind: 'reject'; readonly reason: TrafficReasonCode; readonly detail: string }
 
 const HBONE_PORT = 15008
 

@@ -1,7 +1,7 @@
 import { formatHostPort, type GatewayAddress, type Service, type Workload } from '@ambient/model'
 import { isSpiffeId, type SpiffeId } from '@ambient/spiffe'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
-import type { OutboundAttempt, Route } from './resolve-destination.ts'
+import type { OutboundAttempt, Route } from './route.ts'
 import { selectEndpoint } from './select-endpoint.ts'
 
 /** The waypoint of a service for this connection: one of the weighted ones by chance, else the only one. */

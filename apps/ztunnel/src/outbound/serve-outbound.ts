@@ -1,5 +1,11 @@
 import { connectFields, type Tunnel, type TunnelEnd } from '@ambient/hbone'
-import { originalDestination, resetSocket, setKeepAlive, setNoDelay, type SocketAddress } from '@ambient/linux'
+import {
+  originalDestination,
+  resetSocket,
+  setKeepAlive,
+  setNoDelay,
+  type SocketAddress,
+} from '@ambient/linux'
 import type { Workload } from '@ambient/model'
 import type { SpiffeId } from '@ambient/spiffe'
 import type { Connection } from '../worker/connection.ts'
@@ -10,7 +16,8 @@ import { tunnelOutcome } from '../worker/tunnel-outcome.ts'
 import { checkoutSession } from './checkout-session.ts'
 import { requestFields } from './request-fields.ts'
 import { outboundFacts } from './outbound-facts.ts'
-import { resolveDestination, type Route } from './resolve-destination.ts'
+import { resolveDestination } from './resolve-destination.ts'
+import type { Route } from './route.ts'
 
 type HboneRoute = Extract<Route, { readonly kind: 'hbone' }>
 
@@ -25,13 +32,29 @@ export function serveOutbound(fd: number, peer: SocketAddress, pod: PodContext):
   shared.waits.withWorkload(info, (source) =>
     shared.contain(fd, () => {
       const ends = { direction: 'outbound', src: peer, dst: destination } as const
-      if (!pod.isOpen) return pod.refuse(fd, { ...ends, reason: 'DRAINED', detail: 'the pod left the mesh while its connection waited' })
+      if (!pod.isOpen)
+        return pod.refuse(fd, {
+          ...ends,
+          reason: 'DRAINED',
+          detail: 'the pod left the mesh while its connection waited',
+        })
       if (source === undefined) {
-        return pod.refuse(fd, { ...ends, reason: 'SOURCE_UNKNOWN', detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}` })
+        return pod.refuse(fd, {
+          ...ends,
+          reason: 'SOURCE_UNKNOWN',
+          detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}`,
+        })
       }
       const { network } = shared.settings
-      const route = resolveDestination(shared.snapshot, { source, destination, sourceIp: peer.ip, network, random: shared.random })
-      if (route.kind === 'reject') return pod.refuse(fd, { ...ends, reason: route.reason, detail: route.detail })
+      const route = resolveDestination(shared.snapshot, {
+        source,
+        destination,
+        sourceIp: peer.ip,
+        network,
+        random: shared.random,
+      })
+      if (route.kind === 'reject')
+        return pod.refuse(fd, { ...ends, reason: route.reason, detail: route.detail })
       const identity = podIdentity(info, source)
       // Tracked before anything is dialled, so that a change in between still finds it.
       const connection = pod.track(outboundFacts({ source, identity, peer, destination, route }))
@@ -66,7 +89,10 @@ function joinTunnel(fd: number, join: TunnelJoin, attempt: number): void {
         return connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: session.detail })
       }
       const serviceHostname = route.destinationService?.hostname
-      const fields = connectFields(route.authority, requestFields({ source, peer, serviceHostname, random: shared.random }))
+      const fields = connectFields(
+        route.authority,
+        requestFields({ source, peer, serviceHostname, random: shared.random }),
+      )
       const tunnel = session.session.open(fd, fields, { isWaypoint: route.isWaypoint })
       tunnel.onEnd = (end) => tunnelEnded(end, join, attempt)
       carry(connection, tunnel)

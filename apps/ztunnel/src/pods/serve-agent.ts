@@ -11,7 +11,12 @@ export interface ServeAgentDeps {
 }
 
 /** Turns what the CNI agent says into changes of the registry, one after another, each with exactly one answer. */
-export function serveAgent({ registry, answer, logger, onProtocolError }: ServeAgentDeps): (report: ZdsReport) => void {
+export function serveAgent({
+  registry,
+  answer,
+  logger,
+  onProtocolError,
+}: ServeAgentDeps): (report: ZdsReport) => void {
   let queue: Promise<void> = Promise.resolve()
   const then = (step: () => Promise<void> | void): void => {
     queue = queue.then(step).catch((cause: unknown) => {

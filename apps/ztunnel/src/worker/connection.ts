@@ -36,7 +36,9 @@ export interface ConnectionDeps {
   readonly onEnd: () => void
 }
 
-export type Outcome = { readonly kind: 'completed' } | { readonly kind: 'failed'; readonly reason: ReasonCode; readonly detail: string }
+export type Outcome =
+  | { readonly kind: 'completed' }
+  | { readonly kind: 'failed'; readonly reason: ReasonCode; readonly detail: string }
 
 interface EndFields {
   readonly duration?: string
@@ -96,8 +98,11 @@ export class Connection {
     if (flag !== '-') series.failed++
     report.touched()
     const duration = `${Math.max(0, Math.round(loop.nowMs - this.#openedAtMs))}ms`
-    if (outcome.kind === 'completed') return report.log(this.#line('info', 'connection complete', { duration }))
-    report.log(this.#line('error', 'connection complete', { duration, error: outcome.detail, reason: outcome.reason }))
+    if (outcome.kind === 'completed')
+      return report.log(this.#line('info', 'connection complete', { duration }))
+    report.log(
+      this.#line('error', 'connection complete', { duration, error: outcome.detail, reason: outcome.reason }),
+    )
   }
 
   describe(nowMs: number): LiveConnection {
@@ -162,7 +167,11 @@ export class Connection {
 }
 
 /** The line of a connection that was refused before it was one: no context, so addresses and the reason only. */
-export function refusedLine(direction: 'inbound' | 'outbound', ends: { readonly src: string; readonly dst: string }, why: { readonly reason: ReasonCode; readonly detail: string }): LogLine {
+export function refusedLine(
+  direction: 'inbound' | 'outbound',
+  ends: { readonly src: string; readonly dst: string },
+  why: { readonly reason: ReasonCode; readonly detail: string },
+): LogLine {
   return {
     level: 'warn',
     scope: 'access',

@@ -46,9 +46,14 @@ export class DataPlane {
         after,
         waitMs: IDENTITY_WAIT_MS,
         request: (id) => post({ kind: 'need-identity', id }),
-        makeContext: ({ certificateChainPem, privateKeyPem, trustBundlePem }) => new TlsContext({ certificateChainPem, privateKeyPem, rootsPem: trustBundlePem }),
+        makeContext: ({ certificateChainPem, privateKeyPem, trustBundlePem }) =>
+          new TlsContext({ certificateChainPem, privateKeyPem, rootsPem: trustBundlePem }),
       }),
-      waits: new WorkloadWaits({ after, waitMs: WORKLOAD_WAIT_MS, find: (info) => snapshot.localWorkload(info) }),
+      waits: new WorkloadWaits({
+        after,
+        waitMs: WORKLOAD_WAIT_MS,
+        find: (info) => snapshot.localWorkload(info),
+      }),
       report: new TrafficReport({ post, after, defer: (run) => loop.defer({ run }) }),
       contain: (fd, step) => loop.contain({ onFault: () => resetSocket(fd) }, step),
     }

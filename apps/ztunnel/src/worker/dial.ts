@@ -1,7 +1,20 @@
-import { bindSource, closeDescriptor, errnoName, formatAddress, setKeepAlive, setNoDelay, type SocketAddress, startConnect, SyscallError, tcpSocket } from '@ambient/linux'
+import {
+  bindSource,
+  closeDescriptor,
+  errnoName,
+  formatAddress,
+  setKeepAlive,
+  setNoDelay,
+  type SocketAddress,
+  startConnect,
+  SyscallError,
+  tcpSocket,
+} from '@ambient/linux'
 import type { PodContext } from './pod-context.ts'
 
-export type Dialled = { readonly kind: 'started'; readonly fd: number } | { readonly kind: 'failed'; readonly errno: number; readonly detail: string }
+export type Dialled =
+  | { readonly kind: 'started'; readonly fd: number }
+  | { readonly kind: 'failed'; readonly errno: number; readonly detail: string }
 
 export interface DialOptions {
   /** HBONE connections are kept alive by HTTP/2 pings, all others by TCP. */
@@ -33,9 +46,12 @@ export function dial(pod: PodContext, to: SocketAddress, options: DialOptions): 
   const started = startConnect(fd, to)
   if (started.kind === 'started') return { kind: 'started', fd }
   closeDescriptor(fd)
-  return { kind: 'failed', errno: started.errno, detail: `connect to ${formatAddress(to)}: ${errnoName(started.errno)}` }
+  return {
+    kind: 'failed',
+    errno: started.errno,
+    detail: `connect to ${formatAddress(to)}: ${errnoName(started.errno)}`,
+  }
 }
-
 
 /** Out of descriptors and the like ends this connection only; anything that is not a system call's failure is a bug and goes on up. */
 function failure(cause: unknown): Dialled {

@@ -26,7 +26,12 @@ export function joinRelay(fd: number, { pod, connection, to, sourceIp, denied }:
     resetSocket(fd)
     return connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: upstream.detail })
   }
-  const relay = new Relay(fd, upstream.fd, { loop: shared.loop, limits: shared.limits, buffers: shared.buffers, pipes: shared.pipes })
+  const relay = new Relay(fd, upstream.fd, {
+    loop: shared.loop,
+    limits: shared.limits,
+    buffers: shared.buffers,
+    pipes: shared.pipes,
+  })
   relay.onEnd = (end) => connection.end(relayOutcome(end, to))
   connection.carriedBy(
     () => ({ up: relay.bytesUp, down: relay.bytesDown }),

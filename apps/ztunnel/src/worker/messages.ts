@@ -69,7 +69,12 @@ export interface LiveConnection {
 
 export interface WorkerDescription {
   readonly pods: Readonly<Record<string, readonly LiveConnection[]>>
-  readonly loop: { readonly turns: number; readonly events: number; readonly emptyTurns: number; readonly faults: number }
+  readonly loop: {
+    readonly turns: number
+    readonly events: number
+    readonly emptyTurns: number
+    readonly faults: number
+  }
   readonly sessions: number
 }
 
@@ -78,7 +83,11 @@ export type WorkerReport =
   | { readonly kind: 'pod-added'; readonly uid: string; readonly error: string | undefined }
   | { readonly kind: 'pod-removed'; readonly uid: string }
   | { readonly kind: 'need-identity'; readonly id: SpiffeId }
-  | { readonly kind: 'traffic'; readonly samples: readonly TrafficSample[]; readonly socketsOpened: readonly [source: number, destination: number] }
+  | {
+      readonly kind: 'traffic'
+      readonly samples: readonly TrafficSample[]
+      readonly socketsOpened: readonly [source: number, destination: number]
+    }
   | { readonly kind: 'log'; readonly lines: readonly LogLine[]; readonly dropped: number }
   | { readonly kind: 'description'; readonly request: number; readonly description: WorkerDescription }
   | { readonly kind: 'drained' }

@@ -1,6 +1,13 @@
 import { Listener } from '@ambient/event-loop'
 import { SessionPool } from '@ambient/hbone'
-import { duplicateDescriptor, formatAddress, listenOn, NetworkNamespace, resetSocket, type SocketAddress } from '@ambient/linux'
+import {
+  duplicateDescriptor,
+  formatAddress,
+  listenOn,
+  NetworkNamespace,
+  resetSocket,
+  type SocketAddress,
+} from '@ambient/linux'
 import { serveHbone } from '../inbound/serve-hbone.ts'
 import { servePlaintext } from '../inbound/serve-plaintext.ts'
 import { serveOutbound } from '../outbound/serve-outbound.ts'
@@ -64,7 +71,11 @@ export class PodProxy implements PodContext {
 
   track(facts: ConnectionFacts, reauthorize?: Reauthorize): Connection {
     const { loop, report } = this.shared
-    const connection: Connection = new Connection(facts, { report, loop, onEnd: () => void this.#connections.delete(connection) })
+    const connection: Connection = new Connection(facts, {
+      report,
+      loop,
+      onEnd: () => void this.#connections.delete(connection),
+    })
     this.#connections.set(connection, reauthorize)
     return connection
   }
@@ -75,7 +86,9 @@ export class PodProxy implements PodContext {
   }
 
   refused({ direction, src, dst, reason, detail }: Refusal): void {
-    this.shared.report.log(refusedLine(direction, { src: formatAddress(src), dst: formatAddress(dst) }, { reason, detail }))
+    this.shared.report.log(
+      refusedLine(direction, { src: formatAddress(src), dst: formatAddress(dst) }, { reason, detail }),
+    )
   }
 
   adopt(server: Closable): () => void {
@@ -87,7 +100,8 @@ export class PodProxy implements PodContext {
   reauthorize(): void {
     for (const [connection, ask] of [...this.#connections]) {
       const verdict = ask?.()
-      if (verdict?.kind === 'denied') connection.cut('POLICY_CHANGED', `connection closed due to policy change: ${verdict.detail}`)
+      if (verdict?.kind === 'denied')
+        connection.cut('POLICY_CHANGED', `connection closed due to policy change: ${verdict.detail}`)
     }
   }
 
@@ -115,7 +129,11 @@ export class PodProxy implements PodContext {
 
   #listen(): void {
     const { loop, settings, contain } = this.shared
-    const options = { mark: settings.packetMark, reusePort: true, transparent: settings.originalSource !== 'never' }
+    const options = {
+      mark: settings.packetMark,
+      reusePort: true,
+      transparent: settings.originalSource !== 'never',
+    }
     const ip = settings.ipv6 ? '::' : '0.0.0.0'
     // All three are bound before any accepts, so that a failure leaves no half of a proxy.
     const bound = this.netns.enter(() => {
@@ -131,9 +149,9 @@ export class PodProxy implements PodContext {
     for (const [index, { serve }] of SERVED.entries()) {
       const fd = bound[index]
       if (fd === undefined) continue
-      const onAccept = (accepted: number, peer: SocketAddress): void => contain(accepted, () => serve(accepted, peer, this))
+      const onAccept = (accepted: number, peer: SocketAddress): void =>
+        contain(accepted, () => serve(accepted, peer, this))
       this.#listeners.push(new Listener(fd, loop, ACCEPT, onAccept))
     }
   }
 }
-

@@ -1,4 +1,10 @@
-import { describeSessionEnd, describeTunnelEnd, type RelayEnd, type SessionEnd, type TunnelEnd } from '@ambient/hbone'
+import {
+  describeSessionEnd,
+  describeTunnelEnd,
+  type RelayEnd,
+  type SessionEnd,
+  type TunnelEnd,
+} from '@ambient/hbone'
 import { Errno, errnoName, formatAddress, type SocketAddress } from '@ambient/linux'
 import { isReasonCode, type ReasonCode } from '@ambient/telemetry'
 import type { Outcome } from './connection.ts'
@@ -32,10 +38,14 @@ export function relayOutcome(end: RelayEnd, to: SocketAddress): Outcome {
 function sessionOutcome(end: SessionEnd, to: SocketAddress): Outcome {
   const detail = `${formatAddress(to)}: ${describeSessionEnd(end)}`
   if (end.kind === 'connect-failed' && end.errno === Errno.ETIMEDOUT) {
-    return failed('HBONE_TIMEOUT', `connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ${detail}`)
+    return failed(
+      'HBONE_TIMEOUT',
+      `connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ${detail}`,
+    )
   }
   if (end.kind === 'connect-failed') return failed('CONNECT_FAILED', detail)
-  if (end.kind === 'handshake-failed' && end.stage === 'tls') return failed('PEER_CERTIFICATE_INVALID', detail)
+  if (end.kind === 'handshake-failed' && end.stage === 'tls')
+    return failed('PEER_CERTIFICATE_INVALID', detail)
   if (end.kind === 'peer-refused') {
     // Our own check gave the reason, its code first.
     const [code = '', ...rest] = end.reason.split(': ')
@@ -45,7 +55,8 @@ function sessionOutcome(end: SessionEnd, to: SocketAddress): Outcome {
 }
 
 function connectFailed(errno: number, to: SocketAddress): Outcome {
-  if (errno === Errno.ETIMEDOUT) return failed('CONNECT_TIMEOUT', `connection timed out: ${formatAddress(to)}`)
+  if (errno === Errno.ETIMEDOUT)
+    return failed('CONNECT_TIMEOUT', `connection timed out: ${formatAddress(to)}`)
   return failed('CONNECT_FAILED', `connect to ${formatAddress(to)}: ${errnoName(errno)}`)
 }
 

@@ -270,9 +270,24 @@ export const metricRows = {
     labels: ['type'],
   },
   ztunnel_connected: { component: 'cni', type: 'gauge', help: 'Ztunnels connected', labels: [] },
-  ambient_cni_pods: { component: 'cni', type: 'gauge', help: 'Pods by how far they are on their way into the mesh or out of it', labels: ['state'] },
-  ambient_cni_kept_connections_total: { component: 'cni', type: 'counter', help: 'Connections that were open when their pod was enrolled, and stayed outside the mesh', labels: [] },
-  ambient_cni_kept_connections: { component: 'cni', type: 'gauge', help: 'Kept connections that are still open', labels: [] },
+  ambient_cni_pods: {
+    component: 'cni',
+    type: 'gauge',
+    help: 'Pods by how far they are on their way into the mesh or out of it',
+    labels: ['state'],
+  },
+  ambient_cni_kept_connections_total: {
+    component: 'cni',
+    type: 'counter',
+    help: 'Connections that were open when their pod was enrolled, and stayed outside the mesh',
+    labels: [],
+  },
+  ambient_cni_kept_connections: {
+    component: 'cni',
+    type: 'gauge',
+    help: 'Kept connections that are still open',
+    labels: [],
+  },
 } as const
 
 export type MetricName = keyof typeof metricRows

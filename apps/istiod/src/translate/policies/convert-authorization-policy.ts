@@ -28,14 +28,18 @@ export function convertAuthorizationPolicy(policy: KubeObject, rootNamespace: st
     return { kind: 'not-sent', reason: 'it has targetRefs, so it is for waypoints' }
   }
   const action = readAction(spec.get('action'))
-  if (action === 'AUDIT' || action === 'CUSTOM') return { kind: 'not-sent', reason: `node proxies have no action ${action}` }
+  if (action === 'AUDIT' || action === 'CUSTOM')
+    return { kind: 'not-sent', reason: `node proxies have no action ${action}` }
   if (policy.metadata.annotations[DRY_RUN] === 'true') {
     return { kind: 'not-sent', reason: 'it is a dry run, and dry runs are not switched on' }
   }
   const { namespace = '', name } = policy.metadata
   const { scope, selector } = readScope(spec.get('selector'), namespace === rootNamespace)
   const verdict: PolicyAction = action === 'DENY' ? 'deny' : 'allow'
-  const converted = spec.get('rules').list().map((rule) => convertRule(rule, verdict, namespace))
+  const converted = spec
+    .get('rules')
+    .list()
+    .map((rule) => convertRule(rule, verdict, namespace))
   const rules = converted.flatMap(({ rule }): readonly Rule[] => (rule === undefined ? [] : [rule]))
   return {
     kind: 'sent',
@@ -64,7 +68,8 @@ export function closedPolicy(policy: KubeObject, rootNamespace: string): Convert
 
 function readAction(field: Field): string {
   const action = field.text() ?? 'ALLOW'
-  if (!['ALLOW', 'DENY', 'AUDIT', 'CUSTOM'].includes(action)) throw field.invalid('must be ALLOW, DENY, AUDIT or CUSTOM')
+  if (!['ALLOW', 'DENY', 'AUDIT', 'CUSTOM'].includes(action))
+    throw field.invalid('must be ALLOW, DENY, AUDIT or CUSTOM')
   return action
 }
 

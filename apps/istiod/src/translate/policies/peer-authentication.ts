@@ -60,7 +60,15 @@ export function readPeerAuthentication(object: KubeObject, rootNamespace: string
 export function strictPeerAuthentication(object: KubeObject, rootNamespace: string): PeerAuthentication {
   const { namespace = '', name, creationTimestamp } = object.metadata
   const level = namespace === rootNamespace ? 'mesh' : 'namespace'
-  return { namespace, name, createdAt: creationTimestamp, level, matchLabels: {}, mode: 'strict', portModes: {} }
+  return {
+    namespace,
+    name,
+    createdAt: creationTimestamp,
+    level,
+    matchLabels: {},
+    mode: 'strict',
+    portModes: {},
+  }
 }
 
 /** Of several at one level the oldest counts. */
@@ -71,18 +79,24 @@ export function oldest(found: readonly PeerAuthentication[]): PeerAuthentication
 
 /** Pure. @see istiod.md 6.3 */
 export function peerPolicy(chain: PeerAuthenticationChain): PeerPolicy {
-  const base = [chain.workload, chain.namespace, chain.mesh].find((one) => one !== undefined && one.mode !== 'unset')
+  const base = [chain.workload, chain.namespace, chain.mesh].find(
+    (one) => one !== undefined && one.mode !== 'unset',
+  )
   const isStrict = base?.mode === 'strict'
   const ports = Object.entries(chain.workload?.portModes ?? {})
   const exceptions = ports
     .filter(([, mode]) => mode === (isStrict ? 'permissive' : 'strict'))
     .map(([port]) => Number(port))
     .toSorted((a, b) => a - b)
-  if (chain.workload === undefined || exceptions.length === 0) return { kind: isStrict ? 'static-strict' : 'none' }
+  if (chain.workload === undefined || exceptions.length === 0)
+    return { kind: isStrict ? 'static-strict' : 'none' }
   const rules = isStrict
     ? [[[NO_IDENTITY], [{ notDestinationPorts: exceptions }]]]
     : exceptions.map((port) => [[{ destinationPorts: [port], ...NO_IDENTITY }]])
-  return { kind: 'own', policy: { ...denyPolicy(chain.workload.namespace, ownPolicyName(chain.workload)), rules } }
+  return {
+    kind: 'own',
+    policy: { ...denyPolicy(chain.workload.namespace, ownPolicyName(chain.workload)), rules },
+  }
 }
 
 /** Refuses everybody without an identity; one for the whole mesh. */

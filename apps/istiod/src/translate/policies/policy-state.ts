@@ -4,7 +4,11 @@ import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { anchorOf, anchorsFor } from '../label-anchor.ts'
 import type { MeshOptions } from '../mesh-options.ts'
 import type { PodFacts } from '../pod-facts.ts'
-import { closedPolicy, type ConvertedPolicy, convertAuthorizationPolicy } from './convert-authorization-policy.ts'
+import {
+  closedPolicy,
+  type ConvertedPolicy,
+  convertAuthorizationPolicy,
+} from './convert-authorization-policy.ts'
 import {
   oldest,
   type PeerAuthentication,
@@ -52,7 +56,9 @@ export function policyState(
     (policy) => convertAuthorizationPolicy(policy, rootNamespace),
     { fallback: (policy) => closedPolicy(policy, rootNamespace) },
   )
-  const written = graph.derive('authorization policies', converted, (each) => (each.kind === 'sent' ? each.policy : undefined))
+  const written = graph.derive('authorization policies', converted, (each) =>
+    each.kind === 'sent' ? each.policy : undefined,
+  )
   const attachments = graph.derive('policy attachments', converted, (each) => attachment(each, rootNamespace))
   const bySelector = attachments.index(({ reach, selector }) => [anchorOf(reach, selector)])
   const peers = peerParts(graph, peerAuthentications, rootNamespace)
@@ -62,7 +68,9 @@ export function policyState(
     all,
     attachedTo: (pod, fetch) => {
       const groups = [...anchorsFor(pod.namespace, pod.labels), ...anchorsFor(EVERYWHERE, pod.labels)]
-      const found = groups.flatMap((group) => fetch.find(bySelector, group, (each) => includesLabels(pod.labels, each.selector)))
+      const found = groups.flatMap((group) =>
+        fetch.find(bySelector, group, (each) => includesLabels(pod.labels, each.selector)),
+      )
       const names = found.map((each) => each.key).toSorted()
       return [...names, ...peerPolicyNames(pod, fetch, { peers, rootNamespace })]
     },
@@ -72,10 +80,18 @@ export function policyState(
 function attachment(converted: ConvertedPolicy, rootNamespace: string): Attachment | undefined {
   if (converted.kind !== 'sent' || converted.selector === undefined) return undefined
   const { policy, selector } = converted
-  return { key: policyKey(policy), reach: policy.namespace === rootNamespace ? EVERYWHERE : policy.namespace, selector }
+  return {
+    key: policyKey(policy),
+    reach: policy.namespace === rootNamespace ? EVERYWHERE : policy.namespace,
+    selector,
+  }
 }
 
-function peerParts(graph: CollectionGraph, objects: Collection<KubeObject>, rootNamespace: string): PeerParts {
+function peerParts(
+  graph: CollectionGraph,
+  objects: Collection<KubeObject>,
+  rootNamespace: string,
+): PeerParts {
   const facts = graph.derive<KubeObject, PeerAuthentication>(
     'peer authentications',
     objects,
@@ -86,7 +102,11 @@ function peerParts(graph: CollectionGraph, objects: Collection<KubeObject>, root
 }
 
 /** The shared strict policy while there is any PeerAuthentication, and one for each with exceptions by port. */
-function peerPolicies(graph: CollectionGraph, peers: PeerParts, rootNamespace: string): Collection<AuthorizationPolicy> {
+function peerPolicies(
+  graph: CollectionGraph,
+  peers: PeerParts,
+  rootNamespace: string,
+): Collection<AuthorizationPolicy> {
   const own = graph.deriveMany('own peer policies', peers.facts, (one, fetch) => {
     if (one.level !== 'workload') return new Map<string, AuthorizationPolicy>()
     const found = peerPolicy({ ...parentsOf(one.namespace, fetch, { peers, rootNamespace }), workload: one })
@@ -101,8 +121,15 @@ function peerPolicies(graph: CollectionGraph, peers: PeerParts, rootNamespace: s
   return graph.union('peer policies', [own, wanted])
 }
 
-function peerPolicyNames(pod: PodFacts, fetch: Fetch, state: { peers: PeerParts; rootNamespace: string }): readonly string[] {
-  const chain = { ...parentsOf(pod.namespace, fetch, state), workload: workloadLevel(pod, fetch, state.peers) }
+function peerPolicyNames(
+  pod: PodFacts,
+  fetch: Fetch,
+  state: { peers: PeerParts; rootNamespace: string },
+): readonly string[] {
+  const chain = {
+    ...parentsOf(pod.namespace, fetch, state),
+    workload: workloadLevel(pod, fetch, state.peers),
+  }
   const found = peerPolicy(chain)
   switch (found.kind) {
     case 'none':
@@ -126,6 +153,7 @@ function parentsOf(
 }
 
 function workloadLevel(pod: PodFacts, fetch: Fetch, peers: PeerParts): PeerAuthentication | undefined {
-  const takes = (one: PeerAuthentication): boolean => one.level === 'workload' && includesLabels(pod.labels, one.matchLabels)
+  const takes = (one: PeerAuthentication): boolean =>
+    one.level === 'workload' && includesLabels(pod.labels, one.matchLabels)
   return oldest(fetch.find(peers.byNamespace, pod.namespace, takes))
 }

@@ -1,6 +1,14 @@
 import { Field } from '@ambient/kube'
 import { canonicalIp, isIpv6 } from '@ambient/model'
-import type { Clause, IpPrefix, Match, PolicyAction, Rule, ServiceAccountMatch, StringMatch } from '@ambient/policy'
+import type {
+  Clause,
+  IpPrefix,
+  Match,
+  PolicyAction,
+  Rule,
+  ServiceAccountMatch,
+  StringMatch,
+} from '@ambient/policy'
 
 /** What became of one entry of `rules`. */
 export interface ConvertedRule {
@@ -43,14 +51,19 @@ export function convertRule(rule: Field, action: PolicyAction, namespace: string
   const groups = [
     givenList(rule.get('to')).map((item) => operationPart(only(item, 'operation'))),
     givenList(rule.get('from')).map((item) => sourcePart(only(item, 'source'), namespace)),
-    ...rule.get('when').list().map((item) => [conditionPart(item)]),
+    ...rule
+      .get('when')
+      .list()
+      .map((item) => [conditionPart(item)]),
   ].filter((group) => group.length > 0)
   const unsupported = groups.flat().flatMap((each) => each.unsupported)
   if (action === 'allow') {
     const clauses = groups.map((group) => group.map((each) => each.match))
     return { rule: unsupported.length > 0 ? undefined : clauses, unsupported }
   }
-  const clauses = groups.map((group) => group.map((each) => each.match).filter((match) => Object.keys(match).length > 0))
+  const clauses = groups.map((group) =>
+    group.map((each) => each.match).filter((match) => Object.keys(match).length > 0),
+  )
   const checkable = clauses.filter((clause) => clause.length > 0)
   const isWithoutEffect = groups.length > 0 && checkable.length === 0
   return { rule: isWithoutEffect ? NEVER : checkable, unsupported }
@@ -67,7 +80,9 @@ function sourcePart(source: Field, namespace: string): Part {
     namespaces: strings(source.get('namespaces')),
     notNamespaces: strings(source.get('notNamespaces')),
     serviceAccounts: givenTexts(source.get('serviceAccounts')).map((text) => serviceAccount(text, namespace)),
-    notServiceAccounts: givenTexts(source.get('notServiceAccounts')).map((text) => serviceAccount(text, namespace)),
+    notServiceAccounts: givenTexts(source.get('notServiceAccounts')).map((text) =>
+      serviceAccount(text, namespace),
+    ),
     sourceIps: prefixes(source.get('ipBlocks')),
     notSourceIps: prefixes(source.get('notIpBlocks')),
   })
@@ -96,7 +111,9 @@ function conditionPart(condition: Field): Part {
   const notValues = condition.get('notValues')
   if (values.isAbsent && notValues.isAbsent) throw condition.invalid('must have values or notValues')
   const match = conditionMatch(key, values, notValues)
-  return match === undefined ? { match: {}, unsupported: [`when ${key}`] } : { match: withoutEmpty(match), unsupported: [] }
+  return match === undefined
+    ? { match: {}, unsupported: [`when ${key}`] }
+    : { match: withoutEmpty(match), unsupported: [] }
 }
 
 function conditionMatch(key: string, values: Field, notValues: Field): Match | undefined {
@@ -136,7 +153,9 @@ function serviceAccount(text: string, namespace: string): ServiceAccountMatch {
 }
 
 function prefixes(field: Field): readonly IpPrefix[] {
-  return givenTexts(field).map((text) => parsePrefix(text) ?? refuse(field, `has "${text}", which is no IP address or range`))
+  return givenTexts(field).map(
+    (text) => parsePrefix(text) ?? refuse(field, `has "${text}", which is no IP address or range`),
+  )
 }
 
 function parsePrefix(text: string): IpPrefix | undefined {
