@@ -22,6 +22,8 @@ A mesh on this machine: nodes and pods are namespaces, the programs in them are 
   down                                end every lab, and remove what a crashed one left
 `
 const UP_DEADLINE_MS = 120_000
+/** The holder's last words before it only holds. */
+const UP = 'The lab is up\n'
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -81,20 +83,20 @@ async function startHolder(args: readonly string[]): Promise<number> {
       detached: true,
       stdio: ['ignore', output, output],
     })
-    const lab = await waitFor(
+    const isUp = await waitFor(
       'the lab to come up',
       () => {
-        if (child.exitCode !== null) return { id: undefined }
-        return liveLabs().find(({ id, isReady }) => isReady && holderOf(id) === child.pid)
+        if (readFileSync(log, 'utf8').endsWith(UP)) return { yes: true }
+        return child.exitCode === null ? undefined : { yes: false }
       },
       UP_DEADLINE_MS,
     )
-    const said = readFileSync(log, 'utf8')
-    process.stderr.write(said)
-    if (lab.id === undefined) return 1
+    process.stderr.write(readFileSync(log, 'utf8').replace(UP, ''))
+    if (!isUp.yes) return 1
     child.unref()
+    const lab = liveLabs().find(({ id }) => holderOf(id) === child.pid)
     return say(
-      `Lab ${lab.id} is up. Look around with: npm run lab -- ps | exec POD CMD | logs APP | apply FILE | down`,
+      `Lab ${lab?.id ?? ''} is up. Look around with: npm run lab -- ps | exec POD CMD | logs APP | apply FILE | down`,
     )
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -114,5 +116,6 @@ async function hold(args: readonly string[]): Promise<number> {
   const report = (message: string): void => void process.stderr.write(`lab: ${message}\n`)
   const lab = await Lab.up({ nodes, mesh: !values['no-mesh'], manifests: positionals, report })
   await lab.ready(UP_DEADLINE_MS).catch((cause: unknown) => report(String(cause)))
+  process.stderr.write(UP)
   return new Promise<never>(() => setInterval(() => {}, 2 ** 30))
 }
