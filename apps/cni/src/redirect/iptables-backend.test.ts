@@ -3,7 +3,15 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { closeDescriptor, listenOn, NetworkNamespace } from '@ambient/linux'
+import {
+  closeDescriptor,
+  listenOn,
+  localAddress,
+  MESH_MARK,
+  NetworkNamespace,
+  startConnect,
+  tcpSocket,
+} from '@ambient/linux'
 import { leakedDescriptors, openDescriptors, requireRoot, waitFor } from '@ambient/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { HostProbe } from './host-probe.ts'
@@ -11,7 +19,7 @@ import { IptablesBackend, ownAddresses, tcpTable } from './iptables-backend.ts'
 import { podSysctls } from './pod-sysctls.ts'
 import type { RedirectSettings } from './redirect-backend.ts'
 import { createProgramRunner } from './run-program.ts'
-import { describeConnection } from './tcp-connections.ts'
+import { describeConnection, parseMarkedSockets } from './tcp-connections.ts'
 
 requireRoot()
 const settings: RedirectSettings = {
@@ -205,4 +213,14 @@ test('IptablesBackend leaves no descriptor open', async () => {
   await backend.remove(netns, applied.before)
   await waitFor('pipes of the programs to close', () => leakedDescriptors(before).length === 0)
   expect(leakedDescriptors(before)).toEqual([])
+})
+
+test('IptablesBackend finds the mark of ztunnel on its connections', async () => {
+  const listening = netns.enter(() => listenOn({ ip: '127.0.0.1', port: 7000 }))
+  const [marked, plain] = netns.enter(() => [tcpSocket({ mark: MESH_MARK }), tcpSocket()] as const)
+  for (const fd of [marked, plain]) startConnect(fd, { ip: '127.0.0.1', port: 7000 })
+  await waitFor('both connections', () => tcpTable(netns).length === 4)
+  const found = parseMarkedSockets(sh('ss', '--tcp', '--numeric', '--no-header', '--extended'))
+  expect(found).toEqual([{ local: localAddress(marked), remote: { ip: '127.0.0.1', port: 7000 } }])
+  for (const fd of [listening, marked, plain]) closeDescriptor(fd)
 })

@@ -23,7 +23,14 @@ import type {
 } from './redirect-backend.ts'
 import { type IpFamily, type IptablesTable, redirectRules } from './redirect-rules.ts'
 import { mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
-import { keptConnections, parseTcpTable, type TcpConnection } from './tcp-connections.ts'
+import {
+  describeConnection,
+  keptConnections,
+  lateConnections,
+  parseMarkedSockets,
+  parseTcpTable,
+  type TcpConnection,
+} from './tcp-connections.ts'
 
 export interface IptablesBackendDeps {
   readonly run: RunProgram
@@ -76,16 +83,16 @@ export class IptablesBackend implements RedirectBackend {
         each.canRoute ? policyRoutingToAdd(each.family, each.routing) : '',
       )
     const before = age === 'running' ? keepUnknownConnections(this.#deps.sysctls, netns) : {}
-    // As late as can be: what is opened after this look and before the nat commit a few milliseconds later is not named.
-    const isFresh = !found.some(({ tables }) => hasOurs(tables, ['nat']))
-    const kept =
-      age === 'running' && isFresh ? keptConnections(tcpTable(netns), ownAddresses(netns)) : undefined
-    for (const each of found)
+    const isFresh = age === 'running' && !found.some(({ tables }) => hasOurs(tables, ['nat']))
+    const earlier = isFresh ? tcpTable(netns) : []
+    for (const each of found) {
       await this.#restore(
         netns,
         each.family,
         planApply(each.tables, redirectRules(each.family, settings)).input,
       )
+    }
+    const kept = isFresh ? await this.#keptSince(netns, earlier) : undefined
     const state = await this.inspect(netns, settings)
     if (state.kind === 'complete') return { kept, before }
     throw new CniError(
@@ -107,6 +114,22 @@ export class IptablesBackend implements RedirectBackend {
       await this.#dropBaseChains(netns, family, tables)
     }
     restoreSysctls(this.#deps.sysctls, netns, before)
+  }
+
+  /** What was open before the rules came, and what was opened while they were being written. */
+  async #keptSince(
+    netns: NetworkNamespace,
+    earlier: readonly TcpConnection[],
+  ): Promise<readonly TcpConnection[]> {
+    const ownIps = ownAddresses(netns)
+    const late = lateConnections(earlier, tcpTable(netns), ownIps)
+    if (late.length === 0) return keptConnections(earlier, ownIps)
+    const text = await this.#inPod(netns, ['ss', '--tcp', '--numeric', '--no-header', '--extended'])
+    const marked = new Set(parseMarkedSockets(text).map(describeConnection))
+    return [
+      ...keptConnections(earlier, ownIps),
+      ...late.filter((each) => !marked.has(describeConnection(each))),
+    ]
   }
 
   async #look(netns: NetworkNamespace): Promise<readonly Found[]> {

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest'
-import { countTunnels, describeConnection, keptConnections, parseTcpTable } from './tcp-connections.ts'
+import {
+  countTunnels,
+  describeConnection,
+  keptConnections,
+  lateConnections,
+  parseMarkedSockets,
+  parseTcpTable,
+  type TcpConnection,
+} from './tcp-connections.ts'
 
 const HEAD =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'
@@ -89,4 +97,46 @@ test.each([
   },
 ])('countTunnels() $name', ({ local, remote, tunnels }) => {
   expect(countTunnels([{ local, remote }], own)).toBe(tunnels)
+})
+
+const web = { local: to('10.1.0.4', 8080), remote: to('10.2.0.7', 40_000) }
+const out = { local: to('10.1.0.4', 50_000), remote: to('10.2.0.7', 6379) }
+const spoofed = { local: web.remote, remote: web.local }
+const accepted = { local: to('127.0.0.1', 15_001), remote: out.local }
+test.each<{ name: string; before: TcpConnection[]; after: TcpConnection[]; late: TcpConnection[] }>([
+  { name: 'names what came in between', before: [], after: [web, out], late: [web, out] },
+  { name: 'does not name again what was there before', before: [web], after: [web], late: [] },
+  {
+    name: 'leaves out an inbound connection that ztunnel dialled',
+    before: [],
+    after: [web, spoofed],
+    late: [],
+  },
+  {
+    name: 'leaves out an outbound connection that ztunnel accepted',
+    before: [],
+    after: [out, accepted],
+    late: [],
+  },
+  {
+    name: 'leaves out what ztunnel accepted itself',
+    before: [],
+    after: [{ local: to('10.1.0.4', 15_006), remote: to('10.2.0.7') }],
+    late: [],
+  },
+])('lateConnections() $name', ({ before, after, late }) => {
+  expect(lateConnections(before, after, own)).toEqual(late)
+})
+
+test('parseMarkedSockets() reads the connections that carry the mark', () => {
+  const text = [
+    'ESTAB 0 0 10.1.0.4:44122 10.2.0.7:15008 ino:1 sk:2 cgroup:/ fwmark:0x539 <->',
+    'ESTAB 0 0 10.1.0.4:44123 10.2.0.7:80 ino:1 sk:2 cgroup:/ <->',
+    'ESTAB 0 0 [::ffff:10.1.0.4]:80 [::ffff:10.2.0.7]:81 ino:1 sk:3 fwmark:0x539 v6only:0 <->',
+    'ESTAB 0 0 10.1.0.4%eth0:1 10.2.0.7:2 fwmark:0x5390',
+  ].join('\n')
+  expect(parseMarkedSockets(text).map(describeConnection)).toEqual([
+    '10.1.0.4:44122 -> 10.2.0.7:15008',
+    '10.1.0.4:80 -> 10.2.0.7:81',
+  ])
 })

@@ -1,4 +1,4 @@
-import { formatHostPort, ipFromBytes } from '@ambient/model'
+import { canonicalIp, formatHostPort, ipFromBytes } from '@ambient/model'
 
 /** One row of `/proc/net/tcp` or `tcp6`. */
 export interface TcpConnection {
@@ -13,6 +13,7 @@ export interface TcpEnd {
 
 const TIME_WAIT = '06'
 const LISTEN = '0A'
+const ZTUNNEL_PORTS: ReadonlySet<number> = new Set([15_001, 15_006, 15_008])
 
 /** Reads `/proc/net/tcp` and `tcp6`: connections that still carry something, neither listening nor in TIME_WAIT. Pure. */
 export function parseTcpTable(text: string): readonly TcpConnection[] {
@@ -40,9 +41,42 @@ export function keptConnections(
       !isLoopback(local.ip) &&
       ownIps.has(local.ip) &&
       !isOwn(remote.ip, ownIps) &&
-      local.port !== 15_008 &&
+      !ZTUNNEL_PORTS.has(local.port) &&
       remote.port !== 15_008,
   )
+}
+
+/**
+ * Connections that came between the look `before` the rules and the rules: of those that are new in `after`, the ones that have
+ * no end of ztunnel in the same netns. ztunnel's own, which are marked, are among them. Pure.
+ */
+export function lateConnections(
+  before: readonly TcpConnection[],
+  after: readonly TcpConnection[],
+  ownIps: ReadonlySet<string>,
+): readonly TcpConnection[] {
+  const known = new Set(before.map(describeConnection))
+  const captured = new Set(
+    after.map(({ local, remote }) =>
+      local.port === 15_001 ? `to ${endText(remote)}` : `${endText(remote)} ${endText(local)}`,
+    ),
+  )
+  return keptConnections(after, ownIps).filter(
+    (each) =>
+      !known.has(describeConnection(each)) &&
+      !captured.has(`to ${endText(each.local)}`) &&
+      !captured.has(`${endText(each.local)} ${endText(each.remote)}`),
+  )
+}
+
+/** Reads `ss --tcp --numeric --no-header --extended`: the connections that carry ztunnel's mark. Pure. */
+export function parseMarkedSockets(text: string): readonly TcpConnection[] {
+  return text.split('\n').flatMap((line) => {
+    if (!/\bfwmark:0x539\b/.test(line)) return []
+    const [, , , local, remote] = line.trim().split(/\s+/)
+    const [from, to] = [parseSsEnd(local ?? ''), parseSsEnd(remote ?? '')]
+    return from === undefined || to === undefined ? [] : [{ local: from, remote: to }]
+  })
 }
 
 /**
@@ -58,6 +92,16 @@ export function countTunnels(table: readonly TcpConnection[], ownIps: ReadonlySe
 /** `10.1.0.4:52114 -> 10.2.0.7:6379`, as logs and the status page name it. */
 export function describeConnection({ local, remote }: TcpConnection): string {
   return `${formatHostPort(local.ip, local.port)} -> ${formatHostPort(remote.ip, remote.port)}`
+}
+
+function endText({ ip, port }: TcpEnd): string {
+  return formatHostPort(ip, port)
+}
+
+function parseSsEnd(text: string): TcpEnd | undefined {
+  const [, address = '', port = ''] = /^\[?([^\]%]*)(?:%[^\]:]*)?\]?:(\d+)$/.exec(text) ?? []
+  const ip = canonicalIp(address)
+  return ip === undefined ? undefined : { ip, port: Number(port) }
 }
 
 function isOwn(ip: string, ownIps: ReadonlySet<string>): boolean {
