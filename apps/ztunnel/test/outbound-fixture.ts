@@ -1,5 +1,6 @@
 import type { GatewayAddress, Service, Workload } from '@ambient/model'
-import { type OutboundAttempt, resolveDestination, type Route } from '../src/outbound/resolve-destination.ts'
+import { resolveDestination } from '../src/outbound/resolve-destination.ts'
+import type { OutboundAttempt, Route } from '../src/outbound/route.ts'
 import type { MeshSnapshot } from '../src/state/mesh-snapshot.ts'
 import { at, pod, port, serves, service } from './mesh-fixture.ts'
 
