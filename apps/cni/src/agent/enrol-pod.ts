@@ -47,7 +47,7 @@ export async function enrolPod(enrolment: Enrolment, deps: AgentDeps): Promise<M
 }
 
 /** What is needed to undo the enrolment after the agent has been restarted. */
-export function recordPod(
+function recordPod(
   { uid, containerId, kept, before }: MeshPod,
   deps: Pick<AgentDeps, 'records' | 'backend'>,
 ): void {

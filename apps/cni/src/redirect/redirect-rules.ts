@@ -11,8 +11,8 @@ export interface IptablesRule {
   readonly target: string
 }
 
-export const PREROUTING_CHAIN = 'ISTIO_PRERT'
-export const OUTPUT_CHAIN = 'ISTIO_OUTPUT'
+const PREROUTING_CHAIN = 'ISTIO_PRERT'
+const OUTPUT_CHAIN = 'ISTIO_OUTPUT'
 
 /** Ports of ztunnel in the pod's netns; outbound, inbound plaintext, HBONE, DNS. */
 export const redirectPorts = {
