@@ -1,5 +1,4 @@
 import { LabError } from './lab-error.ts'
-import { CNI_PLUGIN_DIR } from './requirements.ts'
 import type { CommandOptions, CommandResult } from './run-command.ts'
 
 /** One network: the plugins of a list, in order. */
@@ -142,8 +141,6 @@ export function podNetwork(subnet: string, chained: readonly CniPlugin[]): CniNe
 }
 
 export const loopbackNetwork: CniNetwork = { name: 'loopback', plugins: [{ type: 'loopback' }] }
-
-export const cniPluginPath: string = CNI_PLUGIN_DIR
 
 function readIps(result: Readonly<Record<string, unknown>>): readonly string[] {
   const ips: readonly unknown[] = Array.isArray(result['ips']) ? result['ips'] : []

@@ -35,6 +35,8 @@ export class Kubelet implements AsyncDisposable {
   readonly #deps: KubeletDeps
   readonly #runs = new Map<string, PodRun>()
   readonly #stopping = new Map<string, Promise<void>>()
+  /** Why a pod is not even tried, by `namespace/name`. */
+  readonly #problems = new Map<string, string>()
   readonly #ended = new AbortController()
   readonly #watching: Promise<void>
 
@@ -46,6 +48,11 @@ export class Kubelet implements AsyncDisposable {
   /** The pod of that name that runs now, or undefined. */
   find(namespace: string, name: string): PodRun | undefined {
     return this.pods().find(({ spec }) => spec.namespace === namespace && spec.name === name)
+  }
+
+  /** Why the pod of that name is not even tried. */
+  problem(name: string): string | undefined {
+    return this.#problems.get(name)
   }
 
   pods(): readonly PodRun[] {
@@ -68,12 +75,15 @@ export class Kubelet implements AsyncDisposable {
   async #watch(): Promise<void> {
     for await (const event of this.#deps.resources.watch('Pod', this.#ended.signal)) {
       if (event.type === 'synced') continue
+      const { namespace = 'default', name } = event.object.metadata
+      const key = `${namespace}/${name}`
+      this.#problems.delete(key)
       try {
         this.#follow(event.type === 'deleted', event.object)
       } catch (cause) {
-        this.#deps.report(
-          `Cannot run Pod ${event.object.metadata.name}: ${cause instanceof Error ? cause.message : String(cause)}`,
-        )
+        const message = cause instanceof Error ? cause.message : String(cause)
+        this.#problems.set(key, message)
+        this.#deps.report(`Cannot run Pod ${key}: ${message}`)
       }
     }
   }

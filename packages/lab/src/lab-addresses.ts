@@ -1,6 +1,5 @@
 /** Addresses of a lab. They exist in its namespaces only, so every lab has the same. */
 export const FABRIC_IP = '172.30.0.1'
-export const NODE_PREFIX = '172.30.0.0/24'
 export const SERVICE_PREFIX = '10.96.0.0/16'
 export const CLUSTER_DNS_IP = '10.96.0.10'
 export const CLUSTER_DOMAIN = 'cluster.local'

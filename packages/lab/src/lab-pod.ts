@@ -8,6 +8,8 @@ import { waitFor } from './wait-for.ts'
 export interface LabPodDeps {
   /** The run of that pod, or undefined while there is none. */
   readonly find: () => PodRun | undefined
+  /** Why there is none, when that is known. */
+  readonly problem: () => string | undefined
   /** A log file for a program started by hand. */
   readonly newLogFile: () => string
   /** Ended with the lab at the latest. */
@@ -109,7 +111,7 @@ export class LabPod {
 
   #state(): string {
     const run = this.#deps.find()
-    if (run === undefined) return 'there is no such pod'
+    if (run === undefined) return this.#deps.problem() ?? 'there is no such pod'
     const { phase, message, containers } = run.seen
     const ended = containers
       .filter(({ exitCode }) => exitCode !== undefined)

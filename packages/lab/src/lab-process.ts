@@ -120,7 +120,7 @@ export class LabProcess implements AsyncDisposable {
 }
 
 /** The first line of a log file that matches. @throws {LabError} `TIMEOUT`, with the last lines */
-export async function waitForLine(
+async function waitForLine(
   logFile: string,
   options: { readonly what: string; readonly pattern: RegExp; readonly deadlineMs: number },
 ): Promise<string> {

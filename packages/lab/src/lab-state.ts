@@ -64,7 +64,7 @@ export function liveLabs(): readonly LabRecord[] {
     .toSorted((a, b) => Number(b.id.split('-')[1]) - Number(a.id.split('-')[1]))
 }
 
-export function readRecord(id: LabId): LabRecord | undefined {
+function readRecord(id: LabId): LabRecord | undefined {
   const path = join(labDirectory(id), RECORD)
   if (!existsSync(path)) return undefined
   const value: unknown = JSON.parse(readFileSync(path, 'utf8'))

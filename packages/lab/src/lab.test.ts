@@ -190,7 +190,9 @@ describe('a lab without the mesh', () => {
   })
 
   test('a pod’s processes show its cgroup in the node’s /proc, as the kubelet names it', async () => {
-    const { stdout } = await lab.node(2).run(['sh', '-c', 'cat /proc/$(pgrep -o -x nginx)/cgroup'])
+    const { stdout } = await lab
+      .node(2)
+      .run(['sh', '-c', 'cat $(grep -lx nginx /proc/[0-9]*/comm | sed s/comm/cgroup/)'])
     expect(stdout).toContain(`/kubepods/pod${lab.pod('shop/web').uid}/nginx`)
   })
 
@@ -214,13 +216,16 @@ describe('a lab without the mesh', () => {
 
   test('a service loses a pod that stops listening, and Lab.delete() ends one whole', async () => {
     lab.apply(
-      pod('short', '{name: nc, command: [python3, -m, http.server, "9000"], ports: [{containerPort: 9000}]}'),
+      pod(
+        'short',
+        '{name: redis, command: [redis-server, --port, "9000", --save, "", --dir, /tmp], ports: [{containerPort: 9000}]}',
+      ),
     )
     const short = lab.pod('shop/short')
     await short.ready()
     const held = await short.start(['sleep', '1000'])
     expect(held.isRunning).toBe(true)
-    await short.exec('kill -9 $(pgrep -o -x python3)')
+    await short.exec('redis-cli -p 9000 shutdown nosave')
     await lab.waitFor('the pod to be unready', () => !short.isReady, 5_000)
     await lab.delete('pod/shop/short')
     expect(await held.exited).toBe(137)
@@ -237,6 +242,17 @@ describe('a lab without the mesh', () => {
     await lab.delete('pod/shop/broken')
   })
 
+  test('a pod that cannot be read says why', async () => {
+    lab.apply(pod('empty', '{name: none}'))
+    await expect(lab.pod('shop/empty').ready(1_000)).rejects.toThrow(
+      /Container none has no command: the lab has no images/,
+    )
+    expect(reports.splice(0)).toEqual([
+      expect.stringContaining('Cannot run Pod shop/empty: Container none has no command'),
+    ])
+    await lab.delete('pod/shop/empty')
+  })
+
   test('Lab.pod().start() gives a program input and keeps what it says', async () => {
     const cat = await lab.pod('shop/client').start(['cat'])
     cat.write('hello\n')
@@ -247,11 +263,11 @@ describe('a lab without the mesh', () => {
 
   test('Lab.pod().exec() kills a program that outlives its deadline, with all it started', async () => {
     const client = lab.pod('shop/client')
-    await expect(client.exec('sleep 333 & sleep 333', { deadlineMs: 300 })).rejects.toMatchObject({
+    await expect(client.exec('sleep 333 & exec sleep 333', { deadlineMs: 300 })).rejects.toMatchObject({
       code: 'TIMEOUT',
     })
     const sleeping = async (): Promise<string> =>
-      (await client.exec('pgrep -f "sleep 333" | grep -v $$ | wc -l')).stdout
+      (await client.exec('grep -lz 3[3]3 /proc/[0-9]*/cmdline | wc -l')).stdout
     await waitFor('no process to be left', async () => (await sleeping()).trim() === '0', {
       deadlineMs: 2_000,
     })

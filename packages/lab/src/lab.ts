@@ -144,6 +144,7 @@ export class Lab implements AsyncDisposable {
     const [namespace = '', podName = ''] = name.split('/')
     return new LabPod(name, {
       find: () => this.#cluster.kubelet.find(namespace, podName),
+      problem: () => this.#cluster.kubelet.problem(name),
       newLogFile: () =>
         join(this.directory, 'logs', `${namespace}.${podName}.started-${++this.#count.logs}.log`),
       own: (process) => this.#life.scope.use(process),

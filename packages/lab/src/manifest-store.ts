@@ -134,7 +134,7 @@ export class ManifestStore {
 }
 
 /** Every document of a YAML text; a List counts as its items. @throws {LabError} `MANIFEST_INVALID` with the line */
-export function parseManifests(text: string): readonly UnknownRecord[] {
+function parseManifests(text: string): readonly UnknownRecord[] {
   const documents = parseAllDocuments(text)
   if (!Array.isArray(documents)) return []
   return documents.flatMap((document) => {
@@ -151,7 +151,7 @@ export function parseManifests(text: string): readonly UnknownRecord[] {
 }
 
 /** @throws {LabError} `MANIFEST_INVALID` for a kind this mesh knows nothing of */
-export function refOfManifest(value: UnknownRecord): ObjectRef {
+function refOfManifest(value: UnknownRecord): ObjectRef {
   const metadata = recordAt(value, 'metadata')
   const { name, namespace } = metadata
   const kind = kindOf(String(value['apiVersion']), String(value['kind']))

@@ -63,7 +63,9 @@ export function readPodSpec(pod: KubeObject): PodSpec {
 
 function readContainer(container: Field): ContainerSpec {
   const name = container.get('name').requiredText()
-  const argv = [...container.get('command').texts(), ...container.get('args').texts()]
+  const argv = ['command', 'args']
+    .flatMap((field) => container.get(field).list())
+    .map((word) => word.text() ?? '')
   if (argv.length === 0) {
     throw new LabError(
       'MANIFEST_INVALID',
