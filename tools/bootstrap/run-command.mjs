@@ -6,6 +6,7 @@ import { say } from './progress.mjs'
 const KEPT_OUTPUT_CHARS = 20_000
 const SHOWN_LINES = 15
 const PAUSE_MS = 2000
+const GRACE_MS = 1500
 const EXIT_CODES = new Map([
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -33,7 +34,12 @@ export function stopWatching() {
 /** @param {NodeJS.Signals} signal */
 function onSignal(signal) {
   interruptedBy = signal
-  for (const { pid } of running) if (pid !== undefined) killGroup(pid, signal)
+  for (const { pid } of running) {
+    if (pid === undefined) continue
+    killGroup(pid, signal)
+    // npm would first take back, for half a minute, what the next run needs again.
+    setTimeout(() => killGroup(pid, 'SIGKILL'), GRACE_MS).unref()
+  }
 }
 
 /** @param {number} pid @param {NodeJS.Signals} signal */

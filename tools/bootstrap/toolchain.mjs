@@ -102,7 +102,14 @@ async function installPackage(toolchain, name, pinned) {
   removeLeftovers(toolchain, name)
   mkdirSync(work, { recursive: true })
   try {
-    const pack = ['npm', 'pack', `${pinned.name}@${pinned.version}`, '--pack-destination', work, '--silent']
+    const pack = [
+      'npm',
+      'pack',
+      `${pinned.name}@${pinned.version}`,
+      '--pack-destination',
+      work,
+      '--loglevel=error',
+    ]
     await runCommand(pack, { cwd: work, attempts: 3, advice: NETWORK_ADVICE })
     const archive = join(work, readdirSync(work).find((file) => file.endsWith('.tgz')) ?? 'nothing.tgz')
     checkIntegrity(archive, pinned)
