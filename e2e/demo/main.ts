@@ -60,7 +60,7 @@ try {
 }
 if (sabotage === 'leak') execFileSync('ip', ['netns', 'del', LEAKED])
 if (failed !== undefined) {
-  broken(failed instanceof Error ? failed.message : String(failed))
+  broken(failed instanceof Error ? failed.message : JSON.stringify(failed))
   process.exitCode = 1
 } else
   seen(
@@ -142,8 +142,8 @@ async function inside(redis: Running): Promise<void> {
   const wire = await lab.capture()
   for (let i = 0; i < 10; i++) claimQuietly(await curl('client'), answerFor('client'))
   seen('the same curl works, ten times; nginx sees the client pod itself')
-  const before = visits(redis)
-  await waitFor('redis to go on', () => visits(redis) > before + 3, 5000)
+  const visited = visits(redis)
+  await waitFor('redis to go on', () => visits(redis) > visited + 3, 5000)
   seen('the Redis connection that was open before goes on')
   claim(!(await wire.holds(MARKER)), 'the marker is not readable on the link', 'it was')
   await onlyHbone(wire)
@@ -168,7 +168,7 @@ async function onlyHbone(wire: Capture): Promise<void> {
   )
   const keptConnections = new Set(
     kept.map((p) =>
-      [`${p.source}:${p.sourcePort}`, `${p.destination}:${p.destinationPort}`].sort().join(' - '),
+      [`${p.source}:${p.sourcePort}`, `${p.destination}:${p.destinationPort}`].toSorted().join(' - '),
     ),
   )
   claim(

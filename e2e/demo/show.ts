@@ -1,5 +1,5 @@
 /** How the demo speaks: colours on a terminal, plain lines in a pipe. */
-const isTerminal = process.stdout.isTTY === true
+const isTerminal = process.stdout.isTTY
 
 function paint(code: number, text: string): string {
   return isTerminal ? `\u001b[${code}m${text}\u001b[0m` : text

@@ -27,7 +27,7 @@ export class Namespaces implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const name of this.#made.splice(0).reverse()) this.#ip('netns', 'del', name)
+    for (const name of this.#made.splice(0).toReversed()) this.#ip('netns', 'del', name)
   }
 
   #make(name: string): string {

@@ -20,7 +20,7 @@ const PODS = {
   server: { node: 'n2', ip: '10.99.0.23', serviceAccount: 'server' },
 } as const
 export type PodName = keyof typeof PODS
-export const SERVER_URL: string = `http://${PODS.server.ip}:8080/`
+const SERVER_URL: string = `http://${PODS.server.ip}:8080/`
 export const PRINCIPAL = (account: string): string => `cluster.local/ns/shop/sa/${account}`
 
 export class SmallMesh implements AsyncDisposable {

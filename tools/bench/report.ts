@@ -32,7 +32,7 @@ export function summarise(
   return [...groups.values()].flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
-    const values = group.map((sample) => sample.value).sort((a, b) => a - b)
+    const values = group.map((sample) => sample.value).toSorted((a, b) => a - b)
     const median = medianOf(values)
     const caseKey = `${first.case}\u0000${first.unit}`
     const base = reference.get(caseKey) ?? median
@@ -110,7 +110,7 @@ export function renderChart(rows: readonly Row[]): string {
     .join('\n\n')
 }
 
-export function medianOf(sorted: readonly number[]): number {
+function medianOf(sorted: readonly number[]): number {
   const middle = Math.floor(sorted.length / 2)
   const upper = sorted[middle] ?? Number.NaN
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2

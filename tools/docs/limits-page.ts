@@ -16,14 +16,15 @@ const tables: Readonly<Record<string, LimitTable>> = {
   'Resources in files': KUBE_LIMITS,
 }
 
-export function limitsPage(): string {
-  const parts = Object.entries(tables).map(
+/** @param ofApps Tables that no import can reach, by title. */
+export function limitsPage(ofApps: Readonly<Record<string, LimitTable>>): string {
+  const parts = Object.entries({ ...tables, ...ofApps }).map(
     ([title, table]) =>
       `## ${title}\n\n${markdownTable(['limit', 'value', 'unit', 'when it is hit'], rowsOf(table))}`,
   )
   return `# Limits
 
-The bounds that packages declare as tables, with what happens to the one that does not fit.
+The bounds that packages and apps declare as tables, with what happens to the one that does not fit.
 
 ${parts.join('\n')}`
 }

@@ -9,12 +9,10 @@ const { values } = parseArgs({
 const folder = values.into ?? join(import.meta.dirname, '..', '..', 'docs')
 
 if (values.check) {
-  const stale = stalePages(folder)
+  const stale = await stalePages(folder)
   for (const name of stale)
-    process.stderr.write(
-      `docs/${name} is not what the source says: run tools/node --conditions=@ambient/source tools/docs/main.ts\n`,
-    )
+    process.stderr.write(`docs/${name} is not what the source says: run npm run docs\n`)
   process.exitCode = stale.length === 0 ? 0 : 1
 } else {
-  writePages(folder)
+  await writePages(folder)
 }

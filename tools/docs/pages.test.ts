@@ -7,20 +7,20 @@ import { markdownTable } from './markdown-table.ts'
 import { makePages, stalePages, writePages } from './pages.ts'
 
 let folder = ''
-beforeEach(() => {
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ambient-docs-'))
-  writePages(folder)
+  await writePages(folder)
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-test('stalePages() finds nothing right after writePages()', () => {
-  expect(stalePages(folder)).toEqual([])
+test('stalePages() finds nothing right after writePages()', async () => {
+  expect(await stalePages(folder)).toEqual([])
 })
 
-test('stalePages() names each page that was changed or removed', () => {
+test('stalePages() names each page that was changed or removed', async () => {
   appendFileSync(join(folder, 'ports.md'), 'by hand\n')
   rmSync(join(folder, 'limits.md'))
-  expect(stalePages(folder)).toEqual(['ports.md', 'limits.md'])
+  expect(await stalePages(folder)).toEqual(['ports.md', 'limits.md'])
 })
 
 test('main.ts --check fails and leaves the file alone when a page was changed', () => {
@@ -37,8 +37,8 @@ test('main.ts --check passes when every page is current', () => {
   expect(check()).toMatchObject({ status: 0, stderr: '' })
 })
 
-test('makePages() shows a port, a metric with its labels, a reason and a limit of several packages', () => {
-  const pages = makePages()
+test('makePages() shows a port, a metric with its labels, a reason and a limit of several packages and apps', async () => {
+  const pages = await makePages()
   expect(pages.get('ports.md')).toContain('| ztunnel | 15008 | TCP | every enrolled pod |')
   expect(pages.get('metrics.md')).toMatch(
     /`istio_tcp_connections_opened_total` \| counter \| .* \| traffic \|/,
@@ -46,6 +46,7 @@ test('makePages() shows a port, a metric with its labels, a reason and a limit o
   expect(pages.get('reasons.md')).toMatch(/`SELF_CALL` \| `CONNECT` \|/)
   expect(pages.get('limits.md')).toMatch(/`maxFrameBytes` \| [\d,]+ \| bytes \|/)
   expect(pages.get('limits.md')).toMatch(/`queuedLogLines` \| 10,000 \| lines \|/)
+  expect(pages.get('limits.md')).toContain('## ztunnel: svid')
 })
 
 test('markdownTable() keeps a bar and a line end inside their cell', () => {

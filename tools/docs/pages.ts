@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readAppLimits } from './app-limits.ts'
 import { limitsPage } from './limits-page.ts'
 import { metricsPage } from './metrics-page.ts'
 import { portsPage } from './ports-page.ts'
@@ -9,24 +10,25 @@ const NOTE =
   '<!-- Made by tools/docs/main.ts from the tables in the source: change those, then run it again. -->\n'
 
 /** Every generated page by file name, as the tables of the source say it now. */
-export function makePages(): ReadonlyMap<string, string> {
+export async function makePages(): Promise<ReadonlyMap<string, string>> {
+  const root = join(import.meta.dirname, '..', '..')
   const pages = {
     'ports.md': portsPage(),
     'metrics.md': metricsPage(),
     'reasons.md': reasonsPage(),
-    'limits.md': limitsPage(),
+    'limits.md': limitsPage(await readAppLimits(root)),
   }
   return new Map(Object.entries(pages).map(([name, text]) => [name, NOTE + text]))
 }
 
-export function writePages(folder: string): void {
+export async function writePages(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
-  for (const [name, text] of makePages()) writeFileSync(join(folder, name), text)
+  for (const [name, text] of await makePages()) writeFileSync(join(folder, name), text)
 }
 
 /** @returns The names of pages that are missing or say something else than the source. */
-export function stalePages(folder: string): readonly string[] {
-  return [...makePages()]
+export async function stalePages(folder: string): Promise<readonly string[]> {
+  return [...(await makePages())]
     .filter(([name, text]) => readPage(join(folder, name)) !== text)
     .map(([name]) => name)
 }

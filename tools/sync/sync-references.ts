@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { planReferences } from './plan-references.ts'
 import { readProjects } from './project.ts'
@@ -17,6 +17,7 @@ export function syncReferences(root: string, mode: SyncMode): readonly string[] 
     const plan = planReferences(project, projects)
     for (const [name, wanted] of Object.entries(plan.files)) {
       const path = join(root, plan.folder, name)
+      if (!existsSync(path)) continue // a project with one tsconfig for all refers to nothing
       const config = new Map(Object.entries(readConfig(path)))
       const found = pathsOf(config.get('references'))
       if (

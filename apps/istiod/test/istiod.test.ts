@@ -229,7 +229,7 @@ test('startIstiod() issues certificates for pods on the caller’s node and refu
   }
   const nodeB = { pod: 'ztunnel-b', uid: 'uid-ztunnel-b', node: 'node-b' }
   expect(await request({})).toBe('spiffe://cluster.local/ns/shop/sa/web')
-  const refused = expect.stringMatching(/^Error: 16 UNAUTHENTICATED: request authenticate failure$/)
+  const refused: unknown = expect.stringMatching(/^Error: 16 UNAUTHENTICATED: request authenticate failure$/)
   expect(await request(nodeB)).toEqual(refused)
   expect(await request({}, 'nobody')).toEqual(refused)
   expect(await request({ namespace: 'shop', account: 'web', pod: 'web', uid: 'uid-web' }, 'other')).toEqual(

@@ -74,13 +74,9 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
   refuseUnsupported(env)
   const clusterId = env['ISTIO_META_CLUSTER_ID'] ?? env['CLUSTER_ID'] ?? 'Kubernetes'
   return {
-    nodeName: env['NODE_NAME'] ?? '',
-    network: env['NETWORK'] ?? '',
+    ...ownPlace(env),
     clusterId,
     clusterDomain: env['CLUSTER_DOMAIN'] ?? 'cluster.local',
-    podName: env['POD_NAME'] ?? '',
-    podNamespace: env['POD_NAMESPACE'] ?? '',
-    instanceIp: env['INSTANCE_IP'] ?? '1.1.1.1',
     metadata: proxyMetadata(env),
     version: env['ISTIO_META_ISTIO_VERSION'] ?? 'unknown',
     xds: controlPlanePeer(env, 'XDS'),
@@ -95,6 +91,19 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     drainMs: drainMs(env),
     logFilter: env['RUST_LOG'] ?? 'info',
     logFormat: env['LOG_FORMAT'] === 'json' ? 'json' : 'plain',
+  }
+}
+
+/** Where this proxy runs, as its pod spec tells it. */
+function ownPlace(
+  env: Env,
+): Pick<ZtunnelConfig, 'nodeName' | 'network' | 'podName' | 'podNamespace' | 'instanceIp'> {
+  return {
+    nodeName: env['NODE_NAME'] ?? '',
+    network: env['NETWORK'] ?? '',
+    podName: env['POD_NAME'] ?? '',
+    podNamespace: env['POD_NAMESPACE'] ?? '',
+    instanceIp: env['INSTANCE_IP'] ?? '1.1.1.1',
   }
 }
 

@@ -3,11 +3,13 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { EventLoop, Mailbox } from '@ambient/event-loop'
 import { systemRandom } from '@ambient/lifecycle'
 import { DataPlane } from './worker/data-plane.ts'
-import type { WorkerCommand, WorkerReport, WorkerStart } from './worker/messages.ts'
+import { isWorkerStart, type WorkerCommand, type WorkerReport } from './worker/messages.ts'
 
-const { settings, commands }: WorkerStart = workerData
+const start: unknown = workerData
 const port = parentPort
-if (port === null) throw new Error('Cannot run the byte thread by itself: start the proxy')
+if (port === null || !isWorkerStart(start))
+  throw new Error('Cannot run the byte thread by itself: start the proxy')
+const { settings, commands } = start
 const post = (report: WorkerReport): void => port.postMessage(report)
 
 const loop = new EventLoop({

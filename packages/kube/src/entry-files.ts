@@ -163,7 +163,7 @@ export class EntryFiles {
   }
 }
 
-export function isEntryName(name: string): boolean {
+function isEntryName(name: string): boolean {
   return /^[^.#].*\.(ya?ml|json)$/.test(name)
 }
 

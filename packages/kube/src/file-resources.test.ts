@@ -67,7 +67,9 @@ async function openSetup(): Promise<ResourceSetup> {
   }
 }
 
-describe('FileResources as a resource source and writer', () => verifyResources(test, openSetup))
+describe('FileResources as a resource source and writer', () => {
+  verifyResources(test, openSetup)
+})
 
 test('open() refuses a directory that is not there', async () => {
   await expect(

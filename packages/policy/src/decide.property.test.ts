@@ -156,7 +156,7 @@ function naivePolicy(policy: AuthorizationPolicy, attempt: ConnectionAttempt): b
 }
 
 function isSaying(match: Match): boolean {
-  return Object.values(match).some((list) => list.length > 0)
+  return Object.values(match).some((list: unknown) => Array.isArray(list) && list.length > 0)
 }
 
 function naiveMatch(match: Match, attempt: ConnectionAttempt): boolean {
@@ -169,8 +169,8 @@ function naiveMatch(match: Match, attempt: ConnectionAttempt): boolean {
   const holds = <T>(
     yes: readonly T[] | undefined,
     no: readonly T[] | undefined,
-    test: (entry: T) => boolean,
-  ): boolean => (yes === undefined || yes.length === 0 || yes.some(test)) && !(no ?? []).some(test)
+    meets: (entry: T) => boolean,
+  ): boolean => (yes === undefined || yes.length === 0 || yes.some(meets)) && !(no ?? []).some(meets)
   return (
     holds(match.principals, match.notPrincipals, principal) &&
     holds(match.namespaces, match.notNamespaces, inNamespace) &&

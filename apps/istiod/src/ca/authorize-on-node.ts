@@ -18,7 +18,7 @@ export const nodeRefusalCodes = ['CALLER_NOT_TRUSTED', 'CALLER_NOT_FOUND', 'IDEN
 export type NodeRefusalCode = (typeof nodeRefusalCodes)[number]
 
 /** Why a caller may not have a certificate of another identity; the codes are rows of the reason table. */
-export class NodeRefusal extends CodedError<NodeRefusalCode> {}
+class NodeRefusal extends CodedError<NodeRefusalCode> {}
 
 /**
  * Lets a node proxy have certificates of identities that run on its own node, and of no others.

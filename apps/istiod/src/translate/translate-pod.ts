@@ -44,6 +44,6 @@ export function translatePod(
   })
 }
 
-export function podUid(clusterId: string, pod: Pick<PodFacts, 'namespace' | 'name'>): string {
+function podUid(clusterId: string, pod: Pick<PodFacts, 'namespace' | 'name'>): string {
   return `${clusterId}//Pod/${pod.namespace}/${pod.name}`
 }

@@ -39,6 +39,6 @@ export function configDump({
       info: { name: info.name, namespace: info.namespace, serviceAccount: info.serviceAccount },
     }
   }
-  const sorted = [...certificates].sort((a, b) => (a.identity < b.identity ? -1 : 1))
+  const sorted = certificates.toSorted((a, b) => (a.identity < b.identity ? -1 : 1))
   return { ...snapshot.dump(), version, config, certificates: sorted, workloadState }
 }

@@ -10,7 +10,7 @@ import type { RootSource, TokenSource } from '../config.ts'
 export async function readRoots(source: RootSource): Promise<string> {
   switch (source.kind) {
     case 'file':
-      return await readFile(source.path, 'utf8')
+      return readFile(source.path, 'utf8')
     case 'pem':
       return source.pem
     case 'system':

@@ -201,7 +201,7 @@ function openSvids(config: ZtunnelConfig, logger: Logger): SvidCache {
     log: logger.child('identity'),
     fetch: async (id, signal) => {
       if (client === undefined) throw new Error('Cannot fetch a certificate: CA_ADDRESS is empty')
-      return await client.requestCertificate(id, signal)
+      return client.requestCertificate(id, signal)
     },
   })
 }

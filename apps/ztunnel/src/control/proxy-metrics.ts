@@ -56,6 +56,6 @@ export class ProxyMetrics {
     this.#metrics.set('workload_manager_pending_proxy_count', registry.pending.length)
     this.#metrics.set('process_open_fds', readdirSync('/proc/self/fd').length)
     this.#metrics.set('process_max_fds', fileLimit().soft)
-    return await this.registry.metrics()
+    return this.registry.metrics()
   }
 }

@@ -101,7 +101,7 @@ export class WorkerPool {
     const { promise, resolve } = Promise.withResolvers<WorkerDescription[]>()
     this.#descriptions.set(request, { left: this.count, got: [], done: resolve })
     this.broadcast({ kind: 'describe', request })
-    return await promise
+    return promise
   }
 
   /** Resolves when every thread has finished its connections or cut them at the deadline. */
@@ -156,7 +156,7 @@ export class WorkerPool {
     const { promise, resolve } = Promise.withResolvers<string | undefined>()
     this.#waiting.set(key, { left: this.count, errors: [], done: resolve })
     this.broadcast(command)
-    return await promise
+    return promise
   }
 
   #answer(key: string, error: string | undefined): void {

@@ -80,7 +80,7 @@ export class PodRegistry {
       return undefined
     }
     if (known !== undefined) await this.#drop(uid)
-    return await this.#start(uid, { info, netns, id })
+    return this.#start(uid, { info, netns, id })
   }
 
   keep(uid: string): void {

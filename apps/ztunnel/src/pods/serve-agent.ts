@@ -48,7 +48,7 @@ export function serveAgent({
 async function apply(registry: PodRegistry, request: AgentRequest): Promise<string | undefined> {
   switch (request.kind) {
     case 'add':
-      return await registry.add(request.uid, request.info, request.netns)
+      return registry.add(request.uid, request.info, request.netns)
     case 'keep':
       registry.keep(request.uid)
       return undefined

@@ -25,3 +25,8 @@ export interface ZdsStart {
   readonly wakeFd: number
   readonly answers: MessagePort
 }
+
+/** Whether this is what the control thread starts the ZDS thread with, and not a thread that somebody else started. */
+export function isZdsStart(value: unknown): value is ZdsStart {
+  return typeof value === 'object' && value !== null && 'socketPath' in value && 'answers' in value
+}

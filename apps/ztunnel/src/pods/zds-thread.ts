@@ -2,11 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { EventLoop, Mailbox } from '@ambient/event-loop'
 import { ZdsClient } from '@ambient/zds'
-import type { AgentRequest, ZdsAnswer, ZdsReport, ZdsStart } from './zds-messages.ts'
+import { type AgentRequest, isZdsStart, type ZdsAnswer, type ZdsReport } from './zds-messages.ts'
 
-const { socketPath, wakeFd, answers }: ZdsStart = workerData
+const start: unknown = workerData
 const port = parentPort
-if (port === null) throw new Error('Cannot run the ZDS thread by itself: start the proxy')
+if (port === null || !isZdsStart(start))
+  throw new Error('Cannot run the ZDS thread by itself: start the proxy')
+const { socketPath, wakeFd, answers } = start
 const post = (report: ZdsReport): void => port.postMessage(report)
 
 const loop = new EventLoop()

@@ -314,7 +314,7 @@ class ManualClock implements Clock {
     for (;;) {
       const next = [...this.#sleeping]
         .filter(({ dueMs }) => dueMs <= untilMs)
-        .sort((a, b) => a.dueMs - b.dueMs)[0]
+        .toSorted((a, b) => a.dueMs - b.dueMs)[0]
       if (next === undefined) break
       this.#nowMs = Math.max(this.#nowMs, next.dueMs)
       this.#sleeping.delete(next)

@@ -27,6 +27,11 @@ export interface WorkerStart {
   readonly commands: MessagePort
 }
 
+/** Whether this is what the control thread starts a byte thread with, and not a thread that somebody else started. */
+export function isWorkerStart(value: unknown): value is WorkerStart {
+  return typeof value === 'object' && value !== null && 'settings' in value && 'commands' in value
+}
+
 export interface IdentityMaterial {
   readonly certificateChainPem: string
   readonly privateKeyPem: string

@@ -111,7 +111,7 @@ function seriesOf(entry: Entry, labels: LabelValues, maxSeries: number): Record<
   const known = entry.series.get(key)
   if (known !== undefined) return known
   if (entry.series.size >= maxSeries) return entry.overflow
-  const pairs = entry.labels.map((label, i) => [
+  const pairs = entry.labels.map((label, i): [string, string] => [
     label,
     labels[i] === undefined || labels[i] === '' ? 'unknown' : labels[i],
   ])

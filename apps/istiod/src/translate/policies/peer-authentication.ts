@@ -104,7 +104,7 @@ export function staticStrictPolicy(rootNamespace: string): AuthorizationPolicy {
   return { ...denyPolicy(rootNamespace, STATIC_STRICT), rules: [[[NO_IDENTITY]]] }
 }
 
-export function ownPolicyName(of: Pick<PeerAuthentication, 'name'>): string {
+function ownPolicyName(of: Pick<PeerAuthentication, 'name'>): string {
   return `converted_peer_authentication_${of.name}`
 }
 

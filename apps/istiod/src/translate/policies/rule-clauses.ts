@@ -1,4 +1,4 @@
-import { Field } from '@ambient/kube'
+import type { Field } from '@ambient/kube'
 import { canonicalIp, isIpv6 } from '@ambient/model'
 import type {
   Clause,
