@@ -1,18 +1,12 @@
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import type { WorkerDescription } from '../worker/messages.ts'
 import type { PodRegistry } from '../pods/pod-registry.ts'
-
-export interface CertificateEntry {
-  readonly identity: string
-  readonly state: string
-  readonly certChain: readonly unknown[]
-  readonly rootCerts: readonly unknown[]
-}
+import type { CertificateDump } from '../svid/dump-certificates.ts'
 
 export interface ConfigDumpParts {
   readonly snapshot: MeshSnapshot
   readonly registry: PodRegistry
-  readonly certificates: readonly CertificateEntry[]
+  readonly certificates: readonly CertificateDump[]
   readonly workers: readonly WorkerDescription[]
   readonly config: unknown
   readonly version: unknown
@@ -39,6 +33,5 @@ export function configDump({
       info: { name: info.name, namespace: info.namespace, serviceAccount: info.serviceAccount },
     }
   }
-  const sorted = certificates.toSorted((a, b) => (a.identity < b.identity ? -1 : 1))
-  return { ...snapshot.dump(), version, config, certificates: sorted, workloadState }
+  return { ...snapshot.dump(), version, config, certificates, workloadState }
 }

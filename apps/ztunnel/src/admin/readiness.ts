@@ -6,10 +6,6 @@ export class Readiness {
     this.#pending = new Set(gates)
   }
 
-  get pending(): readonly string[] {
-    return [...this.#pending]
-  }
-
   open(gate: string): void {
     this.#pending.delete(gate)
   }

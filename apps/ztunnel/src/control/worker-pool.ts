@@ -1,6 +1,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { MailboxSender } from '@ambient/event-loop'
 import { eventfd } from '@ambient/linux'
+import type { Delta } from '@ambient/xds'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
 import type {
   PodInfo,
@@ -65,24 +66,11 @@ export class WorkerPool {
    * Policies go first: a workload must not be seen before what restricts it.
    */
   replicate(delta: MeshDelta): void {
-    const { addresses, policies } = delta
     const none = { upserts: [], removed: [] }
-    for (let at = 0; at === 0 || at < policies.upserts.length; at += SLICE) {
-      const slice = {
-        upserts: policies.upserts.slice(at, at + SLICE),
-        removed: at === 0 ? policies.removed : [],
-      }
-      if (slice.upserts.length + slice.removed.length > 0)
-        this.broadcast({ kind: 'snapshot-delta', delta: { addresses: none, policies: slice } })
-    }
-    for (let at = 0; at === 0 || at < addresses.upserts.length; at += SLICE) {
-      const slice = {
-        upserts: addresses.upserts.slice(at, at + SLICE),
-        removed: at === 0 ? addresses.removed : [],
-      }
-      if (slice.upserts.length + slice.removed.length > 0)
-        this.broadcast({ kind: 'snapshot-delta', delta: { addresses: slice, policies: none } })
-    }
+    for (const policies of slices(delta.policies))
+      this.broadcast({ kind: 'snapshot-delta', delta: { addresses: none, policies } })
+    for (const addresses of slices(delta.addresses))
+      this.broadcast({ kind: 'snapshot-delta', delta: { addresses, policies: none } })
   }
 
   /** @returns The first worker's failure as text, after the others have let the pod go again; undefined when all listen. */
@@ -175,5 +163,13 @@ export class WorkerPool {
     if (--waiting.left > 0) return
     this.#descriptions.delete(request)
     waiting.done(waiting.got)
+  }
+}
+
+/** A change in pieces of at most `SLICE` upserts, removals with the first; nothing for no change. */
+function* slices<T>({ upserts, removed }: Delta<T>): Generator<Delta<T>> {
+  for (let at = 0; at === 0 || at < upserts.length; at += SLICE) {
+    const slice = { upserts: upserts.slice(at, at + SLICE), removed: at === 0 ? removed : [] }
+    if (slice.upserts.length + slice.removed.length > 0) yield slice
   }
 }

@@ -12,6 +12,7 @@ import type { ReasonCode } from '@ambient/telemetry'
 import { type TlsContext, TlsTransport } from '@ambient/tls'
 import type { PodContext } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
+import { type Ends, refuseGone, withLocal } from '../worker/with-local.ts'
 import { serveRequest } from './serve-request.ts'
 
 /** Takes one HBONE connection to the pod: mTLS with the pod's own SVID, then HTTP/2, a stream a connection. Owns `fd`. */
@@ -19,34 +20,15 @@ export function serveHbone(fd: number, peer: SocketAddress, pod: PodContext): vo
   setNoDelay(fd)
   const { shared, info } = pod
   const ends = { direction: 'inbound', src: peer, dst: localAddress(fd) } as const
-  shared.waits.withWorkload(info, (local) =>
-    shared.contain(fd, () => {
-      if (!pod.isOpen)
-        return pod.refuse(fd, {
-          ...ends,
-          reason: 'DRAINED',
-          detail: 'the pod left the mesh while its connection waited',
-        })
-      if (local === undefined)
-        return pod.refuse(fd, {
-          ...ends,
-          reason: 'SOURCE_UNKNOWN',
-          detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}`,
-        })
-      shared.identities.withContext(podIdentity(info, local), (answer) =>
-        shared.contain(fd, () => {
-          if (!pod.isOpen)
-            return pod.refuse(fd, {
-              ...ends,
-              reason: 'DRAINED',
-              detail: 'the pod left the mesh while its connection waited',
-            })
-          if (answer.kind === 'unavailable')
-            return pod.refuse(fd, { ...ends, reason: 'IDENTITY_UNAVAILABLE', detail: answer.detail })
-          openSession(fd, { pod, local, context: answer.context, ends })
-        }),
-      )
-    }),
+  withLocal(fd, pod, ends, (local) =>
+    shared.identities.withContext(podIdentity(info, local), (answer) =>
+      shared.contain(fd, () => {
+        if (refuseGone(fd, pod, ends)) return
+        if (answer.kind === 'unavailable')
+          return pod.refuse(fd, { ...ends, reason: 'IDENTITY_UNAVAILABLE', detail: answer.detail })
+        openSession(fd, { pod, local, context: answer.context, ends })
+      }),
+    ),
   )
 }
 
@@ -54,7 +36,7 @@ interface Opening {
   readonly pod: PodContext
   readonly local: Workload
   readonly context: TlsContext
-  readonly ends: { readonly direction: 'inbound'; readonly src: SocketAddress; readonly dst: SocketAddress }
+  readonly ends: Ends
 }
 
 function openSession(fd: number, { pod, local, context, ends }: Opening): void {

@@ -3,6 +3,7 @@ import type { Workload } from '@ambient/model'
 import { joinRelay } from '../worker/join-relay.ts'
 import type { PodContext } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
+import { withLocal } from '../worker/with-local.ts'
 import { authorizePlaintext } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
 import { inboundFacts } from './inbound-facts.ts'
@@ -12,25 +13,8 @@ export function servePlaintext(fd: number, peer: SocketAddress, pod: PodContext)
   setNoDelay(fd)
   setKeepAlive(fd)
   const destination = originalDestination(fd)
-  const { shared, info } = pod
-  const ends = { direction: 'inbound', src: peer, dst: destination } as const
-  shared.waits.withWorkload(info, (local) =>
-    shared.contain(fd, () => {
-      if (!pod.isOpen)
-        return pod.refuse(fd, {
-          ...ends,
-          reason: 'DRAINED',
-          detail: 'the pod left the mesh while its connection waited',
-        })
-      if (local === undefined) {
-        return pod.refuse(fd, {
-          ...ends,
-          reason: 'SOURCE_UNKNOWN',
-          detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}`,
-        })
-      }
-      admit(fd, { pod, local, peer, destination })
-    }),
+  withLocal(fd, pod, { direction: 'inbound', src: peer, dst: destination }, (local) =>
+    admit(fd, { pod, local, peer, destination }),
   )
 }
 

@@ -16,6 +16,7 @@ import { dial } from '../worker/dial.ts'
 import type { PodContext } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
 import { tunnelOutcome } from '../worker/tunnel-outcome.ts'
+import { unknownLocal } from '../worker/with-local.ts'
 import { authorizeInbound } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
 import { inboundFacts } from './inbound-facts.ts'
@@ -42,12 +43,10 @@ export function serveRequest(tunnel: Tunnel, request: TunnelRequest, context: Re
     pod.refused({ direction: 'inbound', src: peer, dst: { ip: localIp, port: HBONE_PORT }, reason, detail })
   }
   const local = shared.snapshot.localWorkload(info)
-  if (local === undefined)
-    return refuse(
-      503,
-      'SOURCE_UNKNOWN',
-      `failed to fetch information about local workload: ${info.namespace}/${info.name}`,
-    )
+  if (local === undefined) {
+    const { reason, detail } = unknownLocal(info)
+    return refuse(503, reason, detail)
+  }
   const authority = parseAuthority(request.authority)
   if (authority === undefined)
     return refuse(

@@ -13,6 +13,7 @@ import { joinRelay } from '../worker/join-relay.ts'
 import type { PodContext } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
 import { tunnelOutcome } from '../worker/tunnel-outcome.ts'
+import { withLocal } from '../worker/with-local.ts'
 import { checkoutSession } from './checkout-session.ts'
 import { requestFields } from './request-fields.ts'
 import { outboundFacts } from './outbound-facts.ts'
@@ -29,39 +30,24 @@ export function serveOutbound(fd: number, peer: SocketAddress, pod: PodContext):
   setKeepAlive(fd)
   const destination = originalDestination(fd)
   const { shared, info } = pod
-  shared.waits.withWorkload(info, (source) =>
-    shared.contain(fd, () => {
-      const ends = { direction: 'outbound', src: peer, dst: destination } as const
-      if (!pod.isOpen)
-        return pod.refuse(fd, {
-          ...ends,
-          reason: 'DRAINED',
-          detail: 'the pod left the mesh while its connection waited',
-        })
-      if (source === undefined) {
-        return pod.refuse(fd, {
-          ...ends,
-          reason: 'SOURCE_UNKNOWN',
-          detail: `failed to fetch information about local workload: ${info.namespace}/${info.name}`,
-        })
-      }
-      const { network } = shared.settings
-      const route = resolveDestination(shared.snapshot, {
-        source,
-        destination,
-        sourceIp: peer.ip,
-        network,
-        random: shared.random,
-      })
-      if (route.kind === 'reject')
-        return pod.refuse(fd, { ...ends, reason: route.reason, detail: route.detail })
-      const identity = podIdentity(info, source)
-      // Tracked before anything is dialled, so that a change in between still finds it.
-      const connection = pod.track(outboundFacts({ source, identity, peer, destination, route }))
-      if (route.kind === 'hbone') return joinTunnel(fd, { pod, connection, route, identity, source, peer }, 1)
-      joinRelay(fd, { pod, connection, to: route.nextHop, sourceIp: undefined, denied: undefined })
-    }),
-  )
+  const ends = { direction: 'outbound', src: peer, dst: destination } as const
+  withLocal(fd, pod, ends, (source) => {
+    const { network } = shared.settings
+    const route = resolveDestination(shared.snapshot, {
+      source,
+      destination,
+      sourceIp: peer.ip,
+      network,
+      random: shared.random,
+    })
+    if (route.kind === 'reject')
+      return pod.refuse(fd, { ...ends, reason: route.reason, detail: route.detail })
+    const identity = podIdentity(info, source)
+    // Tracked before anything is dialled, so that a change in between still finds it.
+    const connection = pod.track(outboundFacts({ source, identity, peer, destination, route }))
+    if (route.kind === 'hbone') return joinTunnel(fd, { pod, connection, route, identity, source, peer }, 1)
+    joinRelay(fd, { pod, connection, to: route.nextHop, sourceIp: undefined, denied: undefined })
+  })
 }
 
 interface TunnelJoin {

@@ -57,16 +57,20 @@ export class Connection {
   readonly #deps: ConnectionDeps
   readonly #openedAtMs: number
   readonly #leaveFlush: () => void
+  /** Of the series that opening and bytes are counted in; made once, for it is asked for with every report. */
+  readonly #labels: readonly string[]
   #counts: () => ByteCounts = () => NOTHING
   #accounted: ByteCounts = NOTHING
-  #cut: (outcome: Outcome) => void = () => {}
+  /** Until something carries it there is nothing to cut but the connection itself. */
+  #cut: (outcome: Outcome) => void = (outcome) => this.end(outcome)
   #ended = false
 
   constructor(facts: ConnectionFacts, deps: ConnectionDeps) {
     this.facts = facts
     this.#deps = deps
     this.#openedAtMs = deps.loop.nowMs
-    deps.report.series(facts.labels('-')).opened++
+    this.#labels = facts.labels('-')
+    deps.report.series(this.#labels).opened++
     this.#leaveFlush = deps.report.onFlush(() => this.#account())
     deps.report.log(this.#line('debug', 'connection opened', {}))
   }
@@ -93,7 +97,7 @@ export class Connection {
     this.#deps.onEnd()
     const { report, loop } = this.#deps
     const flag = outcome.kind === 'failed' ? reasons[outcome.reason].flag : '-'
-    const series = report.series(this.facts.labels(flag))
+    const series = report.series(flag === '-' ? this.#labels : this.facts.labels(flag))
     series.closed++
     if (flag !== '-') series.failed++
     report.touched()
@@ -127,7 +131,7 @@ export class Connection {
     const up = now.up - this.#accounted.up
     const down = now.down - this.#accounted.down
     if (up === 0 && down === 0) return
-    const series = this.#deps.report.series(this.facts.labels('-'))
+    const series = this.#deps.report.series(this.#labels)
     series.receivedBytes += up
     series.sentBytes += down
     this.#accounted = now

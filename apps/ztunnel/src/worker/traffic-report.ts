@@ -7,7 +7,7 @@ export interface TrafficReportDeps {
   readonly after: (delayMs: number, fire: () => void) => unknown
 }
 
-/** One series of the traffic metrics on this thread; a connection holds on to the one it counts into. */
+/** One series of the traffic metrics on this thread, as counted since the last report. */
 export class TrafficSeries {
   readonly labels: readonly string[]
   opened = 0
@@ -98,7 +98,7 @@ export class TrafficReport {
     for (const [key, series] of this.#series) {
       const { labels, opened, closed, failed, sentBytes, receivedBytes } = series
       if (opened + closed + failed + sentBytes + receivedBytes === 0) {
-        // Idle since the last report: let go. A connection that still holds it re-registers through `series()` at its end.
+        // Idle since the last report: let go. Who counts again gets a new one from `series()`.
         this.#series.delete(key)
         continue
       }
