@@ -71,8 +71,7 @@ export default {
       name: 'no-app-import',
       comment: 'Nobody imports an app, tests of other projects included: they start its process.',
       severity: 'error',
-      // One exception: a scenario that stands in for the agent uses the agent's own redirect backend.
-      from: { path: '^(packages|apps|e2e|tools)/([^/]+)/', pathNot: '^e2e/mesh/agent-stand-in[.]ts$' },
+      from: { path: '^(packages|apps|e2e|tools)/([^/]+)/' },
       to: { path: '^apps/([^/]+)/', pathNot: '^$1/$2/' },
     },
     {

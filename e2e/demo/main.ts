@@ -1,25 +1,14 @@
 /** `npm run demo`: the real mesh on one machine, step by step; ends with 0 only if every step was seen to hold. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
 import { type Capture, Lab, removeLeftovers, tracesOf, waitFor } from '@ambient/lab'
+import { answerFor, curl, enrolShop, MARKER, PODS, podTraffic, policyYaml, SHOP } from '../shop.ts'
 import { broken, claim, detail, heading, seen } from './show.ts'
 
-const MARKER = 'marker-7c1f0b'
-const SHOP = join(import.meta.dirname, 'shop.yaml')
-const PODS = ['web', 'cache', 'client', 'other'] as const
-const HBONE_PORT = 15008
 const REDIS_PORT = 6379
 const BIG_BYTES = 50_000_000
-
-const ALLOW = `apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: { name: only-client, namespace: shop }
-spec:
-  action: ALLOW
-  rules:
-  - from: [{ source: { principals: ["cluster.local/ns/shop/sa/client"] } }]
-`
+const CLIENT = 'shop/client'
+const OTHER = 'shop/other'
 
 /** What `--sabotage` breaks, on purpose, so that one can see the demo notice. */
 const SABOTAGES = ['plaintext', 'identity', 'policy', 'leak'] as const
@@ -85,19 +74,10 @@ async function story(): Promise<void> {
   await table()
 }
 
-async function curl(from: 'client' | 'other'): Promise<string> {
-  const { stdout } = await lab.pod(`shop/${from}`).exec(['curl', '-sS', '--max-time', '5', 'http://web/'])
-  return stdout
-}
-
-function answerFor(pod: 'client' | 'other'): string {
-  return `${MARKER} seen from ${lab.pod(`shop/${pod}`).ip}\n`
-}
-
 async function before(): Promise<void> {
   heading('Before enrolment')
   const wire = await lab.capture()
-  claim((await curl('client')) === answerFor('client'), 'curl http://web/ works', 'it did not answer')
+  claim((await curl(lab, CLIENT)) === answerFor(lab, CLIENT), 'curl http://web/ works', 'it did not answer')
   claim(
     await wire.holds(MARKER),
     'its answer is readable on the link between the nodes',
@@ -110,7 +90,7 @@ type Running = Awaited<ReturnType<ReturnType<Lab['pod']>['start']>>
 
 /** A connection that goes on through everything: one redis-cli that asks ten times a second. */
 async function openRedis(): Promise<Running> {
-  const running = await lab.pod('shop/client').start('exec redis-cli -h cache -r 100000 -i 0.1 incr visits')
+  const running = await lab.pod(CLIENT).start('exec redis-cli -h cache -r 100000 -i 0.1 incr visits')
   await waitFor('redis to count', () => visits(running) > 3, 10_000)
   return running
 }
@@ -121,16 +101,12 @@ function visits(running: Running): number {
 
 async function enrol(): Promise<void> {
   heading('One label: istio.io/dataplane-mode=ambient on the namespace')
-  lab.label('namespace/shop', { 'istio.io/dataplane-mode': 'ambient' })
-  for (const pod of PODS) {
-    const agent = lab.app(`agent@${lab.pod(`shop/${pod}`).nodeName}`)
-    await agent.waitForLog(new RegExp(`pod enrolled.*shop/${pod}"`), 15_000)
-  }
+  await enrolShop(lab)
   seen('all four pods are enrolled, none was restarted')
   await waitFor(
     'the mesh to carry the connection',
     async () =>
-      (await curl('client')) === answerFor('client') &&
+      (await curl(lab, CLIENT)) === answerFor(lab, CLIENT) &&
       lab.app('ztunnel@node2').logs().includes('direction="inbound"'),
     10_000,
   )
@@ -138,9 +114,9 @@ async function enrol(): Promise<void> {
 
 async function inside(redis: Running): Promise<void> {
   heading('Inside the mesh')
-  if (sabotage === 'plaintext') await lab.pod('shop/client').exec('iptables -t nat -F ISTIO_OUTPUT')
+  if (sabotage === 'plaintext') await lab.pod(CLIENT).exec('iptables -t nat -F ISTIO_OUTPUT')
   const wire = await lab.capture()
-  for (let i = 0; i < 10; i++) claimQuietly(await curl('client'), answerFor('client'))
+  for (let i = 0; i < 10; i++) claimQuietly(await curl(lab, CLIENT), answerFor(lab, CLIENT))
   seen('the same curl works, ten times; nginx sees the client pod itself')
   const visited = visits(redis)
   await waitFor('redis to go on', () => visits(redis) > visited + 3, 5000)
@@ -156,14 +132,8 @@ function claimQuietly(got: string, expected: string): void {
 }
 
 async function onlyHbone(wire: Capture): Promise<void> {
-  const pods = new Set(PODS.map((pod) => lab.pod(`shop/${pod}`).ip))
-  const between = (await wire.packets()).filter(
-    ({ source, destination }) => pods.has(source) && pods.has(destination),
-  )
-  const other = between.filter(
-    ({ sourcePort, destinationPort }) => sourcePort !== HBONE_PORT && destinationPort !== HBONE_PORT,
-  )
-  const kept = other.filter(
+  const { hbone, clear } = await podTraffic(wire)
+  const kept = clear.filter(
     ({ sourcePort, destinationPort }) => sourcePort === REDIS_PORT || destinationPort === REDIS_PORT,
   )
   const keptConnections = new Set(
@@ -172,11 +142,11 @@ async function onlyHbone(wire: Capture): Promise<void> {
     ),
   )
   claim(
-    between.length > kept.length,
-    `${between.length - kept.length} TCP packets between pods, all to or from port 15008`,
+    hbone.length > 0,
+    `${hbone.length} TCP packets between pods, all to or from port 15008`,
     'there were none',
   )
-  claim(other.length === kept.length, 'no other TCP between pods', `${other.length - kept.length} packets`)
+  claim(clear.length === kept.length, 'no other TCP between pods', `${clear.length - kept.length} packets`)
   claim(
     keptConnections.size === 1,
     `one connection kept open at enrolment, named: ${[...keptConnections].join(', ')}`,
@@ -199,7 +169,7 @@ async function identities(): Promise<void> {
             (text) =>
               text.includes('connection complete') &&
               text.includes('dst.service="web') &&
-              text.includes(lab.pod('shop/client').ip),
+              text.includes(lab.pod(CLIENT).ip),
           ),
       5000,
     )
@@ -214,15 +184,15 @@ async function identities(): Promise<void> {
 
 /** The client pod again, under another service account. */
 async function replaceClient(): Promise<void> {
-  const documents = readFileSync(SHOP, 'utf8').split('---\n')
+  const documents = SHOP.split('---\n')
   const client = documents.find((text) => text.includes('name: client'))
   if (client === undefined) throw new Error('Cannot find the client in shop.yaml')
   await lab.delete('pod/shop/client')
   lab.apply(client.replace('serviceAccountName: client', 'serviceAccountName: impostor'))
-  await lab.pod('shop/client').ready(20_000)
+  await lab.pod(CLIENT).ready(20_000)
   await waitFor(
     'the replaced client to be answered',
-    async () => (await curl('client')) === answerFor('client'),
+    async () => (await curl(lab, CLIENT)) === answerFor(lab, CLIENT),
     10_000,
   )
   await lab.app('ztunnel@node2').waitForLog(/sa\/impostor/, 5000)
@@ -230,13 +200,14 @@ async function replaceClient(): Promise<void> {
 
 async function policy(): Promise<void> {
   heading('An AuthorizationPolicy lets one service account in')
+  const allow = policyYaml('only-client', 'ALLOW', 'client')
   lab.apply(
     sabotage === 'policy'
-      ? ALLOW.replace('principals: [', 'principals: ["cluster.local/ns/shop/sa/other", ')
-      : ALLOW,
+      ? allow.replace('principals: [', 'principals: ["cluster.local/ns/shop/sa/other", ')
+      : allow,
   )
-  await waitFor('the other account to be refused', async () => (await curl('other')) === '', 5000)
-  claim((await curl('client')) === answerFor('client'), 'client is let in', 'it was not')
+  await waitFor('the other account to be refused', async () => (await curl(lab, OTHER)) === '', 5000)
+  claim((await curl(lab, CLIENT)) === answerFor(lab, CLIENT), 'client is let in', 'it was not')
   const log = await lab.app('ztunnel@node2').waitForLog(/sa\/other.*NO_ALLOW_POLICY_MATCHED/, 5000)
   seen('other is refused')
   detail(/error="[^"]*" reason="[^"]*"/.exec(log)?.[0] ?? log.slice(-200))
@@ -244,7 +215,7 @@ async function policy(): Promise<void> {
   const sinceMs = performance.now()
   await waitFor(
     'the other account to be let in again',
-    async () => (await curl('other')) === answerFor('other'),
+    async () => (await curl(lab, OTHER)) === answerFor(lab, OTHER),
     5000,
   )
   const tookMs = performance.now() - sinceMs
@@ -258,7 +229,7 @@ async function policy(): Promise<void> {
 async function leave(): Promise<void> {
   heading('The label taken away')
   const transfer = lab
-    .pod('shop/client')
+    .pod(CLIENT)
     .exec(
       [
         'curl',
@@ -291,7 +262,7 @@ async function leave(): Promise<void> {
     'new connections to go direct',
     async () => {
       const wire = await lab.capture()
-      await curl('client')
+      await curl(lab, CLIENT)
       const direct = await wire.holds(MARKER)
       await wire.stop()
       return direct

@@ -1,48 +1,32 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Lab } from '@ambient/lab'
 import type { Capture, LabPod } from '@ambient/lab'
 import { requireRoot } from '@ambient/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-
-const SHOP = readFileSync(join(import.meta.dirname, '..', 'demo', 'shop.yaml'), 'utf8')
-const MARKER = 'marker-7c1f0b'
-const HBONE = 15008
-const PODS = ['web', 'cache', 'client', 'other']
+import { answerFor, curl, enrolShop, MARKER, podTraffic, policyYaml, SHOP } from '../shop.ts'
 
 requireRoot()
 
 let lab: Lab
 const pod = (name: string): LabPod => lab.pod(`shop/${name}`)
-const curl = ['curl', '-sS', '--max-time', '3', 'http://web/']
-const ask = async (from: string): Promise<string> => (await pod(from).exec(curl)).stdout
-const answer = (from: string): string => `${MARKER} seen from ${pod(from).ip}\n`
+const ask = (from: string): Promise<string> => curl(lab, `shop/${from}`, 3)
+const answer = (from: string): string => answerFor(lab, `shop/${from}`)
 /** Rules without their counters. */
 const rulesOf = async (name: string): Promise<string> =>
   (await pod(name).exec('iptables-save | grep "^[-*:]" | sed "s/ \\[.*//"')).stdout
 
 beforeAll(async () => {
   lab = await Lab.up({ nodes: 2, manifests: [SHOP] })
-  lab.label('namespace/shop', { 'istio.io/dataplane-mode': 'ambient' })
   await lab.ready()
-  for (const name of PODS) {
-    await lab.app(`agent@${pod(name).nodeName}`).waitForLog(new RegExp(`pod enrolled.*shop/${name}"`))
-  }
+  await enrolShop(lab)
   await lab.waitFor('curl through the mesh', async () => (await ask('client')) === answer('client'), 10_000)
 })
 afterAll(() => lab.down())
 
 /** Packets between pods that are not HBONE, as `source > destination`; there must be some HBONE, or nothing was seen. */
 async function inTheClear(wire: Capture): Promise<readonly string[]> {
-  const packets = (await wire.packets()).filter(
-    ({ source, destination }) => source.startsWith('10.244.') && destination.startsWith('10.244.'),
-  )
-  const isHbone = (port: { sourcePort: number; destinationPort: number }): boolean =>
-    port.sourcePort === HBONE || port.destinationPort === HBONE
-  expect(packets.some(isHbone)).toBe(true)
-  return packets
-    .filter((packet) => !isHbone(packet))
-    .map((p) => `${p.source}:${p.sourcePort} > ${p.destination}:${p.destinationPort}`)
+  const { hbone, clear } = await podTraffic(wire)
+  expect(hbone.length).toBeGreaterThan(0)
+  return clear.map((p) => `${p.source}:${p.sourcePort} > ${p.destination}:${p.destinationPort}`)
 }
 
 test('an agent away: what is enrolled goes on, a new pod waits for it, and coming back it disturbs no rule', async () => {
@@ -86,11 +70,7 @@ test('istiod away: new connections and policies in force go on; back again, chan
   await lab.app('istiod').kill('SIGKILL')
   expect(await ask('client')).toBe(answer('client'))
   expect(await ask('other')).toBe(answer('other'))
-  lab.apply(`
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: { name: only-client, namespace: shop }
-spec: { action: ALLOW, rules: [{ from: [{ source: { principals: [cluster.local/ns/shop/sa/client] } }] }] }`)
+  lab.apply(policyYaml('only-client', 'ALLOW', 'client'))
   await lab.app('istiod').start()
   await lab.app('istiod').ready()
   await lab.waitFor('the policy to refuse the other', async () => (await ask('other')) === '', 15_000)
