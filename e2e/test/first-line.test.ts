@@ -114,6 +114,35 @@ test('the standard counters count the connections', async () => {
   expect(row).toContain('destination_principal="spiffe://cluster.local/ns/shop/sa/web"')
 })
 
+test('open sockets are counted at both ends while a transfer runs', async () => {
+  const download = await lab
+    .pod(CLIENT)
+    .start(['curl', '-sS', '--limit-rate', '1M', '-o', '/dev/null', 'http://web/big'])
+  const open = async (node: string, reporter: string): Promise<number> => {
+    const { body } = await lab.httpGet(node, 15_020, '/metrics')
+    const row = body
+      .split('\n')
+      .find((line) => line.startsWith(`istio_tcp_sockets_open{reporter="${reporter}"`))
+    return Number(row?.split(' ').at(-1) ?? 0)
+  }
+  await lab.waitFor(
+    'the source to count its socket',
+    async () => (await open('ztunnel@node1', 'source')) >= 1,
+    LOG_MS,
+  )
+  await lab.waitFor(
+    'the destination to count its socket',
+    async () => (await open('ztunnel@node2', 'destination')) >= 1,
+    LOG_MS,
+  )
+  await download.kill('SIGKILL')
+  await lab.waitFor(
+    'the socket to be gone',
+    async () => (await open('ztunnel@node1', 'source')) === 0,
+    LOG_MS,
+  )
+})
+
 test('a ztunnel killed: no connection gets through in the clear, and traffic comes back with it', async () => {
   await using wire = await lab.capture()
   const ztunnel = lab.app('ztunnel@node1')

@@ -71,10 +71,17 @@ export class PodProxy implements PodContext {
 
   track(facts: ConnectionFacts, reauthorize?: Reauthorize): Connection {
     const { loop, report } = this.shared
+    // An inbound stream shares the socket that its session was adopted with.
+    const side =
+      facts.direction === 'outbound' ? 'source' : facts.protocol === 'TCP' ? 'destination' : undefined
+    if (side !== undefined) report.socketChanged(side, 1)
     const connection: Connection = new Connection(facts, {
       report,
       loop,
-      onEnd: () => void this.#connections.delete(connection),
+      onEnd: () => {
+        this.#connections.delete(connection)
+        if (side !== undefined) report.socketChanged(side, -1)
+      },
     })
     this.#connections.set(connection, reauthorize)
     return connection
@@ -92,8 +99,12 @@ export class PodProxy implements PodContext {
   }
 
   adopt(server: Closable): () => void {
+    const { report } = this.shared
     this.#servers.add(server)
-    return () => void this.#servers.delete(server)
+    report.socketChanged('destination', 1)
+    return () => {
+      if (this.#servers.delete(server)) report.socketChanged('destination', -1)
+    }
   }
 
   /** Asks again for every connection that was let in, and cuts those that would no longer be. */
