@@ -11,6 +11,7 @@ import { keepServicesDown, restorePolicy } from './service-policy.mjs'
 /** Program that tells whether a package is there, and the package. */
 const PROGRAMS = [
   ['iptables-restore', 'iptables'],
+  ['nft', 'nftables'],
   ['ipset', 'ipset'],
   ['ip', 'iproute2'],
   ['tcpdump', 'tcpdump'],

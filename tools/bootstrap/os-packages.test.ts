@@ -25,7 +25,7 @@ case "$*" in *--no-download*) ;; *) exit 0 ;; esac
 [ ! -e hang ] || { touch hanging; while [ -e hang ]; do sleep 0.05; done; }
 usr/sbin/policy-rc.d nginx start || touch kept-down
 mkdir -p usr/bin usr/sbin usr/include usr/lib/cni etc/systemd/system/multi-user.target.wants etc/rc3.d
-for program in iptables-restore ipset ip tcpdump nginx redis-server redis-cli curl dnsmasq gcc conntrack nsenter ps; do touch usr/bin/$program; done
+for program in iptables-restore nft ipset ip tcpdump nginx redis-server redis-cli curl dnsmasq gcc conntrack nsenter ps; do touch usr/bin/$program; done
 touch usr/include/stdio.h usr/lib/cni/bridge
 ln -sf /lib/nginx.service etc/systemd/system/multi-user.target.wants/nginx.service
 ln -sf ../init.d/redis-server etc/rc3.d/S01redis-server
