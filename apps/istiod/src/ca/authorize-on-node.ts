@@ -2,8 +2,8 @@ import type { Collection, CollectionIndex } from '@ambient/collections'
 import { CodedError } from '@ambient/lifecycle'
 import { type SpiffeId, spiffeParts } from '@ambient/spiffe'
 import type { Caller } from '../auth/caller.ts'
-import { accountAndNode } from '../translate/mesh-state.ts'
-import type { PodFacts } from '../translate/pod-facts.ts'
+import { accountAndNode } from '../translate/pods/pod-state.ts'
+import type { PodFacts } from '../translate/pods/pod-facts.ts'
 
 export interface NodeAuthorizerDeps {
   /** `namespace/serviceAccount` of the node proxies. */

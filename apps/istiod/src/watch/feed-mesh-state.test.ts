@@ -7,7 +7,8 @@ import {
   type WatchEvent,
 } from '@ambient/kube'
 import { expect, test, vi } from 'vitest'
-import { meshState, watchedKinds } from '../translate/mesh-state.ts'
+import { watchedKinds } from '../translate/mesh-inputs.ts'
+import { meshState } from '../translate/mesh-state.ts'
 import { feedMeshState } from './feed-mesh-state.ts'
 
 const options = {

@@ -1,6 +1,7 @@
 import { type KindName, type KubeObject, objectKey, type ResourceSource } from '@ambient/kube'
 import type { Clock } from '@ambient/lifecycle'
-import { type MeshState, watchedKinds } from '../translate/mesh-state.ts'
+import { watchedKinds } from '../translate/mesh-inputs.ts'
+import type { MeshState } from '../translate/mesh-state.ts'
 import { ChangeBatcher } from './change-batcher.ts'
 
 export interface FeedDeps {

@@ -2,8 +2,8 @@ import type { Collection, CollectionGraph, CollectionIndex, Fetch } from '@ambie
 import { includesLabels, type KubeObject } from '@ambient/kube'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { anchorOf, anchorsFor } from '../label-anchor.ts'
-import type { MeshOptions } from '../mesh-options.ts'
-import type { PodFacts } from '../pod-facts.ts'
+import type { MeshInputs } from '../mesh-inputs.ts'
+import type { PodFacts } from '../pods/pod-facts.ts'
 import {
   closedPolicy,
   type ConvertedPolicy,
@@ -44,15 +44,11 @@ interface PeerParts {
 
 const EVERYWHERE = '*'
 
-export function policyState(
-  graph: CollectionGraph,
-  authorizations: Collection<KubeObject>,
-  peerAuthentications: Collection<KubeObject>,
-  { rootNamespace }: MeshOptions,
-): PolicyState {
+export function policyState({ graph, mesh, of }: MeshInputs): PolicyState {
+  const { rootNamespace } = mesh
   const converted = graph.derive<KubeObject, ConvertedPolicy>(
     'converted policies',
-    authorizations,
+    of('AuthorizationPolicy'),
     (policy) => convertAuthorizationPolicy(policy, rootNamespace),
     { fallback: (policy) => closedPolicy(policy, rootNamespace) },
   )
@@ -61,7 +57,7 @@ export function policyState(
   )
   const attachments = graph.derive('policy attachments', converted, (each) => attachment(each, rootNamespace))
   const bySelector = attachments.index(({ reach, selector }) => [anchorOf(reach, selector)])
-  const peers = peerParts(graph, peerAuthentications, rootNamespace)
+  const peers = peerParts(graph, of('PeerAuthentication'), rootNamespace)
   const all = graph.union('policies', [peerPolicies(graph, peers, rootNamespace), written])
   return {
     converted,

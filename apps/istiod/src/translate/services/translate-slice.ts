@@ -1,5 +1,5 @@
 import { defineWorkload, type Workload } from '@ambient/model'
-import type { MeshOptions } from './mesh-options.ts'
+import type { MeshOptions } from '../mesh-options.ts'
 import type { ServiceFacts } from './service-facts.ts'
 import { slicePorts } from './service-ports.ts'
 import type { SliceFacts } from './slice-facts.ts'

@@ -1,6 +1,6 @@
 import { type KubeObject, readEndpointSlice, type SlicePort } from '@ambient/kube'
 import { canonicalIp } from '@ambient/model'
-import { invalidObject } from './invalid-object.ts'
+import { invalidObject } from '../invalid-object.ts'
 
 export interface SlicePodRef {
   readonly name: string

@@ -1,6 +1,6 @@
 import { type KubeObject, type OwnerReference, type PodPhase, readPod } from '@ambient/kube'
 import { canonicalIp } from '@ambient/model'
-import { invalidObject } from './invalid-object.ts'
+import { invalidObject } from '../invalid-object.ts'
 
 /** All that istiod looks at of a pod; a change to anything else goes no further. */
 export interface PodFacts {

@@ -14,8 +14,8 @@ import {
   type PortMapping,
   type Service,
 } from '@ambient/model'
-import { invalidObject } from './invalid-object.ts'
-import type { MeshOptions } from './mesh-options.ts'
+import { invalidObject } from '../invalid-object.ts'
+import type { MeshOptions } from '../mesh-options.ts'
 import { hostnameOf } from './service-facts.ts'
 
 export interface ServiceSurroundings {

@@ -1,5 +1,5 @@
 import type { PortMapping } from '@ambient/model'
-import type { PodFacts } from './pod-facts.ts'
+import type { PodFacts } from '../pods/pod-facts.ts'
 import type { ServiceFacts } from './service-facts.ts'
 import type { SliceFacts } from './slice-facts.ts'
 

@@ -1,5 +1,5 @@
 import { defineWorkload, type Locality, type PortMapping, type Workload } from '@ambient/model'
-import type { MeshOptions } from './mesh-options.ts'
+import type { MeshOptions } from '../mesh-options.ts'
 import type { PodFacts } from './pod-facts.ts'
 import { canonicalName, canonicalRevision, workloadName } from './workload-name.ts'
 

@@ -1,0 +1,51 @@
+import type { Collection, CollectionIndex } from '@ambient/collections'
+import type { Address } from '@ambient/model'
+import { workloadsByName } from '../by-name.ts'
+import type { MeshInputs } from '../mesh-inputs.ts'
+import type { PlaceState } from '../places/place-state.ts'
+import type { PolicyState } from '../policies/policy-state.ts'
+import type { ServiceState } from '../services/service-state.ts'
+import { type PodFacts, podFacts } from './pod-facts.ts'
+import { translatePod } from './translate-pod.ts'
+
+export interface PodState {
+  readonly facts: Collection<PodFacts>
+  /** Pods that are not over, under `namespace/serviceAccount@node`. */
+  readonly byAccountAndNode: CollectionIndex<PodFacts>
+}
+
+/** What a pod's workload is made from besides the pod. */
+export interface PodSources {
+  readonly places: PlaceState
+  readonly services: ServiceState
+  readonly policies: PolicyState
+}
+
+export function podState({ graph, of }: MeshInputs): PodState {
+  const facts = graph.derive('pods', of('Pod'), podFacts)
+  const byAccountAndNode = facts.index((pod) =>
+    pod.node === '' || pod.phase === 'Failed' ? [] : [accountAndNode(pod)],
+  )
+  return { facts, byAccountAndNode }
+}
+
+export function accountAndNode(of: Pick<PodFacts, 'namespace' | 'serviceAccount' | 'node'>): string {
+  return `${of.namespace}/${of.serviceAccount}@${of.node}`
+}
+
+export function podAddresses(
+  { graph, mesh }: MeshInputs,
+  pods: PodState,
+  { places, services, policies }: PodSources,
+): Collection<Address> {
+  return graph.deriveMany<PodFacts, Address>('pod workloads', pods.facts, (pod, fetch) => {
+    const around = {
+      network: places.network(fetch),
+      locality: places.locality(pod.node, fetch),
+      services: services.ofPod(pod, fetch),
+      policies: policies.attachedTo(pod, fetch),
+    }
+    const workload = translatePod(pod, around, mesh)
+    return workloadsByName(workload === undefined ? [] : [workload])
+  })
+}
