@@ -21,7 +21,7 @@ export interface MeshInputs {
   /** Objects by kind, each under `namespace/name` or `name`. */
   readonly byKind: ReadonlyMap<KindName, InputCollection<KubeObject>>
   /** The objects of one of the watched kinds. */
-  of(kind: KindName): InputCollection<KubeObject>
+  readonly of: (kind: KindName) => InputCollection<KubeObject>
 }
 
 export function meshInputs(graph: CollectionGraph, mesh: MeshOptions): MeshInputs {
