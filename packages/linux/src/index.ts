@@ -42,3 +42,12 @@ export {
   type ListenOptions,
   type SocketOptions,
 } from './tcp-socket.ts'
+export {
+  MAX_DATAGRAM_BYTES,
+  receiveDatagram,
+  sendDatagram,
+  type ReceiveDatagramResult,
+  type SendDatagramResult,
+  udpListen,
+  udpSocket,
+} from './udp-socket.ts'

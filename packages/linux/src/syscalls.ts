@@ -11,6 +11,22 @@ export interface Syscalls {
   write(fd: number, buffer: bigint, length: number): number
   writev(fd: number, vectors: bigint, count: number): number
   send(fd: number, buffer: bigint, length: number, flags: number): number
+  sendto(
+    fd: number,
+    buffer: bigint,
+    length: number,
+    flags: number,
+    address: bigint,
+    addressLength: number,
+  ): number
+  recvfrom(
+    fd: number,
+    buffer: bigint,
+    length: number,
+    flags: number,
+    address: bigint,
+    addressLength: bigint,
+  ): number
   sendmsg(fd: number, message: bigint, flags: number): number
   recvmsg(fd: number, message: bigint, flags: number): number
   splice(
@@ -60,6 +76,8 @@ export const sys: Syscalls = new ffi.DynamicLibrary(null).getFunctions({
   write: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   writev: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
   send: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
+  sendto: { arguments: ['i32', 'pointer', 'u32', 'i32', 'pointer', 'u32'], return: 'i32' },
+  recvfrom: { arguments: ['i32', 'pointer', 'u32', 'i32', 'pointer', 'pointer'], return: 'i32' },
   sendmsg: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
   recvmsg: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
   splice: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'u32', 'u32'], return: 'i32' },

@@ -57,10 +57,12 @@ const STARTED: ConnectResult = { kind: 'started' }
 
 /** @throws {SyscallError} when there is no descriptor left or the mark is not permitted. */
 export function tcpSocket(options: SocketOptions = {}): number {
-  const fd = check(
-    sys.socket(options.family === 'v6' ? AF_INET6 : AF_INET, SOCK_STREAM | SOCKET_FLAGS, 0),
-    'socket',
-  )
+  return internetSocket(SOCK_STREAM, options)
+}
+
+/** @throws {SyscallError} as `tcpSocket` */
+export function internetSocket(type: number, options: SocketOptions): number {
+  const fd = check(sys.socket(options.family === 'v6' ? AF_INET6 : AF_INET, type | SOCKET_FLAGS, 0), 'socket')
   // The mark comes before bind: the routes chosen by it decide which addresses are ours.
   if (options.mark !== undefined)
     orClose(fd, setOption(fd, SOL_SOCKET, SO_MARK, options.mark), 'setsockopt SO_MARK')
@@ -76,12 +78,10 @@ export function listenOn(at: SocketAddress, options: ListenOptions = {}): number
   const family = familyOf(at.ip)
   const fd = tcpSocket({ family, ...(options.mark === undefined ? {} : { mark: options.mark }) })
   orClose(fd, setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1), 'setsockopt SO_REUSEADDR')
-  if (options.reusePort === true)
-    orClose(fd, setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1), 'setsockopt SO_REUSEPORT')
+  if (options.reusePort === true) setReusePort(fd)
   if (family === 'v6') orClose(fd, setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0), 'setsockopt IPV6_V6ONLY')
   if (options.transparent === true) orClose(fd, setTransparent(fd, family), 'setsockopt IP_TRANSPARENT')
-  const length = putAddress(address, 0, at)
-  orClose(fd, sys.bind(fd, address.base, length), `bind ${formatAddress(at)}`)
+  bindTo(fd, at)
   orClose(fd, sys.listen(fd, options.backlog ?? DEFAULT_BACKLOG), `listen ${formatAddress(at)}`)
   return fd
 }
@@ -93,7 +93,7 @@ export function setTransparent(fd: number, family: 'v4' | 'v6'): number {
     : setOption(fd, IPPROTO_IP, IP_TRANSPARENT, 1)
 }
 
-/** Starts a connect; the outcome arrives as an epoll event. A refusal known at once is reported here. */
+/** Starts a connect of a stream or datagram socket; the outcome arrives as an epoll event. A refusal known at once is reported here. */
 export function startConnect(fd: number, to: SocketAddress): ConnectResult {
   const length = putAddress(address, 0, to)
   if (sys.connect(fd, address.base, length) === 0) return STARTED
@@ -133,6 +133,17 @@ export function resetSocket(fd: number): void {
 /** `10.0.0.1:80`, `[::1]:80`. */
 export function formatAddress(at: SocketAddress): string {
   return at.ip.includes(':') ? `[${at.ip}]:${at.port}` : `${at.ip}:${at.port}`
+}
+
+/** Lets several sockets of one user have the address; the kernel shares out what arrives. @throws {SyscallError}, `fd` closed */
+export function setReusePort(fd: number): void {
+  orClose(fd, setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1), 'setsockopt SO_REUSEPORT')
+}
+
+/** @throws {SyscallError}, `fd` closed */
+export function bindTo(fd: number, at: SocketAddress): void {
+  const length = putAddress(address, 0, at)
+  orClose(fd, sys.bind(fd, address.base, length), `bind ${formatAddress(at)}`)
 }
 
 function orClose(fd: number, result: number, call: string): void {
