@@ -17,5 +17,6 @@ export {
 } from './pcap-reader.ts'
 export type { MeshEnvironment } from './mesh-apps.ts'
 export { checkRequirements, type Machine } from './requirements.ts'
+export { LOOK_AROUND, runInBackground } from './run-in-background.ts'
 export type { CommandOptions, CommandResult } from './run-command.ts'
 export { waitFor } from './wait-for.ts'

@@ -1,14 +1,9 @@
-import { spawn } from 'node:child_process'
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Lab } from './lab.ts'
 import { applyFile, currentLab, execIn, listPods, readLogs, takeDown } from './lab-commands.ts'
 import { LabError } from './lab-error.ts'
-import { holderOf, liveLabs } from './lab-state.ts'
 import { checkRequirements } from './requirements.ts'
-import { waitFor } from './wait-for.ts'
+import { LOOK_AROUND, runInBackground } from './run-in-background.ts'
 
 const HELP = `Usage: npm run lab -- COMMAND
 
@@ -22,8 +17,6 @@ A mesh on this machine: nodes and pods are namespaces, the programs in them are 
   down                                end every lab, and remove what a crashed one left
 `
 const UP_DEADLINE_MS = 120_000
-/** The holder's last words before it only holds. */
-const UP = 'The lab is up\n'
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -73,34 +66,9 @@ function say(text: string): number {
 }
 
 /** Starts a process that holds the lab, and waits until it is up. */
-async function startHolder(args: readonly string[]): Promise<number> {
+function startHolder(args: readonly string[]): Promise<number> {
   checkRequirements()
-  const scratch = mkdtempSync(join(tmpdir(), 'ambient-lab-start-'))
-  const log = join(scratch, 'log')
-  try {
-    const output = openSync(log, 'a')
-    const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, 'hold', ...args], {
-      detached: true,
-      stdio: ['ignore', output, output],
-    })
-    const isUp = await waitFor(
-      'the lab to come up',
-      () => {
-        if (readFileSync(log, 'utf8').endsWith(UP)) return { yes: true }
-        return child.exitCode === null ? undefined : { yes: false }
-      },
-      UP_DEADLINE_MS,
-    )
-    process.stderr.write(readFileSync(log, 'utf8').replace(UP, ''))
-    if (!isUp.yes) return 1
-    child.unref()
-    const lab = liveLabs().find(({ id }) => holderOf(id) === child.pid)
-    return say(
-      `Lab ${lab?.id ?? ''} is up. Look around with: npm run lab -- ps | exec POD CMD | logs APP | apply FILE | down`,
-    )
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
+  return runInBackground([import.meta.filename, 'hold', ...args])
 }
 
 /** Is the lab until a signal takes it down. */
@@ -116,6 +84,6 @@ async function hold(args: readonly string[]): Promise<number> {
   const report = (message: string): void => void process.stderr.write(`lab: ${message}\n`)
   const lab = await Lab.up({ nodes, mesh: !values['no-mesh'], manifests: positionals, report })
   await lab.ready(UP_DEADLINE_MS).catch((cause: unknown) => report(String(cause)))
-  process.stderr.write(UP)
+  say(`Lab ${lab.id} is up. ${LOOK_AROUND}`)
   return new Promise<never>(() => setInterval(() => {}, 2 ** 30))
 }

@@ -142,7 +142,9 @@ function naive(set: readonly AuthorizationPolicy[], attempt: ConnectionAttempt):
   if (!set.some((policy) => !policy.dryRun && policy.action === 'allow'))
     return { verdict: 'allow', because: { kind: 'no-allow-policy' }, dryRun }
   const allow = enforced.find((policy) => policy.action === 'allow')
-  if (allow === undefined) return { verdict: 'deny', because: { kind: 'no-policy-matched' }, dryRun }
+  const allows = set.filter((p) => !p.dryRun && p.action === 'allow').map(policyKey)
+  if (allow === undefined)
+    return { verdict: 'deny', because: { kind: 'no-policy-matched', policies: allows }, dryRun }
   return { verdict: 'allow', because: { kind: 'policy', policy: policyKey(allow) }, dryRun }
 }
 

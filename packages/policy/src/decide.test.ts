@@ -34,7 +34,11 @@ const denied = (name: string) => ({
   because: { kind: 'policy', policy: `shop/${name}` },
   dryRun: [],
 })
-const noPolicyMatched = { verdict: 'deny', because: { kind: 'no-policy-matched' }, dryRun: [] }
+const noPolicyMatched = {
+  verdict: 'deny',
+  because: { kind: 'no-policy-matched', policies: ['shop/n'] },
+  dryRun: [],
+}
 const noAllowPolicy = { verdict: 'allow', because: { kind: 'no-allow-policy' }, dryRun: [] }
 
 test.each([

@@ -31,7 +31,8 @@ export type Decision =
       readonly verdict: 'deny'
       readonly because:
         | { readonly kind: 'policy'; readonly policy: string }
-        | { readonly kind: 'no-policy-matched' }
+        /** The ALLOW policies of which one had to match. */
+        | { readonly kind: 'no-policy-matched'; readonly policies: readonly string[] }
         /** The workload names a policy that has not arrived; until it has, nobody can say it would allow. */
         | { readonly kind: 'policy-unknown'; readonly policy: string }
       readonly dryRun: readonly DryRunFinding[]
@@ -71,6 +72,7 @@ export function joinPolicies(
   const dryRun = policies.filter((policy) => policy.dryRun)
   const denies = enforced.filter((policy) => policy.action === 'deny')
   const allows = enforced.filter((policy) => policy.action === 'allow')
+  const notMatched = { kind: 'no-policy-matched', policies: allows.map((policy) => policy.key) } as const
   const [missing] = unknown
   return {
     decide(attempt) {
@@ -82,7 +84,7 @@ export function joinPolicies(
       if (allows.length === 0)
         return { verdict: 'allow', because: { kind: 'no-allow-policy' }, dryRun: findings }
       const allowed = allows.find((policy) => policy.matches(facts))
-      if (allowed === undefined) return deny({ kind: 'no-policy-matched' }, findings)
+      if (allowed === undefined) return deny(notMatched, findings)
       return { verdict: 'allow', because: { kind: 'policy', policy: allowed.key }, dryRun: findings }
     },
   }

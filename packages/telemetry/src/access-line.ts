@@ -11,6 +11,13 @@ export interface AccessEndpoint {
   readonly cluster?: string | undefined
 }
 
+export interface AccessError {
+  readonly reason: ReasonCode
+  readonly detail: string
+  /** `ns/name` of the policy that refused, or of those of which one had to allow. */
+  readonly policy?: string | undefined
+}
+
 export interface AccessRecord {
   readonly event: 'opened' | 'complete' | 'failed'
   readonly direction: 'inbound' | 'outbound'
@@ -24,11 +31,11 @@ export interface AccessRecord {
   readonly bytesSent?: number | undefined
   readonly bytesReceived?: number | undefined
   readonly durationMs?: number | undefined
-  readonly error?: { readonly reason: ReasonCode; readonly detail: string } | undefined
+  readonly error?: AccessError | undefined
 }
 
 /**
- * The access log's line for one connection: upstream's fields in upstream's order, and `reason` after `error`.
+ * The access log's line for one connection: upstream's fields in upstream's order, then `reason` and `policy` after `error`.
  *
  * @see ztunnel `src/proxy/metrics.rs`
  */
@@ -68,5 +75,6 @@ function fieldsOf(record: AccessRecord): LogLine['fields'] {
     duration: record.durationMs === undefined ? undefined : `${Math.round(record.durationMs)}ms`,
     error: record.error?.detail,
     reason: record.error?.reason,
+    policy: record.error?.policy,
   }
 }

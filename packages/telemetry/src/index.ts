@@ -1,4 +1,4 @@
-export { accessLine, type AccessEndpoint, type AccessRecord } from './access-line.ts'
+export { accessLine, type AccessEndpoint, type AccessError, type AccessRecord } from './access-line.ts'
 export { LevelFilter, type LogLevel, logLevels } from './level-filter.ts'
 export {
   defineLimits,

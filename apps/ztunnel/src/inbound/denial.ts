@@ -3,7 +3,16 @@ import type { ReasonCode } from '@ambient/telemetry'
 
 export type Denial =
   | { readonly kind: 'allowed' }
-  | { readonly kind: 'denied'; readonly reason: ReasonCode; readonly detail: string }
+  | {
+      readonly kind: 'denied'
+      readonly reason: ReasonCode
+      readonly detail: string
+      /** `ns/name` of the policy that refused, or of those of which one had to allow. */
+      readonly policy?: string
+    }
+
+/** So many are named; the log is no place for a whole policy set. */
+const NAMED_POLICIES = 3
 
 /** A decision in the words of upstream's log, with the reason code that goes everywhere unchanged. */
 export function denialOf(decision: Decision): Denial {
@@ -16,20 +25,28 @@ export function denialOf(decision: Decision): Denial {
         kind: 'denied',
         reason: 'POLICY_DENIED',
         detail: `${prefix}: explicitly denied by: ${because.policy}`,
+        policy: because.policy,
       }
     case 'no-policy-matched':
       return {
         kind: 'denied',
         reason: 'NO_ALLOW_POLICY_MATCHED',
         detail: `${prefix}: allow policies exist, but none allowed`,
+        policy: nameSome(because.policies),
       }
     case 'policy-unknown':
       return {
         kind: 'denied',
         reason: 'POLICY_UNKNOWN',
         detail: `${prefix}: policy ${because.policy} is referenced but not known`,
+        policy: because.policy,
       }
   }
+}
+
+function nameSome(policies: readonly string[]): string {
+  const more = policies.length - NAMED_POLICIES
+  return policies.slice(0, NAMED_POLICIES).join(',') + (more > 0 ? `,and ${more} more` : '')
 }
 
 /** The policy that let a connection in, for the list of live connections. */

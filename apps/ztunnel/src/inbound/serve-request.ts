@@ -103,7 +103,7 @@ function admit(tunnel: Tunnel, admission: Admission): void {
   const connection = pod.track(facts, () => denialOf(ask()))
   const denial = denialOf(decision)
   if (denial.kind === 'denied') {
-    connection.end({ kind: 'failed', reason: denial.reason, detail: denial.detail })
+    connection.end({ ...denial, kind: 'failed' })
     return session.answer(tunnel, 401)
   }
   joinApp(tunnel, admission, connection)

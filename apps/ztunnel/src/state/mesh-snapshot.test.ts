@@ -283,7 +283,7 @@ test('MeshSnapshot.compiledPoliciesFor() follows each change of policy', () => {
   snapshot.apply(delta({ policies: [policy('p', { scope: 'workload-selector', rules: [] })] }))
   expect(because()).toEqual({ kind: 'no-allow-policy' })
   snapshot.apply(delta({ policies: [policy('p', { action: 'allow', rules: [] })] }))
-  expect(because()).toEqual({ kind: 'no-policy-matched' })
+  expect(because()).toEqual({ kind: 'no-policy-matched', policies: ['shop/p'] })
   snapshot.apply(delta({ removedPolicies: ['shop/p'] }))
   expect(because()).toEqual({ kind: 'policy-unknown', policy: 'shop/p' })
 })

@@ -1,22 +1,26 @@
 import type { SpiffeId } from '@ambient/spiffe'
-import { type ReasonCode, type ResponseFlag, reasons } from '@ambient/telemetry'
-import type { LiveConnection, LogLine } from './messages.ts'
+import {
+  type AccessEndpoint,
+  type AccessError,
+  type AccessRecord,
+  accessLine,
+  type LogLine,
+  type ResponseFlag,
+  reasons,
+} from '@ambient/telemetry'
+import type { LiveConnection } from './messages.ts'
 import type { TrafficReport } from './traffic-report.ts'
 
 /** One end of a connection as telemetry names it; what is unknown is left out. */
-export interface EndFacts {
-  readonly addr: string
-  readonly workload?: string | undefined
-  readonly namespace?: string | undefined
+export interface EndFacts extends AccessEndpoint {
   readonly identity?: SpiffeId | undefined
-  readonly cluster?: string | undefined
 }
 
 export interface ConnectionFacts {
   readonly direction: 'inbound' | 'outbound'
   readonly protocol: 'HBONE' | 'TCP'
   readonly src: EndFacts
-  readonly dst: EndFacts & { readonly hboneAddr?: string | undefined; readonly service?: string | undefined }
+  readonly dst: AccessRecord['dst'] & EndFacts
   readonly originalDst: string
   readonly admittedBy: string | undefined
   /** Label values in the metric table's order, made for a response flag. */
@@ -36,15 +40,7 @@ export interface ConnectionDeps {
   readonly onEnd: () => void
 }
 
-export type Outcome =
-  | { readonly kind: 'completed' }
-  | { readonly kind: 'failed'; readonly reason: ReasonCode; readonly detail: string }
-
-interface EndFields {
-  readonly duration?: string
-  readonly error?: string
-  readonly reason?: ReasonCode
-}
+export type Outcome = { readonly kind: 'completed' } | ({ readonly kind: 'failed' } & AccessError)
 
 const NOTHING: ByteCounts = { up: 0, down: 0 }
 
@@ -72,7 +68,7 @@ export class Connection {
     this.#labels = facts.labels('-')
     deps.report.series(this.#labels).opened++
     this.#leaveFlush = deps.report.onFlush(() => this.#account())
-    deps.report.log(this.#line('debug', 'connection opened', {}))
+    deps.report.log(this.#line('opened', {}))
   }
 
   get isEnded(): boolean {
@@ -85,8 +81,8 @@ export class Connection {
     this.#cut = cut
   }
 
-  cut(reason: ReasonCode, detail: string): void {
-    if (!this.#ended) this.#cut({ kind: 'failed', reason, detail })
+  cut(why: AccessError): void {
+    if (!this.#ended) this.#cut({ ...why, kind: 'failed' })
   }
 
   end(outcome: Outcome): void {
@@ -101,12 +97,9 @@ export class Connection {
     series.closed++
     if (flag !== '-') series.failed++
     report.touched()
-    const duration = `${Math.max(0, Math.round(loop.nowMs - this.#openedAtMs))}ms`
-    if (outcome.kind === 'completed')
-      return report.log(this.#line('info', 'connection complete', { duration }))
-    report.log(
-      this.#line('error', 'connection complete', { duration, error: outcome.detail, reason: outcome.reason }),
-    )
+    const durationMs = Math.max(0, loop.nowMs - this.#openedAtMs)
+    const error = outcome.kind === 'failed' ? outcome : undefined
+    report.log(this.#line('complete', { durationMs, error }))
   }
 
   describe(nowMs: number): LiveConnection {
@@ -137,36 +130,12 @@ export class Connection {
     this.#accounted = now
   }
 
-  /** Fields in upstream's order. Bytes are the local pod's: what its app sent, what it received. */
-  #line(level: LogLine['level'], message: string, end: EndFields): LogLine {
+  /** Bytes are the local pod's: what its app sent, what it received. */
+  #line(event: 'opened' | 'complete', end: Pick<AccessRecord, 'durationMs' | 'error'>): LogLine {
     const { src, dst, direction } = this.facts
     const { up, down } = this.#counts()
-    const [sent, received] = direction === 'outbound' ? [up, down] : [down, up]
-    return {
-      level,
-      scope: 'access',
-      message,
-      fields: {
-        'src.addr': src.addr,
-        'src.workload': src.workload,
-        'src.namespace': src.namespace,
-        'src.identity': src.identity,
-        'src.cluster': src.cluster,
-        'dst.addr': dst.addr,
-        'dst.hbone_addr': dst.hboneAddr,
-        'dst.service': dst.service,
-        'dst.workload': dst.workload,
-        'dst.namespace': dst.namespace,
-        'dst.identity': dst.identity,
-        'dst.cluster': dst.cluster,
-        direction,
-        bytes_sent: sent,
-        bytes_recv: received,
-        duration: end.duration,
-        error: end.error,
-        reason: end.reason,
-      },
-    }
+    const [bytesSent, bytesReceived] = direction === 'outbound' ? [up, down] : [down, up]
+    return accessLine({ event, direction, src, dst, bytesSent, bytesReceived, ...end })
   }
 }
 
@@ -174,12 +143,13 @@ export class Connection {
 export function refusedLine(
   direction: 'inbound' | 'outbound',
   ends: { readonly src: string; readonly dst: string },
-  why: { readonly reason: ReasonCode; readonly detail: string },
+  error: AccessError,
 ): LogLine {
-  return {
-    level: 'warn',
-    scope: 'access',
-    message: 'connection failed',
-    fields: { 'src.addr': ends.src, 'dst.addr': ends.dst, direction, error: why.detail, reason: why.reason },
-  }
+  return accessLine({
+    event: 'failed',
+    direction,
+    src: { addr: ends.src },
+    dst: { addr: ends.dst },
+    error,
+  })
 }

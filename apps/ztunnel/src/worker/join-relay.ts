@@ -1,6 +1,6 @@
 import { Relay } from '@ambient/hbone'
 import { resetSocket, type SocketAddress } from '@ambient/linux'
-import type { ReasonCode } from '@ambient/telemetry'
+import type { AccessError } from '@ambient/telemetry'
 import type { Connection } from './connection.ts'
 import { dial } from './dial.ts'
 import { relayOutcome } from './tunnel-outcome.ts'
@@ -11,7 +11,7 @@ export interface RelayJoin {
   readonly connection: Connection
   readonly to: SocketAddress
   readonly sourceIp: string | undefined
-  readonly denied: { readonly reason: ReasonCode; readonly detail: string } | undefined
+  readonly denied: AccessError | undefined
 }
 
 /** Joins an accepted socket to a plain connection to `to`; owns `fd`. A connection that was denied ends here. */
@@ -19,7 +19,7 @@ export function joinRelay(fd: number, { pod, connection, to, sourceIp, denied }:
   const { shared } = pod
   if (denied !== undefined) {
     resetSocket(fd)
-    return connection.end({ kind: 'failed', reason: denied.reason, detail: denied.detail })
+    return connection.end({ ...denied, kind: 'failed' })
   }
   const upstream = dial(pod, to, { keepAlive: true, sourceIp })
   if (upstream.kind === 'failed') {

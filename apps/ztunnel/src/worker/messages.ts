@@ -1,6 +1,7 @@
 /** What crosses between the control thread and a byte thread. Plain values only: each message is cloned. */
 import type { MessagePort } from 'node:worker_threads'
 import type { SpiffeId } from '@ambient/spiffe'
+import type { LogLine } from '@ambient/telemetry'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
 
 /** The pod as the CNI agent named it; its identity is never read from the packet. */
@@ -96,10 +97,3 @@ export type WorkerReport =
   | { readonly kind: 'log'; readonly lines: readonly LogLine[]; readonly dropped: number }
   | { readonly kind: 'description'; readonly request: number; readonly description: WorkerDescription }
   | { readonly kind: 'drained' }
-
-export interface LogLine {
-  readonly level: 'error' | 'warn' | 'info' | 'debug'
-  readonly scope: string
-  readonly message: string
-  readonly fields: Readonly<Record<string, string | number | undefined>>
-}

@@ -46,7 +46,7 @@ export interface PodContext {
 /** Whether a connection that was let in may still go on; asked again when policies or its workload change. */
 export type Reauthorize = () =>
   | { readonly kind: 'allowed' }
-  | { readonly kind: 'denied'; readonly detail: string }
+  | { readonly kind: 'denied'; readonly detail: string; readonly policy?: string }
 
 export interface Closable {
   readonly drain: () => void

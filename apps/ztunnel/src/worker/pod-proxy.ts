@@ -112,7 +112,11 @@ export class PodProxy implements PodContext {
     for (const [connection, ask] of [...this.#connections]) {
       const verdict = ask?.()
       if (verdict?.kind === 'denied')
-        connection.cut('POLICY_CHANGED', `connection closed due to policy change: ${verdict.detail}`)
+        connection.cut({
+          reason: 'POLICY_CHANGED',
+          detail: `connection closed due to policy change: ${verdict.detail}`,
+          policy: verdict.policy,
+        })
     }
   }
 
@@ -132,7 +136,8 @@ export class PodProxy implements PodContext {
     if (!this.#isOpen) return
     this.#isOpen = false
     for (const listener of this.#listeners.splice(0)) listener.close()
-    for (const connection of [...this.#connections.keys()]) connection.cut('DRAINED', reason)
+    for (const connection of [...this.#connections.keys()])
+      connection.cut({ reason: 'DRAINED', detail: reason })
     for (const server of [...this.#servers]) server.close(reason)
     this.pool.close(reason)
     this.netns[Symbol.dispose]()

@@ -68,6 +68,6 @@ test('flushTraffic() counts a live connection once opened, its bytes as they com
 
 test('cut() ends a connection that nothing carries yet', () => {
   const { connection } = connect(open().report)
-  connection.cut('DRAINED', 'the pod left the mesh')
+  connection.cut({ reason: 'DRAINED', detail: 'the pod left the mesh' })
   expect(connection.isEnded).toBe(true)
 })

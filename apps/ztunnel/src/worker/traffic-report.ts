@@ -1,4 +1,5 @@
-import type { LogLine, TrafficSample, WorkerReport } from './messages.ts'
+import type { LogLine } from '@ambient/telemetry'
+import type { TrafficSample, WorkerReport } from './messages.ts'
 
 export interface TrafficReportDeps {
   readonly post: (report: WorkerReport) => void
