@@ -343,6 +343,7 @@ describe('a lab whose process ends', () => {
     const processes = labProcesses(holder.pid ?? 0)
     expect(processes.length).toBeGreaterThan(5)
     holder.kill('SIGKILL')
+    await waitFor('the holder to end', () => holder.signalCode ?? undefined, { deadlineMs: 5_000 })
     await waitFor(
       'every process of the lab to end',
       () => processes.every((pid) => !existsSync(`/proc/${pid}/exe`) || !isAlive(pid)),

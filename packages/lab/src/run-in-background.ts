@@ -8,6 +8,7 @@ import { waitFor } from './wait-for.ts'
 export const LOOK_AROUND = 'Look around with: npm run lab -- ps | exec POD CMD | logs APP | apply FILE | down'
 
 const UP_DEADLINE_MS = 180_000
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * Runs a script of ours as a process that outlives this one, and shows what it says until it has said `LOOK_AROUND`.
@@ -18,38 +19,57 @@ const UP_DEADLINE_MS = 180_000
  */
 export async function runInBackground(argv: readonly string[]): Promise<number> {
   const scratch = mkdtempSync(join(tmpdir(), 'ambient-lab-start-'))
-  const log = join(scratch, 'log')
-  const output = openSync(log, 'a')
+  const output = new ShownFile(join(scratch, 'output'), process.stdout)
+  const errors = new ShownFile(join(scratch, 'errors'), process.stderr)
+  const child = spawn(process.execPath, [...process.execArgv, ...argv], {
+    detached: true,
+    stdio: ['ignore', output.fd, errors.fd],
+  })
+  const passOn = (signal: NodeJS.Signals): void => void child.kill(signal)
+  for (const signal of SIGNALS) process.on(signal, passOn)
   try {
-    const child = spawn(process.execPath, [...process.execArgv, ...argv], {
-      detached: true,
-      stdio: ['ignore', output, output],
-    })
-    const stop = (signal: NodeJS.Signals): void => void child.kill(signal)
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-    for (const signal of signals) process.on(signal, stop)
-    let shown = 0
-    const show = (): string => {
-      const text = readFileSync(log, 'utf8')
-      process.stdout.write(text.slice(shown))
-      shown = text.length
-      return text
-    }
-    const ended = await waitFor(
+    const { status } = await waitFor(
       'the lab to come up',
       () => {
-        const status = child.exitCode ?? (child.signalCode === null ? undefined : 1)
-        if (show().endsWith(`${LOOK_AROUND}\n`)) return { status: 0 }
-        return status === undefined ? undefined : { status }
+        const ended = child.exitCode ?? (child.signalCode === null ? undefined : 1)
+        errors.show()
+        if (output.show().endsWith(`${LOOK_AROUND}\n`)) return { status: 0 }
+        return ended === undefined ? undefined : { status: ended }
       },
       UP_DEADLINE_MS,
     )
-    for (const signal of signals) process.off(signal, stop)
-    show()
     child.unref()
-    return ended.status
+    return status
   } finally {
-    closeSync(output)
+    for (const signal of SIGNALS) process.off(signal, passOn)
+    output.close()
+    errors.close()
     rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+/** A file that another process writes, shown here as it grows. */
+class ShownFile {
+  readonly fd: number
+  readonly #path: string
+  readonly #stream: NodeJS.WriteStream
+  #shown = 0
+
+  constructor(path: string, stream: NodeJS.WriteStream) {
+    this.#path = path
+    this.#stream = stream
+    this.fd = openSync(path, 'a')
+  }
+
+  /** @returns all of it so far */
+  show(): string {
+    const text = readFileSync(this.#path, 'utf8')
+    if (text.length > this.#shown) this.#stream.write(text.slice(this.#shown))
+    this.#shown = text.length
+    return text
+  }
+
+  close(): void {
+    closeSync(this.fd)
   }
 }
