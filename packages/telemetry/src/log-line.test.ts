@@ -44,7 +44,7 @@ test.each([
 ] as const)('accessLine() logs $event with error $error as $level', ({ event, error, level }) => {
   const line = accessLine({ ...record, event, error })
   expect(line).toMatchObject({ level, scope: 'access', message: `connection ${event}` })
-  expect(Object.keys(line.fields).slice(-2)).toEqual(['error', 'reason'])
+  expect(Object.keys(line.fields).slice(-3)).toEqual(['error', 'reason', 'policy'])
 })
 
 test('formatLogLine() writes one flat JSON object', () => {
