@@ -17,6 +17,7 @@ test('parseCommand() takes the documented defaults', () => {
       clusterId: 'Kubernetes',
       trustDomain: 'cluster.local',
       domainSuffix: 'cluster.local',
+      dryRunPolicies: false,
       namespace: 'istio-system',
       customHosts: [],
       trustedNodeAccounts: ['istio-system/ztunnel'],

@@ -24,6 +24,7 @@ export interface IstiodConfig {
   readonly tokenAudiences: readonly string[]
   readonly defaultCertTtlSeconds: number
   readonly maxCertTtlSeconds: number
+  readonly dryRunPolicies: boolean
   readonly logFilter: string
   readonly logFormat: 'plain' | 'json'
 }
@@ -58,6 +59,7 @@ Environment (default):
   POD_NAMESPACE (istio-system)       ISTIOD_CUSTOM_HOST              TOKEN_AUDIENCES (istio-ca)
   CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
+  AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)
   LOG_LEVEL (info)                   LOG_FORMAT (plain or json)      ISTIOD_HEAP_MB (512)
 `
 
@@ -105,6 +107,7 @@ export function parseCommand(args: readonly string[], env: Env): Command {
       tokenAudiences: list(env, 'TOKEN_AUDIENCES', 'istio-ca'),
       defaultCertTtlSeconds,
       maxCertTtlSeconds,
+      dryRunPolicies: isOn(env, 'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY'),
       logFilter: text(env, 'LOG_LEVEL', 'info'),
       logFormat: logFormat(env),
     },
@@ -150,6 +153,14 @@ function list(env: Env, name: string, byDefault: string): readonly string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '')
+}
+
+/** A flag that is off unless it is `true`. */
+function isOn(env: Env, name: string): boolean {
+  const value = text(env, name, 'false')
+  if (value !== 'true' && value !== 'false')
+    throw new ConfigError(`${name} is neither true nor false: "${value}"`)
+  return value === 'true'
 }
 
 /** A duration as Go writes it: `24h`, `90m`, `1h30m`. */

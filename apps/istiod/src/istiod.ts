@@ -13,7 +13,7 @@ import { decideCertificate } from './ca/decide-certificate.ts'
 import { servingNames } from './ca/serving-names.ts'
 import type { IstiodConfig } from './config.ts'
 import { describeState, hindrance, type StartState } from './start-state.ts'
-import { logConversion, logFault, logProblem } from './log-problem.ts'
+import { logConditions, logFault, logProblem } from './log-problem.ts'
 import { dumpState } from './admin/dump-state.ts'
 import { publishResources } from './push/publish-resources.ts'
 import { type SecureServer, serveSecure } from './secure-server.ts'
@@ -122,11 +122,10 @@ async function openParts(
   })
   const metrics = new IstiodMetrics(clock, version)
   metrics.onRoot(issuer.rootExpiresAtMs)
-  const { clusterId, trustDomain, domainSuffix, namespace } = config
-  const state = meshState({ clusterId, trustDomain, domainSuffix, rootNamespace: namespace }, (fault) =>
-    logFault(logger, fault),
-  )
-  state.converted.onChange((changes) => changes.forEach((change) => logConversion(logger, change)))
+  const { clusterId, trustDomain, domainSuffix, dryRunPolicies, namespace: rootNamespace } = config
+  const mesh = { clusterId, trustDomain, domainSuffix, dryRunPolicies, rootNamespace }
+  const state = meshState(mesh, (fault) => logFault(logger, fault))
+  state.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
   const xds = new DeltaXdsServer({
     views: publishResources(state).views,
     authenticate: (metadata, peer) => authenticateStream(metadata, peer, { verifier, logger }),

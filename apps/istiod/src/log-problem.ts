@@ -1,7 +1,7 @@
 import type { Change, Fault } from '@ambient/collections'
-import type { FileProblem } from '@ambient/kube'
+import { describeRef, type FileProblem } from '@ambient/kube'
 import type { Logger } from '@ambient/telemetry'
-import type { ConvertedPolicy } from './translate/policies/convert-authorization-policy.ts'
+import type { ObjectConditions } from './translate/conditions.ts'
 
 /** A file that cannot be read. */
 export function logProblem(logger: Logger, { file, message }: FileProblem): void {
@@ -15,17 +15,12 @@ export function logFault(logger: Logger, { collection, key, cause, hasLastGood }
   logger.error(`${message}; ${inForce}`, { reason: 'RESOURCE_INVALID', collection, key })
 }
 
-/** A policy of which node proxies enforce something else than it says. */
-export function logConversion(logger: Logger, { key, after }: Change<ConvertedPolicy>): void {
+/** An object that is taken otherwise than it says. One that cannot be used at all is a fault, and is logged as such. */
+export function logConditions(logger: Logger, { before, after }: Change<ObjectConditions>): void {
   if (after === undefined) return
-  if (after.kind === 'not-sent') {
-    logger.info(`AuthorizationPolicy ${key} is not sent to node proxies: ${after.reason}`)
-  } else if (after.unsupported.length > 0) {
-    const what =
-      after.policy.action === 'allow'
-        ? 'rules that have it allow nothing'
-        : 'rules that have it deny without it'
-    const message = `AuthorizationPolicy ${key} uses what needs a waypoint (${after.unsupported.join(', ')}); ${what}`
-    logger.warn(message, { reason: 'POLICY_UNSUPPORTED' })
+  for (const { type, reason, message } of after.conditions) {
+    const was = before?.conditions.find((condition) => condition.type === type)
+    if (reason !== 'UnsupportedValue' || was?.message === message) continue
+    logger.warn(`${describeRef(after.ref)}: ${message}`, { reason: 'POLICY_UNSUPPORTED' })
   }
 }

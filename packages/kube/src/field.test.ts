@@ -43,6 +43,11 @@ test.each([
     read: () => spec.get('list').list()[1]?.integer(),
     message: 'spec.list[1] must be a whole number: "y"',
   },
+  {
+    name: 'refuseOthers()',
+    read: () => spec.refuseOthers(['a', 'yes', 'list']),
+    message: 'spec.n is none of a, yes, list: 5',
+  },
   { name: 'textMap()', read: () => field.get('spec').textMap(), message: 'spec.n must be a string: 5' },
 ])('$name names object, place and value of what is of the wrong type', ({ read, message }) => {
   expect(read).toThrow(message)

@@ -84,6 +84,12 @@ export class Field {
     return Object.fromEntries(entries)
   }
 
+  /** Refuses a member of any other name: what it was meant to say would be lost. @throws {KubeError} `OBJECT_INVALID` */
+  refuseOthers(known: readonly string[]): void {
+    const other = Object.keys(this.record()).find((name) => !known.includes(name))
+    if (other !== undefined) throw this.get(other).invalid(`is none of ${known.join(', ')}`)
+  }
+
   /** An error that names the object, this place and its value. */
   invalid(problem: string): KubeError {
     const shown = this.value === undefined ? 'nothing' : JSON.stringify(this.value).slice(0, 100)

@@ -1,9 +1,19 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isRecord, objectKey, objectsFromYaml, toYaml } from '@ambient/kube'
+import type { Collection } from '@ambient/collections'
+import { describeRef, isRecord, objectKey, objectsFromYaml, toYaml } from '@ambient/kube'
 import { type Address, defineService, defineWorkload } from '@ambient/model'
 import { expect, test } from 'vitest'
+import type { ObjectConditions } from './conditions.ts'
+import type { MeshOptions } from './mesh-options.ts'
 import { meshState } from './mesh-state.ts'
+
+const mesh: MeshOptions = {
+  clusterId: 'Kubernetes',
+  trustDomain: 'cluster.local',
+  rootNamespace: 'istio-system',
+  domainSuffix: 'cluster.local',
+}
 
 /** `UPDATE_GOLDENS=1 npm test` rewrites the expected files; read the difference before you commit it. */
 const isUpdate = process.env['UPDATE_GOLDENS'] === '1'
@@ -25,13 +35,7 @@ test('testdata holds no expected file without its input', () => {
 
 function translate(input: string): string {
   const faults: string[] = []
-  const options = {
-    clusterId: 'Kubernetes',
-    trustDomain: 'cluster.local',
-    rootNamespace: 'istio-system',
-    domainSuffix: 'cluster.local',
-  }
-  const state = meshState(options, ({ cause }) =>
+  const state = meshState({ ...mesh, ...givenOptions(input) }, ({ cause }) =>
     faults.push(cause instanceof Error ? cause.message : String(cause)),
   )
   state.graph.transaction(() => {
@@ -41,8 +45,25 @@ function translate(input: string): string {
   return toYaml({
     addresses: sorted(state.addresses.entries()).map(withoutDefaults),
     policies: sorted(state.policies.entries()),
+    ...(state.conditions.size === 0 ? {} : { conditions: toldConditions(state.conditions) }),
     faults,
   })
+}
+
+/** Options that a case needs besides the default ones stand in a comment: `# options: {"dryRunPolicies": true}`. */
+function givenOptions(input: string): Partial<MeshOptions> {
+  const [, json = '{}'] = /^# options: (.*)$/m.exec(input) ?? []
+  return JSON.parse(json) as Partial<MeshOptions>
+}
+
+function toldConditions(
+  conditions: Collection<ObjectConditions>,
+): Readonly<Record<string, readonly string[]>> {
+  const told = sorted(conditions.entries()).map(({ ref, manager, conditions: all }) => [
+    `${describeRef(ref)} by ${manager}`,
+    all.map(({ type, status, reason, message }) => `${type} ${status} ${reason}: ${message}`),
+  ])
+  return Object.fromEntries(told) as Readonly<Record<string, readonly string[]>>
 }
 
 function sorted<V>(entries: Iterable<[string, V]>): readonly V[] {

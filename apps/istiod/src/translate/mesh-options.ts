@@ -6,4 +6,6 @@ export interface MeshOptions {
   readonly rootNamespace: string
   /** Last part of every service's host name. */
   readonly domainSuffix: string
+  /** Whether policies marked as dry runs go to node proxies, which then only report what they would do. */
+  readonly dryRunPolicies?: boolean
 }

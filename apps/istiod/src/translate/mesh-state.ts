@@ -8,12 +8,12 @@ import {
 import type { KindName, KubeObject } from '@ambient/kube'
 import type { Address } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
+import type { ObjectConditions } from './conditions.ts'
 import { meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
 import { placeState } from './places/place-state.ts'
 import type { PodFacts } from './pods/pod-facts.ts'
 import { podAddresses, podState } from './pods/pod-state.ts'
-import type { ConvertedPolicy } from './policies/convert-authorization-policy.ts'
 import { policyState } from './policies/policy-state.ts'
 import { serviceAddresses, serviceState, sliceAddresses } from './services/service-state.ts'
 
@@ -29,8 +29,8 @@ export interface MeshState {
   readonly addresses: Collection<Address>
   /** Under `namespace/name`. */
   readonly policies: Collection<AuthorizationPolicy>
-  /** What became of each AuthorizationPolicy object, under `namespace/name`. */
-  readonly converted: Collection<ConvertedPolicy>
+  /** What is to be said in the status of objects, each manager’s part of it under a key of its own. */
+  readonly conditions: Collection<ObjectConditions>
 }
 
 /**
@@ -57,6 +57,6 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     podsByAccountAndNode: pods.byAccountAndNode,
     addresses,
     policies: policies.all,
-    converted: policies.converted,
+    conditions: graph.union('conditions', policies.conditions),
   }
 }

@@ -1,5 +1,6 @@
 import { fieldsOf, type Field, type KubeObject } from '@ambient/kube'
 import type { AuthorizationPolicy, Match } from '@ambient/policy'
+import { isPort } from './rule-clauses.ts'
 
 /** DISABLE counts as permissive: a node proxy never starts mTLS by it. */
 export type MutualTlsMode = 'strict' | 'permissive' | 'unset'
@@ -9,11 +10,14 @@ export interface PeerAuthentication {
   readonly namespace: string
   readonly name: string
   readonly createdAt: string
-  readonly level: 'mesh' | 'namespace' | 'workload'
+  /** `none`: it has a selector in the root namespace, where only those without count. */
+  readonly level: 'mesh' | 'namespace' | 'workload' | 'none'
   readonly matchLabels: Readonly<Record<string, string>>
   readonly mode: MutualTlsMode
-  /** By port; empty unless the level is `workload` and the namespace is not the root. */
+  /** By port; empty unless the level is `workload`. */
   readonly portModes: Readonly<Record<string, MutualTlsMode>>
+  /** What it says and what does not count, in words. */
+  readonly ignored: readonly string[]
 }
 
 /** The ones in force for one workload, the nearest of each level. */
@@ -36,39 +40,59 @@ const NO_IDENTITY: Match = { notPrincipals: [{ kind: 'presence' }] }
 /** @throws {KubeError} `OBJECT_INVALID` */
 export function readPeerAuthentication(object: KubeObject, rootNamespace: string): PeerAuthentication {
   const spec = fieldsOf(object).get('spec')
-  const { namespace = '', name, creationTimestamp } = object.metadata
-  const matchLabels = spec.get('selector').get('matchLabels').textMap()
-  const hasSelector = Object.keys(matchLabels).length > 0
-  const isRoot = namespace === rootNamespace
-  const ports = spec.get('portLevelMtls')
-  const portModes = Object.keys(ports.record()).map((port): [string, MutualTlsMode] => {
-    if (!/^\d{1,5}$/.test(port)) throw ports.get(port).invalid('must be under a port number')
-    return [port, readMode(ports.get(port).get('mode'))]
-  })
+  spec.refuseOthers(['selector', 'mtls', 'portLevelMtls'])
+  const where = readPlace(object, spec.get('selector'), rootNamespace)
+  const modes = readPortModes(spec.get('portLevelMtls'))
+  const takesPorts = where.level === 'workload'
+  const ignored = [
+    ...(where.level === 'none'
+      ? ['A selector does not count in the root namespace: nothing of it is enforced']
+      : []),
+    ...(modes.length > 0 && !takesPorts ? ['portLevelMtls does not count without a selector'] : []),
+  ]
   return {
-    namespace,
-    name,
-    createdAt: creationTimestamp,
-    level: hasSelector ? 'workload' : isRoot ? 'mesh' : 'namespace',
-    matchLabels,
-    mode: readMode(spec.get('mtls').get('mode')),
-    portModes: hasSelector && !isRoot ? Object.fromEntries(portModes) : {},
+    ...where,
+    mode: readMode(spec.get('mtls')),
+    portModes: takesPorts ? Object.fromEntries(modes) : {},
+    ignored,
   }
 }
 
-/** What stands in for one that cannot be understood: plaintext is refused in its whole namespace. */
+/**
+ * What stands in for one that cannot be understood: plaintext is refused where it applies, and if that cannot be read
+ * either, to every workload of its namespace.
+ */
 export function strictPeerAuthentication(object: KubeObject, rootNamespace: string): PeerAuthentication {
-  const { namespace = '', name, creationTimestamp } = object.metadata
-  const level = namespace === rootNamespace ? 'mesh' : 'namespace'
-  return {
-    namespace,
-    name,
-    createdAt: creationTimestamp,
-    level,
-    matchLabels: {},
-    mode: 'strict',
-    portModes: {},
+  const closed = { mode: 'strict', portModes: {}, ignored: [] } as const
+  try {
+    const selector = fieldsOf(object).get('spec').get('selector')
+    return { ...readPlace(object, selector, rootNamespace), ...closed }
+  } catch {
+    const { namespace = '', name, creationTimestamp: createdAt } = object.metadata
+    const level = namespace === rootNamespace ? 'mesh' : 'workload'
+    return { namespace, name, createdAt, level, matchLabels: {}, ...closed }
   }
+}
+
+function readPlace(
+  { metadata }: KubeObject,
+  selector: Field,
+  rootNamespace: string,
+): Pick<PeerAuthentication, 'namespace' | 'name' | 'createdAt' | 'level' | 'matchLabels'> {
+  const { namespace = '', name, creationTimestamp: createdAt } = metadata
+  selector.refuseOthers(['matchLabels'])
+  const matchLabels = selector.get('matchLabels').textMap()
+  const hasSelector = Object.keys(matchLabels).length > 0
+  const isRoot = namespace === rootNamespace
+  const level = isRoot ? (hasSelector ? 'none' : 'mesh') : hasSelector ? 'workload' : 'namespace'
+  return { namespace, name, createdAt, level, matchLabels }
+}
+
+function readPortModes(field: Field): readonly (readonly [string, MutualTlsMode])[] {
+  return Object.keys(field.record()).map((port) => {
+    if (!isPort(port)) throw field.get(port).invalid('must be under a port number')
+    return [port, readMode(field.get(port))]
+  })
 }
 
 /** Of several at one level the oldest counts. */
@@ -112,8 +136,10 @@ function denyPolicy(namespace: string, name: string): Omit<AuthorizationPolicy, 
   return { namespace, name, scope: 'workload-selector', action: 'deny', dryRun: false }
 }
 
-function readMode(field: Field): MutualTlsMode {
-  switch (field.text() ?? 'UNSET') {
+function readMode(mtls: Field): MutualTlsMode {
+  mtls.refuseOthers(['mode'])
+  const mode = mtls.get('mode')
+  switch (mode.text() ?? 'UNSET') {
     case 'STRICT':
       return 'strict'
     case 'PERMISSIVE':
@@ -122,6 +148,6 @@ function readMode(field: Field): MutualTlsMode {
     case 'UNSET':
       return 'unset'
     default:
-      throw field.invalid('must be STRICT, PERMISSIVE, DISABLE or UNSET')
+      throw mode.invalid('must be STRICT, PERMISSIVE, DISABLE or UNSET')
   }
 }

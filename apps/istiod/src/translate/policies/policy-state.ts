@@ -1,9 +1,11 @@
 import type { Collection, CollectionGraph, CollectionIndex, Fetch } from '@ambient/collections'
 import { includesLabels, type KubeObject } from '@ambient/kube'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
+import { type Condition, conditionsOf, type ObjectConditions } from '../conditions.ts'
 import { anchorOf, anchorsFor } from '../label-anchor.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PodFacts } from '../pods/pod-facts.ts'
+import { type Reading, validated, type Validated } from '../validated.ts'
 import {
   closedPolicy,
   type ConvertedPolicy,
@@ -19,12 +21,13 @@ import {
   staticStrictPolicy,
   strictPeerAuthentication,
 } from './peer-authentication.ts'
+import { authorizationConditions, peerConditions } from './policy-conditions.ts'
 
 export interface PolicyState {
-  /** What became of each AuthorizationPolicy, under `namespace/name`. */
-  readonly converted: Collection<ConvertedPolicy>
   /** Every policy that is sent, under `namespace/name`. */
   readonly all: Collection<AuthorizationPolicy>
+  /** What is to be said in the status of each policy. */
+  readonly conditions: readonly Collection<ObjectConditions>[]
   /** Names of the policies that select this pod, in the order they are sent. */
   attachedTo(pod: PodFacts, fetch: Fetch): readonly string[]
 }
@@ -42,26 +45,41 @@ interface PeerParts {
   readonly byNamespace: CollectionIndex<PeerAuthentication>
 }
 
+type Objects = Collection<KubeObject>
+
 const EVERYWHERE = '*'
 
 export function policyState({ graph, mesh, of }: MeshInputs): PolicyState {
   const { rootNamespace } = mesh
-  const converted = graph.derive<KubeObject, ConvertedPolicy>(
-    'converted policies',
-    of('AuthorizationPolicy'),
-    (policy) => convertAuthorizationPolicy(policy, rootNamespace),
-    { fallback: (policy) => closedPolicy(policy, rootNamespace) },
-  )
-  const written = graph.derive('authorization policies', converted, (each) =>
+  const authorizations = of('AuthorizationPolicy')
+  const peerObjects = of('PeerAuthentication')
+  const policies = validated<ConvertedPolicy>(graph, {
+    name: 'converted policies',
+    objects: authorizations,
+    read: (policy) => convertAuthorizationPolicy(policy, mesh),
+    closed: (policy) => closedPolicy(policy, mesh),
+  })
+  const peerAuthentications = validated<PeerAuthentication>(graph, {
+    name: 'peer authentications',
+    objects: peerObjects,
+    read: (object) => readPeerAuthentication(object, rootNamespace),
+    closed: (object) => strictPeerAuthentication(object, rootNamespace),
+  })
+  const written = graph.derive('authorization policies', policies.inForce, (each) =>
     each.kind === 'sent' ? each.policy : undefined,
   )
-  const attachments = graph.derive('policy attachments', converted, (each) => attachment(each, rootNamespace))
+  const attachments = graph.derive('policy attachments', policies.inForce, (each) =>
+    attachment(each, rootNamespace),
+  )
   const bySelector = attachments.index(({ reach, selector }) => [anchorOf(reach, selector)])
-  const peers = peerParts(graph, of('PeerAuthentication'), rootNamespace)
-  const all = graph.union('policies', [peerPolicies(graph, peers, rootNamespace), written])
+  const facts = peerAuthentications.inForce
+  const peers = { facts, byNamespace: facts.index((one) => [one.namespace]) }
   return {
-    converted,
-    all,
+    all: graph.union('policies', [peerPolicies(graph, peers, rootNamespace), written]),
+    conditions: [
+      policyConditions(graph, authorizations, policies, authorizationConditions),
+      policyConditions(graph, peerObjects, peerAuthentications, peerConditions),
+    ],
     attachedTo: (pod, fetch) => {
       const groups = [...anchorsFor(pod.namespace, pod.labels), ...anchorsFor(EVERYWHERE, pod.labels)]
       const found = groups.flatMap((group) =>
@@ -73,6 +91,23 @@ export function policyState({ graph, mesh, of }: MeshInputs): PolicyState {
   }
 }
 
+function policyConditions<V>(
+  graph: CollectionGraph,
+  objects: Objects,
+  { readings, inForce }: Validated<V>,
+  say: (reading: Reading<V>, inForce: V | undefined) => readonly Condition[],
+): Collection<ObjectConditions> {
+  return graph.deriveMany<KubeObject, ObjectConditions>(
+    `${inForce.name} status`,
+    objects,
+    (object, fetch, key) => {
+      const reading = fetch.get(readings, key)
+      const conditions = reading === undefined ? [] : say(reading, fetch.get(inForce, key))
+      return conditionsOf(object, 'istio-ambient-ztunnel-policy', conditions)
+    },
+  )
+}
+
 function attachment(converted: ConvertedPolicy, rootNamespace: string): Attachment | undefined {
   if (converted.kind !== 'sent' || converted.selector === undefined) return undefined
   const { policy, selector } = converted
@@ -81,20 +116,6 @@ function attachment(converted: ConvertedPolicy, rootNamespace: string): Attachme
     reach: policy.namespace === rootNamespace ? EVERYWHERE : policy.namespace,
     selector,
   }
-}
-
-function peerParts(
-  graph: CollectionGraph,
-  objects: Collection<KubeObject>,
-  rootNamespace: string,
-): PeerParts {
-  const facts = graph.derive<KubeObject, PeerAuthentication>(
-    'peer authentications',
-    objects,
-    (object) => readPeerAuthentication(object, rootNamespace),
-    { fallback: (object) => strictPeerAuthentication(object, rootNamespace) },
-  )
-  return { facts, byNamespace: facts.index((one) => [one.namespace]) }
 }
 
 /** The shared strict policy while there is any PeerAuthentication, and one for each with exceptions by port. */

@@ -1,5 +1,4 @@
 import type { Field } from '@ambient/kube'
-import { canonicalIp, isIpv6 } from '@ambient/model'
 import type {
   Clause,
   IpPrefix,
@@ -9,21 +8,50 @@ import type {
   ServiceAccountMatch,
   StringMatch,
 } from '@ambient/policy'
+import { readIpPrefix } from './ip-prefix.ts'
+
+/** What becomes of a rule at a node proxy. */
+export type RuleEffect =
+  | 'enforced'
+  /** Of an ALLOW policy, left out: it allows nothing. */
+  | 'left-out'
+  /** Of a DENY policy, enforced without what L4 cannot see: it denies more than it says. */
+  | 'denies-more'
+  /** Of a DENY policy, without those of its alternatives that L4 cannot see at all: they deny nothing. */
+  | 'denies-less'
+  /** Of a DENY policy, with nothing in it that L4 can see: it denies nothing. */
+  | 'denies-nothing'
 
 /** What became of one entry of `rules`. */
 export interface ConvertedRule {
   /** Undefined when the rule is left out whole. */
   readonly rule: Rule | undefined
+  readonly effect: RuleEffect
   /** Attributes of L7 that no node proxy can check, as the user wrote them. */
   readonly unsupported: readonly string[]
+  /** Values that mean nothing and were passed over. */
+  readonly ignored: readonly string[]
 }
 
 interface Part {
   readonly match: Match
   readonly unsupported: readonly string[]
+  readonly ignored: readonly string[]
 }
 
-const L7_SOURCE = ['requestPrincipals', 'notRequestPrincipals', 'remoteIpBlocks', 'notRemoteIpBlocks']
+interface Ports {
+  readonly ports: readonly number[]
+  readonly ignored: readonly string[]
+}
+
+const L7_SOURCE = [
+  'requestPrincipals',
+  'notRequestPrincipals',
+  'remoteIpBlocks',
+  'notRemoteIpBlocks',
+  'trustDomains',
+  'notTrustDomains',
+]
 const L7_OPERATION = ['hosts', 'notHosts', 'methods', 'notMethods', 'paths', 'notPaths']
 const L4_SOURCE = [
   'principals',
@@ -36,6 +64,9 @@ const L4_SOURCE = [
   'notIpBlocks',
 ]
 const L4_OPERATION = ['ports', 'notPorts']
+/** Conditions that exist and that only a waypoint can check; a key that is none at all is refused. */
+const L7_CONDITION =
+  /^(request\..+|experimental\..+|connection\.sni|remote\.ip|source\.serviceAccount|source\.trustDomain)$/
 
 /**
  * One rule as clauses that must all hold: one for `to`, one for `from`, one for each of `when`.
@@ -47,7 +78,7 @@ const L4_OPERATION = ['ports', 'notPorts']
  * @throws {KubeError} `OBJECT_INVALID` for anything a validating API server would refuse.
  */
 export function convertRule(rule: Field, action: PolicyAction, namespace: string): ConvertedRule {
-  refuseOthers(rule, ['from', 'to', 'when'])
+  rule.refuseOthers(['from', 'to', 'when'])
   const groups = [
     givenList(rule.get('to')).map((item) => operationPart(only(item, 'operation'))),
     givenList(rule.get('from')).map((item) => sourcePart(only(item, 'source'), namespace)),
@@ -56,81 +87,114 @@ export function convertRule(rule: Field, action: PolicyAction, namespace: string
       .list()
       .map((item) => [conditionPart(item)]),
   ].filter((group) => group.length > 0)
-  const unsupported = groups.flat().flatMap((each) => each.unsupported)
-  if (action === 'allow') {
-    const clauses = groups.map((group) => group.map((each) => each.match))
-    return { rule: unsupported.length > 0 ? undefined : clauses, unsupported }
+  const parts = groups.flat()
+  const told = {
+    unsupported: parts.flatMap((each) => each.unsupported),
+    ignored: parts.flatMap((each) => each.ignored),
   }
-  const clauses = groups.map((group) =>
-    group.map((each) => each.match).filter((match) => Object.keys(match).length > 0),
-  )
-  const checkable = clauses.filter((clause) => clause.length > 0)
-  const isWithoutEffect = groups.length > 0 && checkable.length === 0
-  return { rule: isWithoutEffect ? NEVER : checkable, unsupported }
+  if (action === 'allow') {
+    if (told.unsupported.length > 0) return { rule: undefined, effect: 'left-out', ...told }
+    return { rule: groups.map((group) => group.map((each) => each.match)), effect: 'enforced', ...told }
+  }
+  return { ...denyClauses(groups), ...told }
 }
 
 /** A match that says nothing is skipped by the proxy, so a clause of only such never holds. */
 const NEVER: Rule = [[{}] satisfies Clause]
 
+function denyClauses(groups: readonly (readonly Part[])[]): Pick<ConvertedRule, 'rule' | 'effect'> {
+  const clauses = groups.map((group) => group.map((each) => each.match).filter(isCheckable))
+  const checkable = clauses.filter((clause) => clause.length > 0)
+  if (groups.length > 0 && checkable.length === 0) return { rule: NEVER, effect: 'denies-nothing' }
+  const hasLost = (group: readonly Part[]): boolean =>
+    group.some(({ match }) => !isCheckable(match)) && group.some(({ match }) => isCheckable(match))
+  if (groups.some(hasLost)) return { rule: checkable, effect: 'denies-less' }
+  const isWider = groups.flat().some(({ unsupported }) => unsupported.length > 0)
+  return { rule: checkable, effect: isWider ? 'denies-more' : 'enforced' }
+}
+
+function isCheckable(match: Match): boolean {
+  return Object.keys(match).length > 0
+}
+
 function sourcePart(source: Field, namespace: string): Part {
-  refuseOthers(source, [...L4_SOURCE, ...L7_SOURCE])
+  refuseEmpty(source, [...L4_SOURCE, ...L7_SOURCE])
   const match = withoutEmpty({
     principals: strings(source.get('principals')),
     notPrincipals: strings(source.get('notPrincipals')),
     namespaces: strings(source.get('namespaces')),
     notNamespaces: strings(source.get('notNamespaces')),
-    serviceAccounts: givenTexts(source.get('serviceAccounts')).map((text) => serviceAccount(text, namespace)),
-    notServiceAccounts: givenTexts(source.get('notServiceAccounts')).map((text) =>
-      serviceAccount(text, namespace),
-    ),
+    serviceAccounts: serviceAccounts(source.get('serviceAccounts'), namespace),
+    notServiceAccounts: serviceAccounts(source.get('notServiceAccounts'), namespace),
     sourceIps: prefixes(source.get('ipBlocks')),
     notSourceIps: prefixes(source.get('notIpBlocks')),
   })
-  return part(source, match, L7_SOURCE)
+  const hasAccounts = [match.serviceAccounts, match.notServiceAccounts].some((list) => list !== undefined)
+  const others = [match.principals, match.notPrincipals, match.namespaces, match.notNamespaces]
+  if (hasAccounts && others.some((list) => list !== undefined))
+    throw source.invalid('must not have serviceAccounts beside namespaces or principals')
+  return { match, unsupported: given(source, L7_SOURCE), ignored: [] }
 }
 
 function operationPart(operation: Field): Part {
-  refuseOthers(operation, [...L4_OPERATION, ...L7_OPERATION])
-  const match = withoutEmpty({
-    destinationPorts: ports(operation.get('ports')),
-    notDestinationPorts: ports(operation.get('notPorts')),
-  })
-  return part(operation, match, L7_OPERATION)
+  refuseEmpty(operation, [...L4_OPERATION, ...L7_OPERATION])
+  const checked = portMatch(ports(operation.get('ports')), ports(operation.get('notPorts')))
+  return { ...checked, unsupported: given(operation, L7_OPERATION) }
 }
 
-function part(field: Field, match: Match, l7: readonly string[]): Part {
-  const unsupported = l7.filter((name) => !field.get(name).isAbsent)
+function refuseEmpty(field: Field, known: readonly string[]): void {
+  field.refuseOthers(known)
   if (Object.keys(field.record()).length === 0) throw field.invalid('must say something')
-  return { match, unsupported }
+}
+
+function given(field: Field, names: readonly string[]): readonly string[] {
+  return names.filter((name) => !field.get(name).isAbsent)
 }
 
 function conditionPart(condition: Field): Part {
-  refuseOthers(condition, ['key', 'values', 'notValues'])
+  condition.refuseOthers(['key', 'values', 'notValues'])
   const key = condition.get('key').requiredText()
   const values = condition.get('values')
   const notValues = condition.get('notValues')
   if (values.isAbsent && notValues.isAbsent) throw condition.invalid('must have values or notValues')
-  const match = conditionMatch(key, values, notValues)
-  return match === undefined
-    ? { match: {}, unsupported: [`when ${key}`] }
-    : { match: withoutEmpty(match), unsupported: [] }
+  const checked = checkedCondition(key, values, notValues)
+  if (checked !== undefined) return { unsupported: [], ignored: [], ...checked }
+  if (!L7_CONDITION.test(key)) throw condition.get('key').invalid('is no condition there is')
+  return { match: {}, unsupported: [`when ${key}`], ignored: [] }
 }
 
-function conditionMatch(key: string, values: Field, notValues: Field): Match | undefined {
+function checkedCondition(
+  key: string,
+  values: Field,
+  notValues: Field,
+): { readonly match: Match; readonly ignored?: readonly string[] } | undefined {
   switch (key) {
     case 'source.ip':
-      return { sourceIps: prefixes(values), notSourceIps: prefixes(notValues) }
+      return { match: withoutEmpty({ sourceIps: prefixes(values), notSourceIps: prefixes(notValues) }) }
     case 'source.namespace':
-      return { namespaces: strings(values), notNamespaces: strings(notValues) }
+      return { match: withoutEmpty({ namespaces: strings(values), notNamespaces: strings(notValues) }) }
     case 'source.principal':
-      return { principals: strings(values), notPrincipals: strings(notValues) }
+      return { match: withoutEmpty({ principals: strings(values), notPrincipals: strings(notValues) }) }
     case 'destination.ip':
-      return { destinationIps: prefixes(values), notDestinationIps: prefixes(notValues) }
+      return {
+        match: withoutEmpty({ destinationIps: prefixes(values), notDestinationIps: prefixes(notValues) }),
+      }
     case 'destination.port':
-      return { destinationPorts: ports(values), notDestinationPorts: ports(notValues) }
+      return portMatch(ports(values), ports(notValues))
     default:
       return undefined
   }
+}
+
+function portMatch(wanted: Ports, unwanted: Ports): Pick<Part, 'match' | 'ignored'> {
+  return {
+    match: withoutEmpty({ destinationPorts: wanted.ports, notDestinationPorts: unwanted.ports }),
+    ignored: [...wanted.ignored, ...unwanted.ignored],
+  }
+}
+
+function prefixes(field: Field): readonly IpPrefix[] {
+  return givenList(field).map(readIpPrefix)
 }
 
 function strings(field: Field): readonly StringMatch[] {
@@ -146,36 +210,28 @@ function stringMatch(text: string): StringMatch {
 }
 
 /** `namespace/name`, or a name in the policy's own namespace. */
-function serviceAccount(text: string, namespace: string): ServiceAccountMatch {
-  const slash = text.indexOf('/')
-  if (slash < 0) return { namespace, serviceAccount: text }
-  return { namespace: text.slice(0, slash), serviceAccount: text.slice(slash + 1) }
-}
-
-function prefixes(field: Field): readonly IpPrefix[] {
-  return givenTexts(field).map(
-    (text) => parsePrefix(text) ?? refuse(field, `has "${text}", which is no IP address or range`),
-  )
-}
-
-function parsePrefix(text: string): IpPrefix | undefined {
-  const [address = '', lengthText, ...rest] = text.split('/')
-  const ip = canonicalIp(address)
-  if (ip === undefined || rest.length > 0) return undefined
-  const bits = isIpv6(ip) ? 128 : 32
-  if (lengthText === undefined) return { ip, length: bits }
-  if (!/^\d{1,3}$/.test(lengthText)) return undefined
-  // An IPv4 address written as IPv6 counts its range in 128 bits.
-  const length = Number(lengthText) - (address.includes(':') && bits === 32 ? 96 : 0)
-  return length < 0 || length > bits ? undefined : { ip, length }
-}
-
-/** What is no port is left out, as in Istio: no connection can have it as its port. */
-function ports(field: Field): readonly number[] {
-  return givenTexts(field).flatMap((text) => {
-    const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
-    return port >= 1 && port <= 65_535 ? [port] : []
+function serviceAccounts(field: Field, namespace: string): readonly ServiceAccountMatch[] {
+  return givenList(field).map((item) => {
+    const parts = item.requiredText().split('/')
+    const [first = '', second] = parts
+    if (parts.length > 2 || parts.includes('') || parts.some((each) => each.includes('*')))
+      throw item.invalid('must be a service account, or namespace/account, without *')
+    return second === undefined
+      ? { namespace, serviceAccount: first }
+      : { namespace: first, serviceAccount: second }
   })
+}
+
+/** As in Istio, what is no port is passed over: no connection has it. A list of nothing else means nothing. */
+function ports(field: Field): Ports {
+  const texts = givenTexts(field)
+  const found = texts.filter(isPort).map(Number)
+  if (texts.length > 0 && found.length === 0) throw field.invalid('must have a port from 1 to 65535')
+  return { ports: found, ignored: texts.filter((text) => !isPort(text)) }
+}
+
+export function isPort(text: string): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535
 }
 
 /** A list that is absent, or given and not empty: what an empty one should mean, nobody can say. */
@@ -190,18 +246,9 @@ function givenTexts(field: Field): readonly string[] {
 }
 
 function only(item: Field, name: string): Field {
-  refuseOthers(item, [name])
+  item.refuseOthers([name])
   if (item.get(name).isAbsent) throw item.invalid(`must have ${name}`)
   return item.get(name)
-}
-
-function refuseOthers(field: Field, known: readonly string[]): void {
-  const other = Object.keys(field.record()).find((name) => !known.includes(name))
-  if (other !== undefined) throw field.get(other).invalid('is no field of an AuthorizationPolicy')
-}
-
-function refuse(field: Field, problem: string): never {
-  throw field.invalid(problem)
 }
 
 function withoutEmpty(match: Match): Match {
