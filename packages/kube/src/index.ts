@@ -46,6 +46,7 @@ export type {
   WatchEvent,
   WriteOptions,
 } from './resource-source.ts'
+export { type LeadershipDeps, type LeadershipTimes, runAsLeader } from './run-as-leader.ts'
 export { KUBE_LIMITS } from './limits.ts'
 export { type FileProblem } from './entry-files.ts'
 export { FileResources, type FileResourcesOptions } from './file-resources.ts'

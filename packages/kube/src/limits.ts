@@ -1,6 +1,14 @@
 import { defineLimits, type LimitDefinition } from '@ambient/telemetry'
 
-type KubeLimit = 'lockWaitMs' | 'staleLockMs' | 'settleMs' | 'pollMs' | 'collectAgeMs'
+type KubeLimit =
+  | 'lockWaitMs'
+  | 'staleLockMs'
+  | 'settleMs'
+  | 'pollMs'
+  | 'collectAgeMs'
+  | 'leaseMs'
+  | 'leaseGiveUpMs'
+  | 'leaseRetryMs'
 
 /** Every bound of this package; docs/limits.md is made from it. */
 export const KUBE_LIMITS: Readonly<Record<KubeLimit, LimitDefinition>> = defineLimits({
@@ -21,4 +29,11 @@ export const KUBE_LIMITS: Readonly<Record<KubeLimit, LimitDefinition>> = defineL
     unit: 'ms',
     whenHit: 'What was written for an object that is gone is removed',
   },
+  leaseMs: { value: 30_000, unit: 'ms', whenHit: 'A lease that was not renewed may be taken by another' },
+  leaseGiveUpMs: {
+    value: 15_000,
+    unit: 'ms',
+    whenHit: 'A leader that could not renew its lease stops to lead, well before another may begin',
+  },
+  leaseRetryMs: { value: 7_500, unit: 'ms', whenHit: 'The lease is asked for, or renewed, again' },
 })
