@@ -19,6 +19,7 @@ test('parseCommand() takes the documented defaults', () => {
       domainSuffix: 'cluster.local',
       dryRunPolicies: false,
       namespace: 'istio-system',
+      revision: 'default',
       customHosts: [],
       trustedNodeAccounts: ['istio-system/ztunnel'],
       tokenAudiences: ['istio-ca'],

@@ -18,6 +18,8 @@ export interface IstiodConfig {
   readonly domainSuffix: string
   /** Where istiod itself runs; also the root namespace of policies. */
   readonly namespace: string
+  /** Which of several control planes this is. */
+  readonly revision: string
   /** Names and addresses in the serving certificate, besides istiod's own. */
   readonly customHosts: readonly string[]
   readonly trustedNodeAccounts: readonly string[]
@@ -57,6 +59,7 @@ The control plane of an ambient mesh: delta xDS and the CA for node proxies.
 Environment (default):
   CLUSTER_ID (Kubernetes)            TRUST_DOMAIN (cluster.local)    DOMAIN_SUFFIX (cluster.local)
   POD_NAMESPACE (istio-system)       ISTIOD_CUSTOM_HOST              TOKEN_AUDIENCES (istio-ca)
+  REVISION (default)
   CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
   AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)
@@ -102,6 +105,7 @@ export function parseCommand(args: readonly string[], env: Env): Command {
       trustDomain,
       domainSuffix: text(env, 'DOMAIN_SUFFIX', 'cluster.local'),
       namespace,
+      revision: text(env, 'REVISION', 'default'),
       customHosts: list(env, 'ISTIOD_CUSTOM_HOST', ''),
       trustedNodeAccounts: list(env, 'CA_TRUSTED_NODE_ACCOUNTS', `${namespace}/ztunnel`),
       tokenAudiences: list(env, 'TOKEN_AUDIENCES', 'istio-ca'),

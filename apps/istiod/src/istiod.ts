@@ -13,10 +13,13 @@ import { decideCertificate } from './ca/decide-certificate.ts'
 import { servingNames } from './ca/serving-names.ts'
 import type { IstiodConfig } from './config.ts'
 import { describeState, hindrance, type StartState } from './start-state.ts'
-import { logConditions, logFault, logProblem } from './log-problem.ts'
+import { logConditions, logFault, logMeshConfig, logProblem } from './log-problem.ts'
 import { dumpState } from './admin/dump-state.ts'
 import { publishResources } from './push/publish-resources.ts'
 import { type SecureServer, serveSecure } from './secure-server.ts'
+import type { MeshConfig } from './translate/config/mesh-config.ts'
+import { startConfig } from './translate/config/start-config.ts'
+import type { MeshOptions } from './translate/mesh-options.ts'
 import { type MeshState, meshState } from './translate/mesh-state.ts'
 import { feedMeshState } from './watch/feed-mesh-state.ts'
 
@@ -95,24 +98,26 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
 }
 
 async function openParts(
-  config: IstiodConfig,
+  given: IstiodConfig,
   deps: IstiodDeps & { scope: Scope },
   progress: Progress,
 ): Promise<Parts> {
   const { clock, logger, scope, version } = deps
+  const resources = scope.use(
+    await FileResources.open({
+      directory: given.configDirectory,
+      clock,
+      report: (problem) => logProblem(logger, problem),
+    }),
+  )
+  const meshConfig = await startConfig(resources, given.namespace)
+  const config = { ...given, trustDomain: meshConfig.trustDomain ?? given.trustDomain }
   const verifier = TokenVerifier.open({
     jwksFile: config.jwksFile,
     audiences: config.tokenAudiences,
     trustDomain: config.trustDomain,
     clock,
   })
-  const resources = scope.use(
-    await FileResources.open({
-      directory: config.configDirectory,
-      clock,
-      report: (problem) => logProblem(logger, problem),
-    }),
-  )
   const issuer = await CertificateIssuer.open({
     directory: config.stateDirectory,
     trustDomain: config.trustDomain,
@@ -122,9 +127,9 @@ async function openParts(
   })
   const metrics = new IstiodMetrics(clock, version)
   metrics.onRoot(issuer.rootExpiresAtMs)
-  const { clusterId, trustDomain, domainSuffix, dryRunPolicies, namespace: rootNamespace } = config
-  const mesh = { clusterId, trustDomain, domainSuffix, dryRunPolicies, rootNamespace }
+  const mesh = meshOptions(config, meshConfig)
   const state = meshState(mesh, (fault) => logFault(logger, fault))
+  state.config.onChange((changes) => changes.forEach((change) => logMeshConfig(logger, change, mesh)))
   state.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
   const xds = new DeltaXdsServer({
     views: publishResources(state).views,
@@ -135,6 +140,20 @@ async function openParts(
     onEvent: (event) => metrics.onXdsEvent(event),
   })
   return { ...deps, config, resources, verifier, issuer, metrics, state, xds }
+}
+
+function meshOptions(config: IstiodConfig, meshConfig: MeshConfig): MeshOptions {
+  const { clusterId, trustDomain, domainSuffix, dryRunPolicies, namespace, revision } = config
+  return {
+    clusterId,
+    trustDomain,
+    domainSuffix,
+    dryRunPolicies,
+    revision,
+    rootNamespace: meshConfig.rootNamespace ?? namespace,
+    systemNamespace: namespace,
+    startConfig: meshConfig,
+  }
 }
 
 async function openHttp(

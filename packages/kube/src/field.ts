@@ -53,6 +53,15 @@ export class Field {
     throw this.invalid('must be set')
   }
 
+  /** One of a few texts. */
+  choice<T extends string>(allowed: readonly T[]): T | undefined {
+    const text = this.text()
+    if (text === undefined) return undefined
+    const found = allowed.find((each) => each === text)
+    if (found === undefined) throw this.invalid(`must be one of ${allowed.join(', ')}`)
+    return found
+  }
+
   integer(): number | undefined {
     if (this.value === undefined) return undefined
     if (typeof this.value === 'number' && Number.isSafeInteger(this.value)) return this.value

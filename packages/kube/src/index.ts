@@ -56,4 +56,4 @@ export {
   type ResourceSetup,
   verifyResources,
 } from './verify-resources.ts'
-export { objectsFromYaml, toYaml } from './yaml-text.ts'
+export { fieldsOfYaml, objectsFromYaml, toYaml } from './yaml-text.ts'

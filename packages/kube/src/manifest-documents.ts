@@ -82,6 +82,11 @@ function parseValue(text: string, firstLine: number): unknown {
     const json = parseJson(text)
     if (isRecord(json)) return json
   }
+  return parseYaml(text, firstLine)
+}
+
+/** @throws {KubeError} `YAML_INVALID`; the message has line and column. */
+export function parseYaml(text: string, firstLine = 1): unknown {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const [error] = document.errors

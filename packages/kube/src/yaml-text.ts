@@ -1,7 +1,8 @@
 import { stringify } from 'yaml'
+import { Field } from './field.ts'
 import { describeRef, readObject } from './kube-object.ts'
 import type { KubeObject } from './kube-object.ts'
-import { readManifests } from './manifest-documents.ts'
+import { parseYaml, readManifests } from './manifest-documents.ts'
 
 /**
  * The objects of one YAML or JSON text, for tests and tools that have no directory: what the text does not say of its
@@ -18,6 +19,16 @@ export function objectsFromYaml(text: string): readonly KubeObject[] {
       generation: 1,
     }),
   )
+}
+
+/**
+ * The settings in a YAML text that lies inside an object, as in a ConfigMap.
+ *
+ * @param of How messages shall name the text.
+ * @throws {KubeError} `YAML_INVALID`, with line and column.
+ */
+export function fieldsOfYaml(of: string, text: string): Field {
+  return new Field(of, parseYaml(text))
 }
 
 /** Plain data as YAML, members that are undefined left out. */

@@ -2,16 +2,11 @@ import { objectKey, objectsFromYaml } from '@ambient/kube'
 import { parseSpiffeId, spiffeId } from '@ambient/spiffe'
 import { expect, test } from 'vitest'
 import type { Caller } from '../auth/caller.ts'
+import { DEFAULT_MESH } from '../translate/mesh-options.ts'
 import { meshState } from '../translate/mesh-state.ts'
 import { authorizeOnNode } from './authorize-on-node.ts'
 
-const mesh = {
-  clusterId: 'Kubernetes',
-  trustDomain: 'cluster.local',
-  rootNamespace: 'istio-system',
-  domainSuffix: 'cluster.local',
-}
-const state = meshState(mesh, ({ cause }) => expect.fail(String(cause)))
+const state = meshState(DEFAULT_MESH, ({ cause }) => expect.fail(String(cause)))
 const pod = (
   namespace: string,
   name: string,

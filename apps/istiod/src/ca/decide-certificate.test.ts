@@ -5,16 +5,11 @@ import { spiffeId } from '@ambient/spiffe'
 import { createLogger, LevelFilter } from '@ambient/telemetry'
 import { expect, test } from 'vitest'
 import { AuthError, type Caller } from '../auth/caller.ts'
+import { DEFAULT_MESH } from '../translate/mesh-options.ts'
 import { meshState } from '../translate/mesh-state.ts'
 import { decideCertificate } from './decide-certificate.ts'
 
-const mesh = {
-  clusterId: 'Kubernetes',
-  trustDomain: 'cluster.local',
-  rootNamespace: 'istio-system',
-  domainSuffix: 'cluster.local',
-}
-const state = meshState(mesh, ({ cause }) => expect.fail(String(cause)))
+const state = meshState(DEFAULT_MESH, ({ cause }) => expect.fail(String(cause)))
 const [ztunnelPod, webPod] = objectsFromYaml(`
 {apiVersion: v1, kind: Pod, metadata: {namespace: istio-system, name: zt, uid: u}, spec: {nodeName: n, serviceAccountName: ztunnel}}
 ---

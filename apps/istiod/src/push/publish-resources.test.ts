@@ -1,15 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { objectKey, objectsFromYaml } from '@ambient/kube'
 import { expect, test } from 'vitest'
+import { DEFAULT_MESH } from '../translate/mesh-options.ts'
 import { type MeshState, meshState } from '../translate/mesh-state.ts'
 import { publishResources } from './publish-resources.ts'
 
-const options = {
-  clusterId: 'Kubernetes',
-  trustDomain: 'cluster.local',
-  rootNamespace: 'istio-system',
-  domainSuffix: 'cluster.local',
-}
 const pod =
   '{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, status: {phase: Running, podIP: 10.0.0.1}}'
 const policy =
@@ -23,7 +18,7 @@ function change(state: MeshState, how: 'set' | 'delete', ...texts: readonly stri
 }
 
 test('publishResources() sends a policy before the workload that names it and takes it away after', async () => {
-  const state = meshState(options, ({ cause }) => expect.fail(String(cause)))
+  const state = meshState(DEFAULT_MESH, ({ cause }) => expect.fail(String(cause)))
   const { addresses, policies, views } = publishResources(state)
   const order: string[] = []
   for (const view of views) {
@@ -41,7 +36,7 @@ test('publishResources() sends a policy before the workload that names it and ta
 })
 
 test('publishResources() keeps a policy that comes back at once, and gives equal content equal versions', async () => {
-  const state = meshState(options, ({ cause }) => expect.fail(String(cause)))
+  const state = meshState(DEFAULT_MESH, ({ cause }) => expect.fail(String(cause)))
   const { policies } = publishResources(state)
   change(state, 'set', policy)
   const before = policies.get('shop/p')?.version

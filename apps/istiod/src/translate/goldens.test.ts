@@ -5,15 +5,8 @@ import { describeRef, isRecord, objectKey, objectsFromYaml, toYaml } from '@ambi
 import { type Address, defineService, defineWorkload } from '@ambient/model'
 import { expect, test } from 'vitest'
 import type { ObjectConditions } from './conditions.ts'
-import type { MeshOptions } from './mesh-options.ts'
+import { DEFAULT_MESH, type MeshOptions } from './mesh-options.ts'
 import { meshState } from './mesh-state.ts'
-
-const mesh: MeshOptions = {
-  clusterId: 'Kubernetes',
-  trustDomain: 'cluster.local',
-  rootNamespace: 'istio-system',
-  domainSuffix: 'cluster.local',
-}
 
 /** `UPDATE_GOLDENS=1 npm test` rewrites the expected files; read the difference before you commit it. */
 const isUpdate = process.env['UPDATE_GOLDENS'] === '1'
@@ -35,7 +28,7 @@ test('testdata holds no expected file without its input', () => {
 
 function translate(input: string): string {
   const faults: string[] = []
-  const state = meshState({ ...mesh, ...givenOptions(input) }, ({ cause }) =>
+  const state = meshState({ ...DEFAULT_MESH, ...givenOptions(input) }, ({ cause }) =>
     faults.push(cause instanceof Error ? cause.message : String(cause)),
   )
   state.graph.transaction(() => {

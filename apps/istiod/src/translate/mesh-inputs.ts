@@ -6,11 +6,14 @@ import type { MeshOptions } from './mesh-options.ts'
 export const watchedKinds: readonly KindName[] = [
   'Namespace',
   'Node',
+  'ConfigMap',
   'ServiceAccount',
   'Service',
   'EndpointSlice',
   'AuthorizationPolicy',
   'PeerAuthentication',
+  'ServiceEntry',
+  'WorkloadEntry',
   'Pod',
 ]
 
@@ -40,6 +43,7 @@ export function meshInputs(graph: CollectionGraph, mesh: MeshOptions): MeshInput
   }
 }
 
-function isSameVersion(a: KubeObject, b: KubeObject): boolean {
+/** Whether two readings are of one version of an object. */
+export function isSameVersion(a: KubeObject, b: KubeObject): boolean {
   return a.metadata.uid === b.metadata.uid && a.metadata.resourceVersion === b.metadata.resourceVersion
 }

@@ -9,6 +9,8 @@ import type { KindName, KubeObject } from '@ambient/kube'
 import type { Address } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
 import type { ObjectConditions } from './conditions.ts'
+import { configState } from './config/config-state.ts'
+import type { MeshConfig } from './config/mesh-config.ts'
 import { meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
 import { placeState } from './places/place-state.ts'
@@ -22,6 +24,8 @@ export interface MeshState {
   readonly graph: CollectionGraph
   /** Objects by kind, each under `namespace/name` or `name`. */
   readonly inputs: ReadonlyMap<KindName, InputCollection<KubeObject>>
+  /** The mesh's configuration, when there is one. */
+  readonly config: Collection<MeshConfig>
   readonly pods: Collection<PodFacts>
   /** Pods that are not over, under `namespace/serviceAccount@node`. */
   readonly podsByAccountAndNode: CollectionIndex<PodFacts>
@@ -41,18 +45,20 @@ export interface MeshState {
 export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): MeshState {
   const graph = new CollectionGraph(onFault)
   const inputs = meshInputs(graph, mesh)
+  const config = configState(inputs)
   const places = placeState(inputs)
-  const services = serviceState(inputs)
+  const services = serviceState(inputs, config)
   const pods = podState(inputs)
-  const policies = policyState(inputs)
+  const policies = policyState(inputs, config)
   const addresses = graph.union<Address>('addresses', [
-    podAddresses(inputs, pods, { places, services, policies }),
+    podAddresses(inputs, pods, { places, services, policies, config }),
     sliceAddresses(inputs, services, places),
-    serviceAddresses(inputs, places),
+    serviceAddresses(inputs, { places, config }),
   ])
   return {
     graph,
     inputs: inputs.byKind,
+    config: config.current,
     pods: pods.facts,
     podsByAccountAndNode: pods.byAccountAndNode,
     addresses,

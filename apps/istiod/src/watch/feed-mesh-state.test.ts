@@ -8,15 +8,9 @@ import {
 } from '@ambient/kube'
 import { expect, test, vi } from 'vitest'
 import { watchedKinds } from '../translate/mesh-inputs.ts'
+import { DEFAULT_MESH } from '../translate/mesh-options.ts'
 import { meshState } from '../translate/mesh-state.ts'
 import { feedMeshState } from './feed-mesh-state.ts'
-
-const options = {
-  clusterId: 'Kubernetes',
-  trustDomain: 'cluster.local',
-  rootNamespace: 'istio-system',
-  domainSuffix: 'cluster.local',
-}
 
 function pod(name: string): KubeObject {
   const [object] = objectsFromYaml(
@@ -32,7 +26,7 @@ test('feedMeshState() puts nothing in force before every kind is synced, then ev
     watch: (kind) => queues.get(kind) ?? expect.fail(kind),
   }
   const tell = (kind: KindName, event: WatchEvent): unknown => queues.get(kind)?.push(event)
-  const state = meshState(options, ({ cause }) => expect.fail(String(cause)))
+  const state = meshState(DEFAULT_MESH, ({ cause }) => expect.fail(String(cause)))
   const log: string[] = []
   const feeding = feedMeshState(
     {

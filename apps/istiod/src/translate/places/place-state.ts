@@ -13,13 +13,13 @@ export interface PlaceState {
 
 export function placeState({ graph, mesh, of }: MeshInputs): PlaceState {
   const networks: Collection<string> = graph.derive('networks', of('Namespace'), (namespace) =>
-    namespace.metadata.name === mesh.rootNamespace
+    namespace.metadata.name === mesh.systemNamespace
       ? namespace.metadata.labels['topology.istio.io/network']
       : undefined,
   )
   const localities = graph.derive('localities', of('Node'), localityOf)
   return {
-    network: (fetch) => fetch.get(networks, mesh.rootNamespace) ?? '',
+    network: (fetch) => fetch.get(networks, mesh.systemNamespace) ?? '',
     locality: (node, fetch) => (node === '' ? undefined : fetch.get<Locality>(localities, node)),
   }
 }

@@ -1,6 +1,7 @@
 import type { Collection, CollectionIndex } from '@ambient/collections'
 import type { Address } from '@ambient/model'
 import { workloadsByName } from '../by-name.ts'
+import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
 import type { PolicyState } from '../policies/policy-state.ts'
@@ -19,6 +20,7 @@ export interface PodSources {
   readonly places: PlaceState
   readonly services: ServiceState
   readonly policies: PolicyState
+  readonly config: ConfigState
 }
 
 export function podState({ graph, of }: MeshInputs): PodState {
@@ -36,9 +38,10 @@ export function accountAndNode(of: Pick<PodFacts, 'namespace' | 'serviceAccount'
 export function podAddresses(
   { graph, mesh }: MeshInputs,
   pods: PodState,
-  { places, services, policies }: PodSources,
+  { places, services, policies, config }: PodSources,
 ): Collection<Address> {
   return graph.deriveMany<PodFacts, Address>('pod workloads', pods.facts, (pod, fetch) => {
+    if (!config.isDiscovered(pod.namespace, fetch)) return new Map()
     const around = {
       network: places.network(fetch),
       locality: places.locality(pod.node, fetch),

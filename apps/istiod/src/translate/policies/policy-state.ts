@@ -2,15 +2,16 @@ import type { Collection, CollectionGraph, CollectionIndex, Fetch } from '@ambie
 import { includesLabels, type KubeObject } from '@ambient/kube'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { type Condition, conditionsOf, type ObjectConditions } from '../conditions.ts'
+import type { ConfigState } from '../config/config-state.ts'
 import { anchorOf, anchorsFor } from '../label-anchor.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
-import type { PodFacts } from '../pods/pod-facts.ts'
 import { type Reading, validated, type Validated } from '../validated.ts'
 import {
   closedPolicy,
   type ConvertedPolicy,
   convertAuthorizationPolicy,
 } from './convert-authorization-policy.ts'
+import { expandTrustDomains } from './expand-trust-domains.ts'
 import {
   oldest,
   type PeerAuthentication,
@@ -28,8 +29,14 @@ export interface PolicyState {
   readonly all: Collection<AuthorizationPolicy>
   /** What is to be said in the status of each policy. */
   readonly conditions: readonly Collection<ObjectConditions>[]
-  /** Names of the policies that select this pod, in the order they are sent. */
-  attachedTo(pod: PodFacts, fetch: Fetch): readonly string[]
+  /** Names of the policies that select this workload, in the order they are sent. */
+  attachedTo(workload: Labelled, fetch: Fetch): readonly string[]
+}
+
+/** What selectors look at. */
+export interface Labelled {
+  readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
 }
 
 /** Where a policy applies, apart from what it says: pods depend on this, and not on rules. */
@@ -49,10 +56,10 @@ type Objects = Collection<KubeObject>
 
 const EVERYWHERE = '*'
 
-export function policyState({ graph, mesh, of }: MeshInputs): PolicyState {
+export function policyState({ graph, mesh }: MeshInputs, config: ConfigState): PolicyState {
   const { rootNamespace } = mesh
-  const authorizations = of('AuthorizationPolicy')
-  const peerObjects = of('PeerAuthentication')
+  const authorizations = config.own.AuthorizationPolicy
+  const peerObjects = config.own.PeerAuthentication
   const policies = validated<ConvertedPolicy>(graph, {
     name: 'converted policies',
     objects: authorizations,
@@ -65,8 +72,8 @@ export function policyState({ graph, mesh, of }: MeshInputs): PolicyState {
     read: (object) => readPeerAuthentication(object, rootNamespace),
     closed: (object) => strictPeerAuthentication(object, rootNamespace),
   })
-  const written = graph.derive('authorization policies', policies.inForce, (each) =>
-    each.kind === 'sent' ? each.policy : undefined,
+  const written = graph.derive('authorization policies', policies.inForce, (each, fetch) =>
+    each.kind === 'sent' ? expandTrustDomains(each.policy, config.trustDomains(fetch)) : undefined,
   )
   const attachments = graph.derive('policy attachments', policies.inForce, (each) =>
     attachment(each, rootNamespace),
@@ -139,7 +146,7 @@ function peerPolicies(
 }
 
 function peerPolicyNames(
-  pod: PodFacts,
+  pod: Labelled,
   fetch: Fetch,
   state: { peers: PeerParts; rootNamespace: string },
 ): readonly string[] {
@@ -169,7 +176,7 @@ function parentsOf(
   }
 }
 
-function workloadLevel(pod: PodFacts, fetch: Fetch, peers: PeerParts): PeerAuthentication | undefined {
+function workloadLevel(pod: Labelled, fetch: Fetch, peers: PeerParts): PeerAuthentication | undefined {
   const takes = (one: PeerAuthentication): boolean =>
     one.level === 'workload' && includesLabels(pod.labels, one.matchLabels)
   return oldest(fetch.find(peers.byNamespace, pod.namespace, takes))

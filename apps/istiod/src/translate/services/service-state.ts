@@ -3,6 +3,7 @@ import { includesLabels, type KubeObject } from '@ambient/kube'
 import { type Address, type PortMapping, serviceName } from '@ambient/model'
 import { servicesByName, workloadsByName } from '../by-name.ts'
 import { anchorOf, anchorsFor } from '../label-anchor.ts'
+import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
 import type { PodFacts } from '../pods/pod-facts.ts'
@@ -22,9 +23,11 @@ export interface ServiceState {
 
 type Membership = readonly [service: string, ports: readonly PortMapping[]]
 
-export function serviceState({ graph, mesh, of }: MeshInputs): ServiceState {
-  const facts = graph.derive('service facts', of('Service'), (service) =>
-    serviceFacts(service, mesh.domainSuffix),
+export function serviceState({ graph, mesh, of }: MeshInputs, config: ConfigState): ServiceState {
+  const facts = graph.derive('service facts', of('Service'), (service, fetch) =>
+    config.isDiscovered(service.metadata.namespace ?? '', fetch)
+      ? serviceFacts(service, mesh.domainSuffix)
+      : undefined,
   )
   const bySelector = facts.index(({ namespace, selector }) =>
     selector === undefined ? [] : [anchorOf(namespace, selector)],
@@ -57,13 +60,17 @@ export function sliceAddresses(
   })
 }
 
-export function serviceAddresses({ graph, mesh, of }: MeshInputs, places: PlaceState): Collection<Address> {
+export function serviceAddresses(
+  { graph, mesh, of }: MeshInputs,
+  { places, config }: { readonly places: PlaceState; readonly config: ConfigState },
+): Collection<Address> {
   const distributions = graph.derive(
     'traffic distributions',
     of('Namespace'),
     (namespace) => namespace.metadata.annotations[TRAFFIC_DISTRIBUTION],
   )
   return graph.deriveMany<KubeObject, Address>('services', of('Service'), (object, fetch) => {
+    if (!config.isDiscovered(object.metadata.namespace ?? '', fetch)) return new Map()
     const around = {
       network: places.network(fetch),
       namespaceDistribution: fetch.get(distributions, object.metadata.namespace ?? ''),
