@@ -3,7 +3,7 @@ import { renderChart, renderTable, summarise } from './report.ts'
 import { type BenchSample, parseSamples } from './sample.ts'
 
 function sample(contestant: string, round: number, value: number): BenchSample {
-  return { case: 'bytes', contestant, round, value, unit: 'MB/s', load: 1 }
+  return { case: 'bytes', contestant, round, value, unit: 'MB/s', load: 1, foreign: 0.5 }
 }
 
 test('summarise() gives medians, extremes and ratios to the first contestant', () => {
@@ -52,7 +52,7 @@ test.each([
   { line: '{', text: 'line 1: not JSON' },
   { line: '[]', text: '"case" must be text' },
   {
-    line: '{"case":"a","contestant":"b","round":"1","value":1,"unit":"x","load":0}',
+    line: '{"case":"a","contestant":"b","round":"1","value":1,"unit":"x","load":0,"foreign":0}',
     text: '"round" must be a number',
   },
 ])('parseSamples() says what is wrong with $line', ({ line, text }) =>

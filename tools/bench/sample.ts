@@ -5,8 +5,10 @@ export interface BenchSample {
   readonly round: number
   readonly value: number
   readonly unit: string
-  /** One-minute load average when the round began: without it no two runs can be set side by side. */
+  /** One-minute load average when the measurement began: without it no two runs can be set side by side. */
   readonly load: number
+  /** How many cores others than the bench kept busy meanwhile. */
+  readonly foreign: number
 }
 
 /** @throws {Error} naming the line and the field that is wrong. */
@@ -42,6 +44,7 @@ function readSample(line: string, number: number): BenchSample {
     value: count('value'),
     unit: text('unit'),
     load: count('load'),
+    foreign: count('foreign'),
   }
 }
 

@@ -16,6 +16,7 @@ export {
   tcpStreams,
 } from './pcap-reader.ts'
 export type { MeshEnvironment } from './mesh-apps.ts'
+export { allProcesses, type ProcessFacts } from './process-table.ts'
 export { checkRequirements, type Machine } from './requirements.ts'
 export { LOOK_AROUND, runInBackground } from './run-in-background.ts'
 export type { CommandOptions, CommandResult } from './run-command.ts'

@@ -7,6 +7,8 @@ export interface ProcessFacts {
   readonly state: string
   /** User and system time of all its threads. */
   readonly cpuMs: number
+  /** The same of its children that have ended and been waited for, and of theirs. */
+  readonly reapedCpuMs: number
   /** Clock ticks from boot to its start: with the pid, names one process for ever. */
   readonly startTicks: string
   readonly rssBytes: number
@@ -34,17 +36,22 @@ export function parseProcessStat(text: string): ProcessFacts {
     state: rest[0] ?? '?',
     parent: numberAt(4),
     cpuMs: (numberAt(14) + numberAt(15)) * TICK_MS,
+    reapedCpuMs: (numberAt(16) + numberAt(17)) * TICK_MS,
     startTicks: rest[22 - 3] ?? '',
     rssBytes: numberAt(24) * PAGE_BYTES,
   }
 }
 
-export function childrenOf(pid: number): readonly ProcessFacts[] {
+/** Every process of the machine that we can see. */
+export function allProcesses(): readonly ProcessFacts[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((name) => processFacts(Number(name)))
     .filter((facts) => facts !== undefined)
-    .filter((facts) => facts.parent === pid)
+}
+
+export function childrenOf(pid: number): readonly ProcessFacts[] {
+  return allProcesses().filter((facts) => facts.parent === pid)
 }
 
 /** The end of a chain of only children: past `nsenter` and `unshare`, the program they were asked to run. */

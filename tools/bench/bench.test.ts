@@ -1,0 +1,73 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { requireRoot } from '@ambient/testkit'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseSamples } from './sample.ts'
+
+const NODE = [process.execPath, '--conditions=@ambient/source', '--disable-warning=ExperimentalWarning']
+const MAIN = join(import.meta.dirname, 'main.ts')
+let scratch: string
+
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'bench-cli-'))
+})
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+function bench(...args: readonly string[]): {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+} {
+  const [program = '', ...flags] = NODE
+  const env = { PATH: process.env['PATH'], TMPDIR: scratch }
+  const { status, stdout, stderr } = spawnSync(program, [...flags, MAIN, ...args], { env, encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+test('the bench measures both contestants on a real mesh, writes every value, and leaves nothing', () => {
+  requireRoot()
+  const [out, baseline] = [join(scratch, 'out.jsonl'), join(scratch, 'baseline.jsonl')]
+  const before = { case: 'bytes, 1 stream', round: 1, unit: 'MB/s', load: 0, foreign: 0 }
+  const lines = [
+    { ...before, contestant: 'no-mesh', value: 100 },
+    { ...before, contestant: 'ours', value: 50 },
+  ]
+  writeFileSync(baseline, lines.map((line) => JSON.stringify(line)).join('\n'))
+  const run = bench('bytes', '--rounds', '1', '--seconds', '0.1', '--out', out, '--baseline', baseline)
+  expect(run.stderr).toContain(`1 rounds of 0.1 s each`)
+  expect(run.status).toBe(0)
+  const samples = parseSamples(readFileSync(out, 'utf8'))
+  expect(samples.map(({ contestant, round, unit }) => ({ contestant, round, unit }))).toEqual([
+    { contestant: 'no-mesh', round: 1, unit: 'MB/s' },
+    { contestant: 'ours', round: 1, unit: 'MB/s' },
+  ])
+  for (const { value } of samples) expect(value).toBeGreaterThan(0)
+  expect(run.stdout).toMatch(/\| case .*ratio \/ baseline \|\n(\|.*\|\n){3}\nbytes, 1 stream \(MB\/s\)\n/)
+  expect(readdirSync(scratch).toSorted()).toEqual(['baseline.jsonl', 'out.jsonl'])
+}, 60_000)
+
+test('the bench names its cases when it is asked for another, before it starts anything', () => {
+  expect(bench('speed')).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: 'bench: there is no case "speed", take one of: connections, bytes\n',
+  })
+})
+
+test('the bench says in one line that a baseline cannot be read', () => {
+  const { status, stderr } = bench('bytes', '--baseline', join(scratch, 'none'))
+  expect(stderr).toMatch(/^bench: .*no such file or directory.*\n$/)
+  expect(status).toBe(1)
+})
+
+test('the bench explains itself to any user', () => {
+  const { status, stdout } = spawnSync(
+    'setpriv',
+    ['--reuid=65534', '--clear-groups', ...NODE, MAIN, '--help'],
+    { encoding: 'utf8' },
+  )
+  expect(stdout).toMatch(/^Usage: npm run bench -- NAME/)
+  expect(status).toBe(0)
+})

@@ -1,0 +1,37 @@
+/* What both ends of the bench's load agree on. Every byte that arrives is compared with the one that had to. */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The first byte a client sends says what it wants. */
+#define MODE_ECHO 'E'     /* everything back, until the client ends */
+#define MODE_ONCE 'O'     /* ONCE_BYTES back, this byte among them, then the server ends first: its port may be used again */
+#define MODE_GENERATE 'G' /* the pattern, from its beginning, without end */
+
+#define ONCE_BYTES 64
+#define CHUNK_BYTES (256 * 1024)
+/* Prime, so that bytes lost or doubled in any power of two are seen. */
+#define PATTERN_PERIOD 65521
+
+/* What is run before anything counts: pools, windows and code get warm. */
+#define WARM_UP_S 0.5
+
+/* CHUNK_BYTES of the stream MODE_GENERATE sends, from `offset` on. */
+const unsigned char *pattern_at(uint64_t offset);
+
+double now_s(void);
+_Noreturn void die(const char *what);
+void set_nonblocking(int fd);
+/* Non-blocking and without delay; connected or about to be. */
+int connect_to(const char *host, int port);
+/* 0 once the connection stands, or its errno. */
+int connect_error(int fd);
+void watch(int epoll, int operation, int fd, uint32_t events, void *data);
+
+int serve(int port);
+int load_connections(const char *host, int port, int concurrency, double seconds);
+int load_bytes(const char *host, int port, int streams, double seconds);
+
+#endif

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { allProcesses } from '@ambient/lab'
+import type { ProcessFacts } from '@ambient/lab'
+
+/** What the machine and we have computed since boot; two of them tell what others took in between. */
+export interface CpuMark {
+  readonly atMs: number
+  /** By anybody, time another machine took from this one included. */
+  readonly busyMs: number
+  /** By this process and all that it started. */
+  readonly ownMs: number
+  /** By threads of the kernel: packets are theirs to move, so they are nobody's. */
+  readonly kernelMs: number
+}
+
+const TICK_MS = 10
+const KTHREADD = 2
+
+export function readCpuMark(): CpuMark {
+  const processes = allProcesses()
+  return {
+    atMs: performance.now(),
+    busyMs: parseBusyMs(readFileSync('/proc/stat', 'utf8')),
+    ownMs: treeCpuMs(processes, process.pid),
+    kernelMs: treeCpuMs(processes, KTHREADD),
+  }
+}
+
+/** One-minute load average. */
+export function loadAverage(): number {
+  return loadavg()[0] ?? Number.NaN
+}
+
+/** How many cores others kept busy from `from` to `to`, on average. Pure. */
+export function foreignCores(from: CpuMark, to: CpuMark): number {
+  const ours = to.ownMs - from.ownMs + (to.kernelMs - from.kernelMs)
+  const elapsedMs = to.atMs - from.atMs
+  return elapsedMs <= 0 ? 0 : Math.max(0, (to.busyMs - from.busyMs - ours) / elapsedMs)
+}
+
+/** @see proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal. Pure. */
+export function parseBusyMs(stat: string): number {
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = (
+    stat.split('\n').find((line) => line.startsWith('cpu ')) ?? ''
+  )
+    .split(/ +/)
+    .map(Number)
+  return (user + nice + system + irq + softirq + steal) * TICK_MS
+}
+
+/** CPU time of a process and everything below it, those that have ended included. Pure. */
+export function treeCpuMs(processes: readonly ProcessFacts[], root: number): number {
+  const children = Map.groupBy(processes, ({ parent }) => parent)
+  const below = (facts: ProcessFacts): number =>
+    (children.get(facts.pid) ?? []).reduce(
+      (sum, child) => sum + below(child),
+      facts.cpuMs + facts.reapedCpuMs,
+    )
+  return processes.filter(({ pid }) => pid === root).reduce((sum, facts) => sum + below(facts), 0)
+}

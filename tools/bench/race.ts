@@ -1,0 +1,51 @@
+import type { Measured } from './bench-cases.ts'
+import type { BenchSample } from './sample.ts'
+
+export interface Runner {
+  readonly contestant: string
+  readonly measure: () => Promise<readonly Measured[]>
+}
+
+export interface RaceDeps {
+  /** Begins to look at the machine. */
+  readonly watchMachine: () => MachineWatch
+  readonly onSample: (sample: BenchSample) => void
+}
+
+export interface MachineWatch {
+  readonly load: number
+  /** Cores that others kept busy since the watch began. */
+  foreign(): number
+}
+
+/**
+ * Measures every contestant once a round. Each round begins with another of them, so that what changes on the machine
+ * meanwhile meets all alike.
+ *
+ * @throws {Error} naming the contestant and the round in which something went wrong
+ */
+export async function race(runners: readonly Runner[], rounds: number, deps: RaceDeps): Promise<void> {
+  for (let round = 1; round <= rounds; round++) {
+    for (const runner of rotated(runners, round - 1)) {
+      const watch = deps.watchMachine()
+      const measured = await measureOne(runner, round)
+      const foreign = watch.foreign()
+      for (const each of measured)
+        deps.onSample({ ...each, contestant: runner.contestant, round, load: watch.load, foreign })
+    }
+  }
+}
+
+async function measureOne({ contestant, measure }: Runner, round: number): Promise<readonly Measured[]> {
+  try {
+    return await measure()
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`${contestant}, round ${round}: ${message}`, { cause })
+  }
+}
+
+function rotated<T>(items: readonly T[], by: number): readonly T[] {
+  const cut = items.length === 0 ? 0 : by % items.length
+  return [...items.slice(cut), ...items.slice(0, cut)]
+}
