@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { requireRoot, waitFor } from '@ambient/testkit'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import type { JSONWebKeySet } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Lab } from './lab.ts'
 import { holderOf, liveLabs, removeLeftovers, tracesOf } from './lab-state.ts'
 import { TCP_SYN } from './pcap-reader.ts'
@@ -79,11 +79,10 @@ function surroundings(): object {
   return { netns, cni: entries('/var/lib/cni'), conf: entries('/etc/cni'), agent: entries('/run/istio-cni') }
 }
 
-/** Network namespaces that have a process in them and are not ours. */
-function inhabitedNamespaces(): ReadonlySet<string> {
-  const links = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+/** The network namespaces that processes are in. */
+function namespacesOf(pids: readonly number[]): ReadonlySet<string> {
   return new Set(
-    links.flatMap((pid) => {
+    pids.flatMap((pid) => {
       try {
         return [readlinkSync(`/proc/${pid}/ns/net`)]
       } catch {
@@ -309,6 +308,7 @@ describe('a lab whose process ends', () => {
   beforeAll(() => {
     scratch = mkdtempSync(join(tmpdir(), 'lab-holder-'))
   })
+  afterEach(() => holder.kill('SIGKILL')) // one that a failed test left would keep this process waiting
   afterAll(() => rmSync(scratch, { recursive: true }))
 
   /** A process of its own that holds a lab with one pod; it answers with the id of the lab. */
@@ -349,16 +349,16 @@ describe('a lab whose process ends', () => {
       () => processes.every((pid) => !existsSync(`/proc/${pid}/exe`) || !isAlive(pid)),
       { deadlineMs: 5_000 },
     )
+    await waitFor('their parent to end', () => holder.signalCode ?? undefined, { deadlineMs: 5_000 })
     expect(holderOf(id)).toBeUndefined()
     await removeLeftovers() // any lab that comes up in another test does the same, so who removes it is open
     expect(tracesOf(id)).toEqual([])
   })
 
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s takes the lab down first', async (signal) => {
-    const known = inhabitedNamespaces()
     const id = await hold()
-    const made = [...inhabitedNamespaces()].filter((namespace) => !known.has(namespace))
-    expect(made.length).toBeGreaterThanOrEqual(4) // fabric, control, node1, the pod
+    const made = namespacesOf(labProcesses(holder.pid ?? 0))
+    expect(made.size).toBeGreaterThanOrEqual(4) // fabric, control, node1, the pod
     holder.kill(signal)
     await waitFor('the process to end', () => holder.signalCode ?? undefined, { deadlineMs: 10_000 })
     expect(holder.signalCode).toBe(signal)
