@@ -16,6 +16,8 @@ test('readConfig() has upstream defaults for an empty environment', () => {
     packetMark: 1337,
     ipv6: true,
     originalSource: 'best-effort',
+    tunnelsToLoopback: true,
+    exchangesBaggage: true,
     workerThreads: 2,
     drainMs: 5000,
     secretTtlSeconds: 86_400,

@@ -41,6 +41,8 @@ export interface ZtunnelConfig {
   readonly packetMark: number
   readonly ipv6: boolean
   readonly originalSource: 'always' | 'never' | 'best-effort'
+  readonly tunnelsToLoopback: boolean
+  readonly exchangesBaggage: boolean
   readonly workerThreads: number
   readonly drainMs: number
   readonly logFilter: string
@@ -87,6 +89,8 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     packetMark: integer(env, 'PACKET_MARK', DEFAULT_MARK),
     ipv6: flag(env, 'IPV6_ENABLED', true),
     originalSource: originalSource(env),
+    tunnelsToLoopback: flag(env, 'LOCALHOST_APP_TUNNEL', true),
+    exchangesBaggage: flag(env, 'ENABLE_RESPONSE_BAGGAGE', true),
     workerThreads: workerThreads(env, host.cpus),
     drainMs: drainMs(env),
     logFilter: env['RUST_LOG'] ?? 'info',

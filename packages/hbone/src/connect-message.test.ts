@@ -20,11 +20,26 @@ describe('parseRequest()', () => {
   })
 
   test.each([
-    { name: 'another method', request: fields([':method', 'GET'], [':scheme', 'http'], [':path', '/']) },
-    { name: 'no authority', request: fields([':method', 'CONNECT']) },
-    { name: 'an authority without port', request: connectFields('web') },
-  ])('refuses $name with 400', ({ request }) => {
-    expect(parseRequest(request)).toMatchObject({ kind: 'refused', status: 400 })
+    {
+      name: 'another method',
+      request: fields([':method', 'GET'], [':scheme', 'http'], [':path', '/']),
+      because: 'method',
+      reason: 'expected method CONNECT, got GET',
+    },
+    {
+      name: 'no authority',
+      request: fields([':method', 'CONNECT']),
+      because: 'authority',
+      reason: 'no valid authority pseudo header: ""',
+    },
+    {
+      name: 'an authority without port',
+      request: connectFields('web'),
+      because: 'authority',
+      reason: 'no valid authority pseudo header: "web"',
+    },
+  ])('refuses $name with 400', ({ request, because, reason }) => {
+    expect(parseRequest(request)).toEqual({ kind: 'refused', status: 400, because, reason })
   })
 
   test.each([

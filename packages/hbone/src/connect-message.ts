@@ -10,9 +10,17 @@ export interface TunnelRequest {
   readonly fields: readonly HeaderField[]
 }
 
+/** A request that no owner needs to see: answered with `status` by the session itself. */
+export interface RequestRefusal {
+  readonly kind: 'refused'
+  readonly status: number
+  readonly because: 'method' | 'authority' | 'too-large'
+  readonly reason: string
+}
+
 export type ParsedRequest =
   | { readonly kind: 'connect'; readonly request: TunnelRequest }
-  | { readonly kind: 'refused'; readonly status: number; readonly reason: string }
+  | RequestRefusal
   /** Against RFC 9113, section 8.1.1: a stream error. */
   | { readonly kind: 'malformed' }
 
@@ -27,6 +35,14 @@ const PSEUDO_FIELDS: ReadonlySet<string> = new Set([':method', ':authority', ':s
 // oxlint-disable-next-line no-control-regex -- what RFC 9113, section 8.2.1, forbids
 const BAD_NAME = /[A-Z\x00-\x20\x7f-\xff]/
 const BAD_VALUE = /[\r\n\0]|^[\t ]|[\t ]$/
+/** Its fields were more than we keep, so that nothing can be said of them. */
+export const TOO_LARGE: RequestRefusal = {
+  kind: 'refused',
+  status: 431,
+  because: 'too-large',
+  reason: 'request header fields too large',
+}
+
 const MALFORMED: ParsedRequest = { kind: 'malformed' }
 
 export function parseRequest(fields: readonly HeaderField[]): ParsedRequest {
@@ -35,12 +51,13 @@ export function parseRequest(fields: readonly HeaderField[]): ParsedRequest {
   if (pseudo === undefined || method === undefined) return MALFORMED
   if (method !== 'CONNECT') {
     const isComplete = pseudo.has(':scheme') && (pseudo.get(':path') ?? '') !== ''
-    return isComplete ? refused(`expected method CONNECT, got ${method}`) : MALFORMED
+    return isComplete ? refused('method', `expected method CONNECT, got ${clipped(method)}`) : MALFORMED
   }
   if (pseudo.has(':scheme') || pseudo.has(':path')) return MALFORMED
   const authority = pseudo.get(':authority') ?? ''
   const destination = parseAuthority(authority)
-  if (destination === undefined) return refused('no valid authority')
+  if (destination === undefined)
+    return refused('authority', `no valid authority pseudo header: "${clipped(authority)}"`)
   return { kind: 'connect', request: { authority, destination, fields } }
 }
 
@@ -72,6 +89,11 @@ function readPseudoFields(fields: readonly HeaderField[]): Map<string, string> |
   return pseudo
 }
 
-function refused(reason: string): ParsedRequest {
-  return { kind: 'refused', status: 400, reason }
+function refused(because: RequestRefusal['because'], reason: string): ParsedRequest {
+  return { kind: 'refused', status: 400, because, reason }
+}
+
+/** For the log: the peer chose its length. */
+function clipped(text: string): string {
+  return text.slice(0, 200)
 }

@@ -1,7 +1,7 @@
 import { DATA_EVENTS, EPOLLOUT, type EventLoop, type Source } from '@ambient/event-loop'
 import { closeDescriptor, Errno } from '@ambient/linux'
 import type { Transport } from '@ambient/tls'
-import type { TunnelRequest } from './connect-message.ts'
+import type { RequestRefusal, TunnelRequest } from './connect-message.ts'
 import { ConnectionReader, type ConnectionReaderOwner } from './connection-reader.ts'
 import { goawayFrame, pingFrame, rstStreamFrame, windowUpdateFrame } from './encode-frame.ts'
 import { headersFrames } from './encode-headers.ts'
@@ -14,6 +14,7 @@ import type { LoopBuffers } from './loop-buffers.ts'
 import { ownSettings, PeerSettings, type SessionRole } from './peer-settings.ts'
 import { ReceiveCredit } from './receive-credit.ts'
 import { SendScheduler, type SendSchedulerOwner } from './send-scheduler.ts'
+import type { OpenOptions, SessionDepsOf } from './session-deps.ts'
 import type { SessionEnd } from './session-end.ts'
 import { SessionInput, type SessionInputOwner } from './session-input.ts'
 import { SessionOpening } from './session-opening.ts'
@@ -22,23 +23,7 @@ import { SessionTimers, type SessionTimersOwner } from './session-timers.ts'
 import { StreamTable } from './stream-table.ts'
 import { Tunnel, type TunnelCarrier } from './tunnel.ts'
 
-export interface SessionDeps {
-  readonly loop: EventLoop
-  readonly limits: HboneLimits
-  readonly buffers: LoopBuffers
-  /** Server: a CONNECT arrived. Must end in `answer`, now or later. */
-  readonly onRequest?: (tunnel: Tunnel, request: TunnelRequest) => void
-  /** TLS is done; a returned text refuses the peer. */
-  readonly checkPeer?: (uris: readonly string[]) => string | undefined
-  readonly onClosed?: (session: H2Session, end: SessionEnd) => void
-  /** The state or the number of tunnels changed. */
-  readonly onChange?: (session: H2Session) => void
-}
-
-export interface OpenOptions {
-  /** The next hop is a waypoint: its RST_STREAM CONNECT_ERROR is a normal end. */
-  readonly isWaypoint?: boolean
-}
+export type SessionDeps = SessionDepsOf<H2Session>
 
 type Owner = Source &
   TunnelCarrier &
@@ -302,6 +287,11 @@ export class H2Session implements Owner {
   requestArrived(tunnel: Tunnel, request: TunnelRequest): void {
     // An exception of the owner ends this tunnel, not the session.
     this.loop.contain(tunnel, () => this.#deps.onRequest?.(tunnel, request))
+  }
+
+  refuseRequest(tunnel: Tunnel, refusal: RequestRefusal): void {
+    this.answer(tunnel, refusal.status)
+    this.loop.contain(undefined, () => this.#deps.onRefused?.(refusal))
   }
 
   settingsChanged(): void {

@@ -5,6 +5,7 @@ export {
   parseRequest,
   parseStatus,
   type ParsedRequest,
+  type RequestRefusal,
   type TunnelRequest,
 } from './connect-message.ts'
 export {
@@ -17,7 +18,7 @@ export {
 export { encodeHeaders } from './encode-headers.ts'
 export { FrameParser, type FrameSink, type ParserLimits } from './frame-parser.ts'
 export { H2_CODE } from './h2-constants.ts'
-export { H2Session, type OpenOptions, type SessionDeps } from './h2-session.ts'
+export { H2Session, type SessionDeps } from './h2-session.ts'
 export { H2ConnectionError, HboneError, HpackError, type HboneErrorCode } from './hbone-error.ts'
 export { fieldValues, type HeaderField } from './header-field.ts'
 export { HpackDecoder, type DecodedHeaders, type HpackLimits } from './hpack-decoder.ts'
@@ -34,6 +35,7 @@ export {
   type ProxyTlv,
 } from './proxy-header.ts'
 export { describeRelayEnd, Relay, type RelayDeps, type RelayEnd } from './relay.ts'
+export type { OpenOptions } from './session-deps.ts'
 export { describeSessionEnd, type SessionEnd } from './session-end.ts'
 export { SessionPool } from './session-pool.ts'
 export type { SessionState } from './session-state.ts'

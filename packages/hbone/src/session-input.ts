@@ -1,5 +1,11 @@
 import type { EventLoop } from '@ambient/event-loop'
-import { parseRequest, parseStatus, type TunnelRequest } from './connect-message.ts'
+import {
+  parseRequest,
+  parseStatus,
+  type RequestRefusal,
+  TOO_LARGE,
+  type TunnelRequest,
+} from './connect-message.ts'
 import { pingFrame, settingsAckFrame } from './encode-frame.ts'
 import { FloodBudget } from './flood-budget.ts'
 import { FrameParser, type FrameSink } from './frame-parser.ts'
@@ -29,7 +35,7 @@ export interface SessionInputOwner {
   readonly output: SendScheduler
   readonly peer: PeerSettings
   acceptTunnel(streamId: number): Tunnel
-  answer(tunnel: Tunnel, status: number): void
+  refuseRequest(tunnel: Tunnel, refusal: RequestRefusal): void
   resetStream(streamId: number, code: number): void
   requestArrived(tunnel: Tunnel, request: TunnelRequest): void
   settingsChanged(): void
@@ -254,8 +260,8 @@ export class SessionInput implements FrameSink {
     if (endStream) tunnel.endReceive()
     const parsed = parseRequest(decoded.fields)
     if (parsed.kind === 'malformed') this.#streamError(tunnel, H2_CODE.protocolError)
-    else if (decoded.isTooLarge) this.#owner.answer(tunnel, 431)
-    else if (parsed.kind === 'refused') this.#owner.answer(tunnel, parsed.status)
+    else if (decoded.isTooLarge) this.#owner.refuseRequest(tunnel, TOO_LARGE)
+    else if (parsed.kind === 'refused') this.#owner.refuseRequest(tunnel, parsed)
     else this.#owner.requestArrived(tunnel, parsed.request)
   }
 

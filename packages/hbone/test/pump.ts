@@ -1,24 +1,24 @@
 import { EventLoop } from '@ambient/event-loop'
+import { keepTurning } from '@ambient/testkit'
 import { expect } from 'vitest'
 
 /** Turns an event loop between the turns of Node's, so that a test can await foreign peers made of Node sockets. */
 export class Pump implements Disposable {
   readonly loop: EventLoop
   readonly faults: unknown[] = []
-  #isRunning = false
+  #turning: Disposable | undefined
 
   constructor() {
     this.loop = new EventLoop({ onFault: (_owner, cause) => void this.faults.push(cause) })
   }
 
   start(): void {
-    if (this.#isRunning) return
-    this.#isRunning = true
-    this.#tick()
+    this.#turning ??= keepTurning(this.loop)
   }
 
   stop(): void {
-    this.#isRunning = false
+    this.#turning?.[Symbol.dispose]()
+    this.#turning = undefined
   }
 
   /** Turns of a loop that has nothing to do; 0 or 1 unless something spins. */
@@ -39,15 +39,5 @@ export class Pump implements Disposable {
   [Symbol.dispose](): void {
     this.stop()
     this.loop[Symbol.dispose]()
-  }
-
-  #tick(): void {
-    if (!this.#isRunning) return
-    const { counters } = this.loop
-    const emptyBefore = counters.emptyTurns
-    this.loop.turn(0)
-    // Nothing to do here: leave the processor alone for a moment, unless Node has something.
-    if (counters.emptyTurns > emptyBefore) this.loop.turn(1)
-    setImmediate(() => this.#tick())
   }
 }

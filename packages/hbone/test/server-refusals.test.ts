@@ -17,6 +17,7 @@ describe('refusals', () => {
         { name: ':path', value: '/' },
       ],
       status: 400,
+      because: 'method',
     },
     {
       name: 'an authority without port',
@@ -25,19 +26,22 @@ describe('refusals', () => {
         { name: ':authority', value: 'web' },
       ],
       status: 400,
+      because: 'authority',
     },
     {
       name: 'a header list over its limit',
       fields: [...CONNECT, { name: 'x', value: 'y'.repeat(3000) }],
       status: 431,
+      because: 'too-large',
     },
-  ])('$name is answered $status', async ({ fields, status }) => {
+  ])('$name is answered $status, and the owner is told why', async ({ fields, status, because }) => {
     const { peer, proxy } = await server.connect({ maxHeaderListBytes: 2000 })
     peer.request(1, 0, fields)
     expect(await statusOf(peer, 1)).toBe(status)
     expect(await resetOf(peer, 1)).toBe(H2_CODE.noError)
     expect(peer.of('headers', 1)[0]?.endStream).toBe(true)
     expect(proxy.requests).toEqual([])
+    expect(proxy.refusals).toEqual([because])
   })
 
   test('a stream over the limit is refused, and room is given back', async () => {

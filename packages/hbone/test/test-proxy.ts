@@ -56,6 +56,7 @@ export class TestProxy {
   readonly ends: (TunnelEnd | RelayEnd)[] = []
   readonly sessionEnds: SessionEnd[] = []
   readonly requests: TunnelRequest[] = []
+  readonly refusals: string[] = []
   dials = 0
   /** What an inbound request is answered; 200 means dialling the app, 0 no answer at all. */
   status = 200
@@ -96,6 +97,7 @@ export class TestProxy {
           this.servers.delete(closed)
         },
         onRequest: (tunnel, request) => this.#inbound(session, tunnel, request, appPort),
+        onRefused: (refusal) => void this.refusals.push(refusal.because),
       })
       this.servers.add(session)
     })

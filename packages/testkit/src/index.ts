@@ -1,4 +1,5 @@
 export { freePort } from './free-port.ts'
+export { keepTurning, type CountedTurning } from './keep-turning.ts'
 export { leakedDescriptors, openDescriptors } from './open-descriptors.ts'
 export { requireRoot } from './require-root.ts'
 export { testCa, type IssuedCertificate, type IssueRequest, type TestCa } from './test-ca.ts'

@@ -13,7 +13,7 @@ import type { WorkerReport } from '../worker/messages.ts'
 import { readRoots, readToken } from './control-plane-source.ts'
 import { IdentityControl } from './identity-control.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
-import { WorkerPool } from './worker-pool.ts'
+import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
 import { ZdsLink } from './zds-link.ts'
 
 export interface NodeProxyDeps {
@@ -60,11 +60,10 @@ export class NodeProxy implements AsyncDisposable {
   static async open(config: ZtunnelConfig, deps: NodeProxyDeps): Promise<NodeProxy> {
     const needed: { handle: NodeProxy['onReport'] } = { handle: () => {} }
     const metrics = new ProxyMetrics(config.version)
-    const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
     const workers = await WorkerPool.open({
       count: config.workerThreads,
       entry: new URL(import.meta.url.endsWith('.ts') ? '../worker.ts' : '../worker.js', import.meta.url),
-      settings: { network, packetMark, ipv6, originalSource, drainMs, clusterId },
+      settings: workerSettings(config),
       onReport: (report) => needed.handle(report),
       onLost: deps.onFatal,
     })
@@ -181,6 +180,22 @@ export class NodeProxy implements AsyncDisposable {
     )
     const timer = setInterval(() => void registry.retryPending().catch(onFatal), RETRY_PENDING_MS)
     this.#scope.defer(() => clearInterval(timer))
+  }
+}
+
+/** What the byte threads need of the configuration: a message, so no more than that. */
+function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
+  const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
+  const { tunnelsToLoopback, exchangesBaggage } = config
+  return {
+    network,
+    packetMark,
+    ipv6,
+    originalSource,
+    drainMs,
+    clusterId,
+    tunnelsToLoopback,
+    exchangesBaggage,
   }
 }
 

@@ -1,87 +1,28 @@
-import type { GatewayAddress, Service, Workload } from '@ambient/model'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { expect, test } from 'vitest'
-import { mesh, pod, service } from '../../test/mesh-fixture.ts'
-import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
-import { destinationServiceOf } from './destination-service.ts'
 import {
-  type InboundAuthority,
-  type InboundRequest,
-  type InboundRoute,
-  resolveInbound,
-} from './resolve-inbound.ts'
-
-const POD_IP = '10.0.0.2'
-const OTHER_IP = '10.0.0.3'
-const VIP = '10.96.0.1'
-const byHostname: GatewayAddress = {
-  destination: { kind: 'hostname', namespace: 'shop', hostname: 'waypoint' },
-  hboneMtlsPort: 15008,
-}
-const byPodIp: GatewayAddress = {
-  destination: { kind: 'address', network: '', ip: POD_IP },
-  hboneMtlsPort: 15008,
-}
-const byOtherPodIp: GatewayAddress = {
-  destination: { kind: 'address', network: '', ip: '10.0.0.77' },
-  hboneMtlsPort: 15008,
-}
-const byVip: GatewayAddress = {
-  destination: { kind: 'address', network: '', ip: '10.96.0.9' },
-  hboneMtlsPort: 15008,
-}
-
-const local = pod('local', {
-  addresses: [POD_IP],
-  services: { 'shop/web': [{ servicePort: 90, targetPort: 9090, appProtocol: 'unknown' }] },
-})
-const waypoint: Workload = { ...local, services: { 'shop/waypoint': [] } }
-const waypointService = service('waypoint', { addresses: [{ network: '', ip: '10.96.0.9' }] })
-const webPorts = [80, 90, 91].map((servicePort) => ({
-  servicePort,
-  targetPort: servicePort === 91 ? 0 : 8080,
-  appProtocol: 'unknown' as const,
-}))
-const webService = service('web', { addresses: [{ network: '', ip: VIP }], ports: webPorts })
-const client = pod('client', { addresses: ['10.0.0.1'], serviceAccount: 'client' })
-const clientId = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/client')
-
-function ask(
-  snapshot: MeshSnapshot,
-  authority: InboundAuthority,
-  over: Partial<InboundRequest> = {},
-): InboundRoute {
-  return resolveInbound(snapshot, {
-    local,
-    localIp: POD_IP,
-    authority,
-    peer: clientId,
-    peerIp: '10.0.0.1',
-    ...over,
-  })
-}
-
-const address = (ip: string, port = 80): InboundAuthority => ({ kind: 'address', ip, port })
-const hostname = (name: string, port: number): InboundAuthority => ({
-  kind: 'hostname',
-  hostname: name,
-  port,
-})
-const mismatch = '400 AUTHORITY_MISMATCH'
-const fine = `connect ${POD_IP}:80`
-
-function brief(route: InboundRoute): string {
-  return route.kind === 'reject' ? `${route.status} ${route.reason}` : `connect ${route.ip}:${route.port}`
-}
-
-interface Row {
-  readonly name: string
-  readonly mesh: readonly (Workload | Service)[]
-  readonly authority: InboundAuthority
-  readonly expected: string
-  readonly over?: Partial<InboundRequest>
-}
-
+  POD_IP,
+  OTHER_IP,
+  VIP,
+  byHostname,
+  byPodIp,
+  byOtherPodIp,
+  byVip,
+  local,
+  waypoint,
+  waypointService,
+  webService,
+  client,
+  ask,
+  address,
+  hostname,
+  mismatch,
+  fine,
+  brief,
+  type Row,
+} from '../../test/inbound-fixture.ts'
+import { mesh, pod, service } from '../../test/mesh-fixture.ts'
+import { destinationServiceOf } from './destination-service.ts'
 const asWaypoint = { local: waypoint }
 const rows: readonly Row[] = [
   { name: 'takes its own address', mesh: [local], authority: address(POD_IP), expected: fine },
@@ -294,11 +235,25 @@ const rows: readonly Row[] = [
     expected: '503 SELF_CALL',
   },
   {
-    name: 'refuses a PROXY protocol tunnel',
-    mesh: [local],
-    authority: address(POD_IP),
+    name: 'looks at the port of a name before the tunnel replaces it',
+    mesh: [local, webService],
+    authority: hostname('web', 92),
     over: { local: { ...local, applicationTunnel: { protocol: 'proxy', port: 15088 } } },
-    expected: '503 APPLICATION_TUNNEL_UNSUPPORTED',
+    expected: '503 PORT_UNRESOLVED',
+  },
+  {
+    name: 'refuses a PROXY tunnel to a name without address',
+    mesh: [local, { ...webService, addresses: [] }],
+    authority: hostname('web', 80),
+    over: { local: { ...local, applicationTunnel: { protocol: 'proxy', port: 15088 } } },
+    expected: '503 PROXY_ADDRESS_MISSING',
+  },
+  {
+    name: 'needs no address for a tunnel without PROXY protocol',
+    mesh: [local, { ...webService, addresses: [] }],
+    authority: hostname('web', 80),
+    over: { local: { ...local, applicationTunnel: { protocol: 'none', port: 15088 } } },
+    expected: `connect ${POD_IP}:15088`,
   },
 ]
 

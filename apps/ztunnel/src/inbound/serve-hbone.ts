@@ -2,6 +2,7 @@ import {
   describeSessionEnd,
   type H2Session,
   H2Session as Session,
+  type RequestRefusal,
   type Tunnel,
   type TunnelRequest,
 } from '@ambient/hbone'
@@ -10,7 +11,7 @@ import type { Workload } from '@ambient/model'
 import { checkServerPeer, parseTrustDomain, type SpiffeId } from '@ambient/spiffe'
 import type { ReasonCode } from '@ambient/telemetry'
 import { type TlsContext, TlsTransport } from '@ambient/tls'
-import type { PodContext } from '../worker/pod-context.ts'
+import type { PodContext, Refusal } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
 import { type Ends, refuseGone, withLocal } from '../worker/with-local.ts'
 import { serveRequest } from './serve-request.ts'
@@ -61,6 +62,7 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
       if (peerId !== undefined)
         serveRequest(tunnel, request, { pod, session, peerId, peer: ends.src, localIp: ends.dst.ip })
     },
+    onRefused: (request) => pod.refused({ ...ends, ...refusedRequest(request) }),
     onClosed: (_session, end) => {
       leave()
       if (peerId === undefined) pod.refused({ ...ends, reason: refusal, detail: describeSessionEnd(end) })
@@ -68,4 +70,13 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
   })
   const leave = pod.adopt({ drain: () => session.drain(), close: (reason) => session.close(reason) })
   if (session.state.kind === 'closed') leave()
+}
+
+function refusedRequest({ because, reason }: RequestRefusal): Pick<Refusal, 'reason' | 'detail'> {
+  const codes = {
+    method: 'METHOD_NOT_CONNECT',
+    authority: 'AUTHORITY_INVALID',
+    'too-large': 'LIMIT_REACHED',
+  } as const
+  return { reason: codes[because], detail: reason }
 }

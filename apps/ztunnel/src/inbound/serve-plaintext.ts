@@ -46,6 +46,7 @@ function admit(fd: number, { pod, local, peer, destination }: Arrival): void {
     peer,
     peerId: undefined,
     source: snapshot.workloadByAddress(settings.network, peer.ip),
+    baggage: undefined,
     dialled: destination,
     authority: undefined,
     forwarded: undefined,

@@ -1,8 +1,11 @@
 import {
   buildBaggage,
+  encodeProxyHeader,
   fieldValues,
+  FORWARDED_NETWORK,
   type H2Session,
-  parseAuthority,
+  parseBaggage,
+  PROXY_TLV_PEER_ID,
   type Tunnel,
   type TunnelRequest,
 } from '@ambient/hbone'
@@ -44,25 +47,19 @@ export function serveRequest(tunnel: Tunnel, request: TunnelRequest, context: Re
   }
   const local = shared.snapshot.localWorkload(info)
   if (local === undefined) {
-    const { reason, detail } = unknownLocal(info)
+    const { reason, detail } = unknownLocal('inbound', info)
     return refuse(503, reason, detail)
   }
-  const authority = parseAuthority(request.authority)
-  if (authority === undefined)
-    return refuse(
-      400,
-      'AUTHORITY_INVALID',
-      `no valid authority pseudo header: "${request.authority.slice(0, 200)}"`,
-    )
-  const [forwardedNetwork] = fieldValues(request.fields, 'x-forwarded-network')
+  const [forwardedNetwork] = fieldValues(request.fields, FORWARDED_NETWORK)
   const target = resolveInbound(shared.snapshot, {
     local,
     localIp,
-    authority,
+    authority: request.destination,
     peer: peerId,
     peerIp: peer.ip,
     forwardedNetwork,
     network: shared.settings.network,
+    tunnelsToLoopback: shared.settings.tunnelsToLoopback,
   })
   if (target.kind === 'reject') return refuse(target.status, target.reason, target.detail)
   admit(tunnel, { ...context, local, target, request })
@@ -76,7 +73,7 @@ interface Admission extends RequestContext {
 
 function admit(tunnel: Tunnel, admission: Admission): void {
   const { pod, session, peerId, peer, localIp, local, target, request } = admission
-  const { snapshot } = pod.shared
+  const { snapshot, settings } = pod.shared
   const attempt = {
     sourceIdentity: peerId,
     sourceIp: peer.ip,
@@ -93,6 +90,7 @@ function admit(tunnel: Tunnel, admission: Admission): void {
     peer,
     peerId,
     source: target.sourceWorkload,
+    baggage: settings.exchangesBaggage ? parseBaggage(fieldValues(request.fields, 'baggage')) : undefined,
     dialled: { ip: localIp, port: HBONE_PORT },
     authority: request.authority,
     forwarded,
@@ -109,12 +107,10 @@ function admit(tunnel: Tunnel, admission: Admission): void {
   joinApp(tunnel, admission, connection)
 }
 
-function joinApp(
-  tunnel: Tunnel,
-  { pod, session, peer, local, target }: Admission,
-  connection: Connection,
-): void {
-  const app = dial(pod, target, { keepAlive: true, sourceIp: target.ip === peer.ip ? undefined : peer.ip })
+function joinApp(tunnel: Tunnel, admission: Admission, connection: Connection): void {
+  const { pod, session, local, target } = admission
+  const to = { ip: target.dial.ip, port: target.port }
+  const app = dial(pod, to, { keepAlive: true, sourceIp: target.dial.sourceIp })
   if (app.kind === 'failed') {
     connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: app.detail })
     return session.answer(tunnel, 503)
@@ -127,8 +123,18 @@ function joinApp(
       tunnel.abort(outcome.kind === 'failed' ? outcome.detail : 'cut')
     },
   )
-  tunnel.onConnected = () =>
-    session.answer(tunnel, 200, [{ name: 'baggage', value: buildBaggage(baggageFacts(local)) }])
-  tunnel.onEnd = (end) => connection.end(tunnelOutcome(end, target))
-  tunnel.attach(app.fd, { state: 'connecting' })
+  const answerFields = pod.shared.settings.exchangesBaggage
+    ? [{ name: 'baggage', value: buildBaggage(baggageFacts(local)) }]
+    : []
+  tunnel.onConnected = () => session.answer(tunnel, 200, answerFields)
+  tunnel.onEnd = (end) => connection.end(tunnelOutcome(end, to))
+  tunnel.attach(app.fd, { state: 'connecting', ...proxyPreamble(admission) })
+}
+
+/** Where the app learns who its caller is and what was asked for, if it wants to be told so. */
+function proxyPreamble({ peer, peerId, target }: Admission): { readonly preamble?: Uint8Array } {
+  const { proxyTo } = target.dial
+  if (proxyTo === undefined) return {}
+  const peerIdTlv = { type: PROXY_TLV_PEER_ID, value: Buffer.from(peerId) }
+  return { preamble: encodeProxyHeader(peer, proxyTo, [peerIdTlv]) }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { mesh, pod } from '../../test/mesh-fixture.ts'
+import { at, mesh, pod } from '../../test/mesh-fixture.ts'
 import {
   brief,
   client,
@@ -53,6 +53,58 @@ const rows: readonly OutboundRow[] = [
     ],
     to: [VIP, 80],
     expected: `waypoint hbone 10.0.0.9:15088 for ${VIP}:80 as waypoint`,
+  },
+  {
+    name: 'finds a waypoint that is a workload with a host name',
+    mesh: [
+      pod('vm', { addresses: ['10.0.0.7'], hostname: 'waypoint', serviceAccount: 'vm' }),
+      { ...webService, waypoint: WAYPOINT },
+    ],
+    to: [VIP, 80],
+    expected: `waypoint hbone 10.0.0.7:15008 for ${VIP}:80 as vm`,
+  },
+  {
+    name: 'prefers a service of that name',
+    mesh: [
+      pod('vm', { addresses: ['10.0.0.7'], hostname: 'waypoint', serviceAccount: 'vm' }),
+      waypointService,
+      waypointPod,
+      { ...webService, waypoint: WAYPOINT },
+    ],
+    to: [VIP, 80],
+    expected: throughWaypoint,
+  },
+  {
+    name: 'takes no workload of that name in another namespace',
+    mesh: [
+      pod('vm', { addresses: ['10.0.0.7'], hostname: 'waypoint', namespace: 'bank' }),
+      { ...webService, waypoint: WAYPOINT },
+    ],
+    to: [VIP, 80],
+    expected: 'reject WAYPOINT_UNKNOWN',
+  },
+  {
+    name: 'dials a waypoint given by name in the family of what was dialled',
+    mesh: [
+      waypointService,
+      { ...waypointPod, addresses: ['10.0.0.9', 'fd00::9'] },
+      { ...webService, addresses: [at('fd00:96::1')], waypoint: WAYPOINT },
+    ],
+    to: ['fd00:96::1', 80],
+    expected: 'waypoint hbone fd00::9:15008 for [fd00:96::1]:80 as waypoint',
+  },
+  {
+    name: 'dials a waypoint given by IPv4 address in IPv4',
+    mesh: [
+      { ...waypointPod, addresses: ['fd00::9', '10.0.0.9'] },
+      {
+        ...webService,
+        addresses: [at('fd00:96::1')],
+        waypoint: { destination: { kind: 'address', network: '', ip: '10.0.0.9' }, hboneMtlsPort: 15008 },
+      },
+    ],
+    to: ['fd00:96::1', 80],
+    expected: 'waypoint hbone 10.0.0.9:15008 for [fd00:96::1]:80 as waypoint',
   },
   {
     name: 'accepts the waypoint service’s further names',
@@ -156,6 +208,36 @@ const rows: readonly OutboundRow[] = [
     to: ['10.0.0.2', 8080],
     over: { sourceIp: '10.0.0.9' },
     expected: 'waypoint hbone 10.0.0.9:15008 for 10.0.0.2:8080 as waypoint',
+  },
+  {
+    name: 'lets the waypoint itself go to its pod when it is named by its pod’s address',
+    mesh: [
+      {
+        ...web,
+        waypoint: { destination: { kind: 'address', network: '', ip: '10.0.0.9' }, hboneMtlsPort: 15008 },
+      },
+      waypointPod,
+    ],
+    to: ['10.0.0.2', 8080],
+    over: { source: waypointPod, sourceIp: '10.0.0.9' },
+    expected: 'hbone 10.0.0.2:15008 for 10.0.0.2:8080 as web',
+  },
+  {
+    name: 'lets any pod of the waypoint go to its pod',
+    mesh: [
+      { ...web, waypoint: WAYPOINT },
+      waypointService,
+      waypointPod,
+      {
+        ...waypointPod,
+        uid: 'Kubernetes//Pod/shop/waypoint-2',
+        name: 'waypoint-2',
+        addresses: ['10.0.0.19'],
+      },
+    ],
+    to: ['10.0.0.2', 8080],
+    over: { source: { ...waypointPod, addresses: ['10.0.0.19'] }, sourceIp: '10.0.0.19' },
+    expected: 'hbone 10.0.0.2:15008 for 10.0.0.2:8080 as web',
   },
   {
     name: 'refuses when a pod’s waypoint is unknown',

@@ -1,8 +1,9 @@
 import { formatHostPort, type GatewayAddress, type Service, type Workload } from '@ambient/model'
 import { isSpiffeId, type SpiffeId } from '@ambient/spiffe'
+import { gatewayTarget } from '../state/gateway-target.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import type { OutboundAttempt, Route } from './route.ts'
-import { selectEndpoint } from './select-endpoint.ts'
+import { chooseIp, selectEndpoint } from './select-endpoint.ts'
 
 /** The waypoint of a service for this connection: one of the weighted ones by chance, else the only one. */
 export function waypointOf(service: Service, random: { float(): number }): GatewayAddress | undefined {
@@ -59,16 +60,13 @@ export function isFromWaypoint(
   attempt: OutboundAttempt,
   gateway: GatewayAddress,
 ): boolean {
-  const service = gatewayService(snapshot, gateway, attempt.source.namespace)
-  if (service !== undefined) {
-    // The source is the pod that owns the listener; it is one of the waypoint's if it is one of the service's endpoints.
-    return snapshot
-      .endpointsOf(service)
-      .workloads.values()
-      .some((workload) => isSame(workload, attempt))
-  }
-  const workload = gatewayWorkload(snapshot, gateway)
-  return workload !== undefined && isSame(workload, attempt)
+  const target = gatewayTarget(snapshot, gateway.destination, attempt.source.namespace)
+  if (target?.kind !== 'service') return target !== undefined && isSame(target.workload, attempt)
+  // The source is the pod that owns the listener; it is one of the waypoint's if it is one of the service's endpoints.
+  return snapshot
+    .endpointsOf(target.service)
+    .workloads.values()
+    .some((workload) => isSame(workload, attempt))
 }
 
 /** Who may answer for an endpoint: the service's further names, and the workload's own. */
@@ -87,41 +85,20 @@ interface FoundGateway {
 function resolveGateway(
   snapshot: MeshSnapshot,
   attempt: OutboundAttempt,
-  gateway: GatewayAddress,
+  { destination, hboneMtlsPort }: GatewayAddress,
 ): FoundGateway | undefined {
-  const { source, destination, random } = attempt
-  const service = gatewayService(snapshot, gateway, source.namespace)
-  if (service !== undefined) {
-    // A service given by address prefers that address's family, one given by name that of what the app dialled.
-    const requestedIp = gateway.destination.kind === 'address' ? gateway.destination.ip : destination.ip
-    const selected = selectEndpoint(snapshot, service, {
-      source,
-      servicePort: gateway.hboneMtlsPort,
-      requestedIp,
-      mode: 'waypoint',
-      random,
-    })
-    return selected === undefined ? undefined : { ...selected, service }
+  const { source, random } = attempt
+  // One given by address prefers that address or its family, one given by name that of what the app dialled.
+  const requestedIp = destination.kind === 'address' ? destination.ip : attempt.destination.ip
+  const target = gatewayTarget(snapshot, destination, source.namespace)
+  if (target === undefined) return undefined
+  if (target.kind === 'service') {
+    const wish = { source, servicePort: hboneMtlsPort, requestedIp, mode: 'waypoint', random } as const
+    const selected = selectEndpoint(snapshot, target.service, wish)
+    return selected === undefined ? undefined : { ...selected, service: target.service }
   }
-  const workload = gatewayWorkload(snapshot, gateway)
-  if (workload === undefined || gateway.destination.kind !== 'address') return undefined
-  return { workload, service: undefined, ip: gateway.destination.ip, port: gateway.hboneMtlsPort }
-}
-
-function gatewayService(
-  snapshot: MeshSnapshot,
-  { destination }: GatewayAddress,
-  clientNamespace: string,
-): Service | undefined {
-  return destination.kind === 'hostname'
-    ? snapshot.service(`${destination.namespace}/${destination.hostname}`)
-    : snapshot.serviceByVip(destination.network, destination.ip, clientNamespace)
-}
-
-function gatewayWorkload(snapshot: MeshSnapshot, { destination }: GatewayAddress): Workload | undefined {
-  return destination.kind === 'address'
-    ? snapshot.workloadByAddress(destination.network, destination.ip)
-    : undefined
+  const { workload } = target
+  return { workload, service: undefined, ip: chooseIp(workload.addresses, requestedIp), port: hboneMtlsPort }
 }
 
 function isSame(waypoint: Workload, { source, sourceIp }: OutboundAttempt): boolean {

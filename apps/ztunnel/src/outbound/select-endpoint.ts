@@ -37,9 +37,9 @@ export function selectEndpoint(
   const workload = draw(candidates, wish.random)
   if (workload === undefined) return undefined
   const port = endpointPort(service, workload, wish)
-  return port === undefined
-    ? undefined
-    : { workload, ip: chooseIp(service, workload, wish.requestedIp), port }
+  if (port === undefined) return undefined
+  const fitting = workload.addresses.filter((ip) => fitsFamilies(service, ip))
+  return { workload, ip: chooseIp(fitting, wish.requestedIp), port }
 }
 
 /** Everything the candidates depend on besides the service and its endpoints; `requestedIp` does not matter to them. */
@@ -159,9 +159,10 @@ function draw({ workloads, sums }: Candidates, random: { float(): number }): Wor
   return workloads[low]
 }
 
-function chooseIp(service: Service, workload: Workload, requestedIp: string): string | undefined {
-  const fitting = workload.addresses.filter((ip) => fitsFamilies(service, ip))
-  return fitting.find((ip) => isIpv6(ip) === isIpv6(requestedIp)) ?? fitting[0]
+/** The address that was asked for, else one of its family, else any. */
+export function chooseIp(addresses: readonly string[], requestedIp: string): string | undefined {
+  if (addresses.includes(requestedIp)) return requestedIp
+  return addresses.find((ip) => isIpv6(ip) === isIpv6(requestedIp)) ?? addresses[0]
 }
 
 function fitsFamilies(service: Service, ip: string): boolean {

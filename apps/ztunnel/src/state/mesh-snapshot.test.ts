@@ -295,15 +295,19 @@ test('MeshSnapshot.apply() costs the same for the last of 20,000 workloads as fo
       ...inWeb,
     })
   const snapshot = mesh({ upserts: [service('web')] })
-  const timeMs = (from: number): number => {
-    const startMs = performance.now()
-    for (let i = from; i < from + 1000; i++) snapshot.apply(delta({ upserts: [make(i)] }))
-    return performance.now() - startMs
+  /** The best of twenty tries: whatever else the machine does only makes a try longer. */
+  const bestMs = (from: number): number => {
+    const tries = Array.from({ length: 20 }, (_, n) => {
+      const startMs = performance.now()
+      for (let i = from + n * 50; i < from + n * 50 + 50; i++) snapshot.apply(delta({ upserts: [make(i)] }))
+      return performance.now() - startMs
+    })
+    return Math.min(...tries)
   }
-  timeMs(0)
-  const early = timeMs(1000)
+  bestMs(0)
+  const early = bestMs(1000)
   snapshot.apply(delta({ upserts: Array.from({ length: 20_000 }, (_, i) => make(i + 10_000)) }))
-  const late = timeMs(40_000)
+  const late = bestMs(40_000)
   expect(snapshot.workloadCount).toBe(23_000)
-  expect(late).toBeLessThan(early * 5 + 50)
+  expect(late).toBeLessThan(early * 5 + 5)
 })

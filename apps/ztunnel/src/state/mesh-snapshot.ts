@@ -89,6 +89,11 @@ export class MeshSnapshot {
     return this.#workloads.byAddress(network, ip)
   }
 
+  /** A workload that is known by a name of its own, a VM for example. */
+  workloadByHostname(namespace: string, hostname: string): Workload | undefined {
+    return this.#workloads.byHostname(namespace, hostname)
+  }
+
   /** The pod as the CNI agent named it. */
   localWorkload(name: LocalName): Workload | undefined {
     return this.#workloads.byName(name)

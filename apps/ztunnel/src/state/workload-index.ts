@@ -7,17 +7,19 @@ export interface LocalName {
   readonly serviceAccount: string
 }
 
-/** Workloads by UID, by address and by name. Each change costs as much as the workload has addresses. */
+/** Workloads by UID, by address, by name and by host name. Each change costs as much as the workload has addresses. */
 export class WorkloadIndex {
   readonly #byUid = new Map<string, Workload>()
   readonly #byAddress = new MultiIndex<Workload>()
   readonly #byName = new MultiIndex<Workload>()
+  readonly #byHostname = new MultiIndex<Workload>()
 
   put(workload: Workload): Workload | undefined {
     const before = this.remove(workload.uid)
     this.#byUid.set(workload.uid, workload)
     for (const key of addressKeys(workload)) this.#byAddress.add(key, workload)
     this.#byName.add(nameKey(workload), workload)
+    if (workload.hostname !== '') this.#byHostname.add(hostnameKey(workload), workload)
     return before
   }
 
@@ -27,6 +29,7 @@ export class WorkloadIndex {
     this.#byUid.delete(uid)
     for (const key of addressKeys(before)) this.#byAddress.remove(key, before)
     this.#byName.remove(nameKey(before), before)
+    if (before.hostname !== '') this.#byHostname.remove(hostnameKey(before), before)
     return before
   }
 
@@ -41,6 +44,10 @@ export class WorkloadIndex {
 
   byName(name: LocalName): Workload | undefined {
     return best(this.#byName.get(nameKey(name)))
+  }
+
+  byHostname(namespace: string, hostname: string): Workload | undefined {
+    return best(this.#byHostname.get(hostnameKey({ namespace, hostname })))
   }
 
   values(): IterableIterator<Workload> {
@@ -60,6 +67,10 @@ function addressKeys(workload: Workload): readonly string[] {
 
 function nameKey({ namespace, name, serviceAccount }: LocalName): string {
   return `${namespace}/${name}/${serviceAccount}`
+}
+
+function hostnameKey({ namespace, hostname }: Pick<Workload, 'namespace' | 'hostname'>): string {
+  return `${namespace}/${hostname}`
 }
 
 function best(workloads: readonly Workload[]): Workload | undefined {

@@ -86,3 +86,46 @@ test('trafficLabels() says unknown of whatever is not known', () => {
   expect([reporter, request_protocol, response_flags]).toEqual(['destination', 'tcp', 'DENY'])
   expect(new Set(Object.values(rest))).toEqual(new Set(['unknown']))
 })
+
+const saidOfItself = {
+  clusterId: 'east',
+  namespace: 'shop',
+  workloadName: 'client-deploy',
+  serviceName: 'client-app',
+  serviceVersion: 'v3',
+  region: 'r',
+  zone: 'z',
+}
+
+test('trafficLabels() takes an unknown end at its word, the app being the workload’s name', () => {
+  const source = { workload: undefined, identity: facts.source.identity, baggage: saidOfItself }
+  expect(named(trafficLabels({ ...facts, source }, '-'))).toMatchObject({
+    source_workload: 'client-deploy',
+    source_canonical_service: 'client-app',
+    source_canonical_revision: 'v3',
+    source_workload_namespace: 'shop',
+    source_app: 'client-deploy',
+    source_version: 'v3',
+    source_cluster: 'east',
+    source_region: 'r',
+    source_zone: 'z',
+  })
+})
+
+test('trafficLabels() does not listen to an end that is known', () => {
+  const source = { ...facts.source, baggage: { ...saidOfItself, workloadName: 'somebody-else' } }
+  expect(trafficLabels({ ...facts, source }, '-')).toEqual(trafficLabels(facts, '-'))
+})
+
+test.each([
+  { name: 'a namespace it did not prove', baggage: { ...saidOfItself, namespace: 'bank' }, expected: 'shop' },
+  {
+    name: 'a name that is too long',
+    baggage: { workloadName: 'x'.repeat(254) },
+    label: 'source_workload',
+    expected: 'unknown',
+  },
+])('trafficLabels() does not believe $name', ({ baggage, label = 'source_workload_namespace', expected }) => {
+  const source = { workload: undefined, identity: facts.source.identity, baggage }
+  expect(named(trafficLabels({ ...facts, source }, '-'))[label]).toBe(expected)
+})

@@ -20,6 +20,10 @@ export interface WorkerSettings {
   readonly originalSource: 'always' | 'never' | 'best-effort'
   readonly drainMs: number
   readonly clusterId: string
+  /** PROXY tunnels go to the app over loopback, not to the pod's own address. */
+  readonly tunnelsToLoopback: boolean
+  /** The app's workload is described in the answer to CONNECT, and the peer's description of itself is read. */
+  readonly exchangesBaggage: boolean
 }
 
 /** What a byte thread is started with. */

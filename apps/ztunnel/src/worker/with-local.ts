@@ -14,7 +14,7 @@ export function withLocal(fd: number, pod: PodContext, ends: Ends, use: (local: 
   shared.waits.withWorkload(info, (local) =>
     shared.contain(fd, () => {
       if (refuseGone(fd, pod, ends)) return
-      if (local === undefined) return pod.refuse(fd, { ...ends, ...unknownLocal(info) })
+      if (local === undefined) return pod.refuse(fd, { ...ends, ...unknownLocal(ends.direction, info) })
       use(local)
     }),
   )
@@ -27,9 +27,12 @@ export function refuseGone(fd: number, pod: PodContext, ends: Ends): boolean {
   return true
 }
 
-export function unknownLocal({ namespace, name }: PodInfo): Pick<Refusal, 'reason' | 'detail'> {
+export function unknownLocal(
+  direction: Refusal['direction'],
+  { namespace, name }: PodInfo,
+): Pick<Refusal, 'reason' | 'detail'> {
   return {
-    reason: 'SOURCE_UNKNOWN',
+    reason: direction === 'outbound' ? 'SOURCE_UNKNOWN' : 'LOCAL_WORKLOAD_UNKNOWN',
     detail: `failed to fetch information about local workload: ${namespace}/${name}`,
   }
 }

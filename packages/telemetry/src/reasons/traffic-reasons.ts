@@ -133,10 +133,10 @@ export const trafficReasons = {
     meaning: 'The :authority names a service port that this pod does not map to a port of its own.',
     action: 'Check that the service selects the pod, and its targetPort.',
   },
-  APPLICATION_TUNNEL_UNSUPPORTED: {
+  PROXY_ADDRESS_MISSING: {
     flag: 'CONNECT',
-    meaning: 'The pod asks for an application tunnel, and this version does not make them.',
-    action: 'Remove the application tunnel from the waypoint’s configuration.',
+    meaning: 'The pod wants a PROXY header, and the service asked for by name has no address to put into it.',
+    action: 'Give the service a virtual IP, or its pods an application tunnel without PROXY protocol.',
   },
   POLICY_DENIED: {
     flag: 'DENY',

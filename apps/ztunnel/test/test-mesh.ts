@@ -1,0 +1,113 @@
+/** One byte thread's whole data plane in this process, with pods in namespaces and certificates of a CA that all trust. */
+import { EventLoop } from '@ambient/event-loop'
+import { systemRandom } from '@ambient/lifecycle'
+import type { Address, Service, Workload } from '@ambient/model'
+import { spiffeId } from '@ambient/spiffe'
+import { type IssuedCertificate, keepTurning, testCa, type TestCa, waitFor } from '@ambient/testkit'
+import type { LogLine } from '@ambient/telemetry'
+import { DataPlane } from '../src/worker/data-plane.ts'
+import type { TrafficSample, WorkerReport, WorkerSettings } from '../src/worker/messages.ts'
+import { podIdentity } from '../src/worker/pod-identity.ts'
+import type { TestPod } from './pod-net.ts'
+
+const SETTINGS: WorkerSettings = {
+  index: 0,
+  wakeFd: -1,
+  network: '',
+  packetMark: 1337,
+  ipv6: false,
+  originalSource: 'always',
+  drainMs: 100,
+  clusterId: 'Kubernetes',
+  tunnelsToLoopback: true,
+  exchangesBaggage: true,
+}
+
+/** The beginning of upstream's spelling, so that a test reads as the log does. */
+export type AccessFields = LogLine['fields']
+
+export class TestMesh implements Disposable {
+  readonly loop: EventLoop
+  readonly plane: DataPlane
+  readonly ca: TestCa
+  readonly faults: unknown[] = []
+  readonly lines: LogLine[] = []
+  readonly samples: TrafficSample[] = []
+  readonly reports: WorkerReport[] = []
+  readonly #turning: Disposable
+  readonly #workloads = new Map<TestPod, Workload>()
+
+  private constructor(ca: TestCa, settings: Partial<WorkerSettings>) {
+    this.ca = ca
+    this.loop = new EventLoop({ onFault: (_owner, cause) => void this.faults.push(cause) })
+    this.plane = new DataPlane({
+      loop: this.loop,
+      settings: { ...SETTINGS, ...settings },
+      random: systemRandom,
+      post: (report) => this.#received(report),
+    })
+    this.#turning = keepTurning(this.loop)
+  }
+
+  static async open(settings: Partial<WorkerSettings> = {}): Promise<TestMesh> {
+    return new TestMesh(await testCa(), settings)
+  }
+
+  /** Takes a pod on: its listeners, its workload, its certificate. */
+  async enrol(pod: TestPod, workload: Workload): Promise<void> {
+    const { name, namespace, serviceAccount } = workload
+    const info = { name, namespace, serviceAccount }
+    const { certificateChainPem, privateKeyPem, rootsPem } = await this.certificate(workload)
+    const material = { certificateChainPem, privateKeyPem, trustBundlePem: rootsPem }
+    this.know(workload)
+    this.plane.handle({ kind: 'identity', id: podIdentity(info, workload), material })
+    this.plane.handle({ kind: 'add-pod', uid: workload.uid, info, netns: pod.netns.fd })
+    this.#workloads.set(pod, workload)
+  }
+
+  leave(pod: TestPod): void {
+    const workload = this.#workloads.get(pod)
+    if (workload !== undefined) this.plane.handle({ kind: 'remove-pod', uid: workload.uid })
+  }
+
+  certificate(workload: Workload): Promise<IssuedCertificate> {
+    return this.ca.issue({ uris: [spiffeId(workload)] })
+  }
+
+  know(...parts: readonly (Workload | Service)[]): void {
+    const upserts = parts.map((part): Address =>
+      'uid' in part ? { kind: 'workload', workload: part } : { kind: 'service', service: part },
+    )
+    this.plane.handle({
+      kind: 'snapshot-delta',
+      delta: { addresses: { upserts, removed: [] }, policies: { upserts: [], removed: [] } },
+    })
+  }
+
+  /** The next line of the access log, of those since the last call, that has all of `fields`. */
+  async logged(message: string, fields: AccessFields): Promise<AccessFields> {
+    return waitFor(`"${message}" with ${JSON.stringify(fields)}`, () => {
+      const at = this.lines.findIndex(
+        (line) =>
+          line.message === message &&
+          Object.entries(fields).every(([name, value]) => line.fields[name] === value),
+      )
+      if (at < 0)
+        throw new Error(`logged: ${JSON.stringify(this.lines.map((line) => [line.message, line.fields]))}`)
+      const [found] = this.lines.splice(0, at + 1).slice(-1)
+      return found?.fields
+    })
+  }
+
+  [Symbol.dispose](): void {
+    for (const { uid } of this.#workloads.values()) this.plane.handle({ kind: 'remove-pod', uid })
+    this.#turning[Symbol.dispose]()
+    this.loop[Symbol.dispose]()
+  }
+
+  #received(report: WorkerReport): void {
+    if (report.kind === 'log') this.lines.push(...report.lines)
+    else if (report.kind === 'traffic') this.samples.push(...report.samples)
+    else this.reports.push(report)
+  }
+}
