@@ -1,6 +1,6 @@
 export { type Address, addressName } from './address.ts'
 export { canonicalIp, formatHostPort, ipFromBytes, ipToBytes, isIpv6, prefixMatches } from './ip-address.ts'
-export { addressKey, type GatewayAddress, type NetworkAddress } from './network-address.ts'
+export { addressKey, type GatewayAddress, isAddressRange, type NetworkAddress } from './network-address.ts'
 export {
   defineService,
   type HealthPolicy,

@@ -1,3 +1,5 @@
+import { isIpv6 } from './ip-address.ts'
+
 /** An IP on a named network; two networks of one mesh may use the same IP for different things. */
 export interface NetworkAddress {
   /** Empty for the one network of a mesh that has only one. */
@@ -6,6 +8,13 @@ export interface NetworkAddress {
   readonly ip: string
   /** Present and shorter than the address for a range of virtual IPs. */
   readonly prefixLength?: number
+}
+
+/** Whether it stands for more than one IP. */
+export function isAddressRange(
+  address: NetworkAddress,
+): address is NetworkAddress & { readonly prefixLength: number } {
+  return address.prefixLength !== undefined && address.prefixLength < (isIpv6(address.ip) ? 128 : 32)
 }
 
 /** Where a waypoint or a network gateway is to be found. */

@@ -112,6 +112,11 @@ export class MeshSnapshot {
     return this.#services.byHostname(hostname, clientNamespace)
   }
 
+  /** Every service of that name, whoever may see it. */
+  servicesByHostname(hostname: string): readonly Service[] {
+    return this.#services.allByHostname(hostname)
+  }
+
   endpointsOf(service: Service): EndpointSet {
     return this.#services.endpoints(serviceName(service))
   }

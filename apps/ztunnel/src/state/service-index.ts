@@ -1,13 +1,7 @@
-import {
-  addressKey,
-  isIpv6,
-  type NetworkAddress,
-  type Service,
-  serviceName,
-  type Workload,
-} from '@ambient/model'
+import { addressKey, isAddressRange, type Service, serviceName, type Workload } from '@ambient/model'
 import { CidrIndex } from './cidr-index.ts'
 import { MultiIndex } from './multi-index.ts'
+import { isVisible, preferredService } from './preferred-service.ts'
 import { SelectionCache } from './selection-cache.ts'
 
 /** The members of one service, whether or not the service itself has arrived. */
@@ -34,7 +28,8 @@ export class ServiceIndex {
     this.#byName.set(name, service)
     this.#byHostname.add(service.hostname, service)
     for (const address of service.addresses) {
-      if (isRange(address)) this.#byRange.add(address.network, address.ip, address.prefixLength, service)
+      if (isAddressRange(address))
+        this.#byRange.add(address.network, address.ip, address.prefixLength, service)
       else this.#byVip.add(addressKey(address.network, address.ip), service)
     }
   }
@@ -47,7 +42,8 @@ export class ServiceIndex {
     this.#endpoints.get(name)?.selections.clear()
     this.#byHostname.remove(service.hostname, service)
     for (const address of service.addresses) {
-      if (isRange(address)) this.#byRange.remove(address.network, address.ip, address.prefixLength, service)
+      if (isAddressRange(address))
+        this.#byRange.remove(address.network, address.ip, address.prefixLength, service)
       else this.#byVip.remove(addressKey(address.network, address.ip), service)
     }
     return true
@@ -84,20 +80,24 @@ export class ServiceIndex {
 
   /** Exact virtual IPs first; of ranges, the client's namespace, then the longer prefix, then a canonical service. */
   byVip(network: string, ip: string, clientNamespace: string | undefined): Service | undefined {
-    const exact = preferred(this.#byVip.get(addressKey(network, ip)), clientNamespace)
+    const exact = preferredService(this.#byVip.get(addressKey(network, ip)), clientNamespace)
     if (exact !== undefined) return exact
     const hits = this.#byRange.find(network, ip).filter(({ value }) => isVisible(value, clientNamespace))
     const inNamespace = hits.filter(({ value }) => value.namespace === clientNamespace)
     const pool = inNamespace.length > 0 ? inNamespace : hits
     const longest = Math.max(...pool.map(({ prefixLength }) => prefixLength))
-    return preferred(
+    return preferredService(
       pool.filter(({ prefixLength }) => prefixLength === longest).map(({ value }) => value),
       clientNamespace,
     )
   }
 
   byHostname(hostname: string, clientNamespace: string | undefined): Service | undefined {
-    return preferred(this.#byHostname.get(hostname), clientNamespace)
+    return preferredService(this.#byHostname.get(hostname), clientNamespace)
+  }
+
+  allByHostname(hostname: string): readonly Service[] {
+    return this.#byHostname.get(hostname)
   }
 
   values(): IterableIterator<Service> {
@@ -110,24 +110,4 @@ export class ServiceIndex {
       if (!this.#byName.has(name)) yield [name, set]
     }
   }
-}
-
-function isRange(address: NetworkAddress): address is NetworkAddress & { readonly prefixLength: number } {
-  return address.prefixLength !== undefined && address.prefixLength < (isIpv6(address.ip) ? 128 : 32)
-}
-
-/** Without a client namespace everything is visible. */
-function isVisible(service: Service, clientNamespace: string | undefined): boolean {
-  return (
-    service.visibility === 'public' || clientNamespace === undefined || service.namespace === clientNamespace
-  )
-}
-
-/** The client's own namespace, then a canonical service, then the first. */
-function preferred(services: readonly Service[], clientNamespace: string | undefined): Service | undefined {
-  const visible =
-    services.length <= 1 ? services : services.filter((service) => isVisible(service, clientNamespace))
-  const own = visible.find((service) => service.namespace === clientNamespace)
-  const found = own ?? visible.find((service) => service.canonical) ?? visible[0]
-  return found !== undefined && isVisible(found, clientNamespace) ? found : undefined
 }

@@ -152,4 +152,22 @@ export const controlReasons = {
       'An AuthorizationPolicy uses what a node proxy cannot enforce; the affected rule was tightened or left out.',
     action: 'Use L4 attributes only, or attach the policy to a waypoint.',
   },
+  DNS_QUERY_INVALID: {
+    flag: '-',
+    meaning: 'A DNS query cannot be read, is a response, or has not exactly one question.',
+    action: 'Look at the client that the log line names; it was answered FORMERR.',
+  },
+  DNS_QUERY_UNSUPPORTED: {
+    flag: '-',
+    meaning:
+      'A DNS query asks for what the DNS proxy does not do: an update, a zone transfer, a later EDNS version.',
+    action:
+      'Turn DNS capture off for the pod by the annotation ambient.istio.io/dns-capture, if it needs this.',
+  },
+  DNS_UPSTREAM_FAILED: {
+    flag: '-',
+    meaning: 'No name server gave a usable answer to a forwarded DNS query.',
+    action:
+      'Check the name servers in ztunnel’s resolv.conf, and that they can be reached from the pod’s network.',
+  },
 } as const
