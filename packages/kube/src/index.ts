@@ -57,3 +57,6 @@ export {
   verifyResources,
 } from './verify-resources.ts'
 export { fieldsOfYaml, objectsFromYaml, toYaml } from './yaml-text.ts'
+export { type ApiAccess, inClusterAccess, kubeconfigAccess } from './api/api-access.ts'
+export { ApiError } from './api/api-client.ts'
+export { ApiResources, type ApiResourcesOptions } from './api/api-resources.ts'

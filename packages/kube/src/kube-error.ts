@@ -9,6 +9,14 @@ export const kubeErrorCodes = [
   'OBJECT_NOT_OWNED',
   'DIRECTORY_UNUSABLE',
   'LOCK_TIMEOUT',
+  /** The API server changed the object meanwhile, or it exists already. */
+  'API_CONFLICT',
+  /** We may not, or nobody knows who we are. */
+  'API_REFUSED',
+  /** The API server cannot be reached, or is too busy, after several attempts. */
+  'API_UNAVAILABLE',
+  /** The history asked for is no longer there: list again. */
+  'API_EXPIRED',
 ] as const
 export type KubeErrorCode = (typeof kubeErrorCodes)[number]
 
