@@ -27,7 +27,7 @@ export function selectorQuery(options: ListOptions): Readonly<Record<string, str
 }
 
 /** @see Kubernetes API concepts, label selectors */
-export function labelSelectorText({ matchLabels, matchExpressions }: LabelSelector): string {
+function labelSelectorText({ matchLabels, matchExpressions }: LabelSelector): string {
   return [
     ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
     ...matchExpressions.map(requirementText),
