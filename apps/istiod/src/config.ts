@@ -27,6 +27,8 @@ export interface IstiodConfig {
   readonly defaultCertTtlSeconds: number
   readonly maxCertTtlSeconds: number
   readonly dryRunPolicies: boolean
+  /** Whether conditions are written into the status of objects. */
+  readonly writesStatus: boolean
   readonly logFilter: string
   readonly logFormat: 'plain' | 'json'
 }
@@ -62,7 +64,7 @@ Environment (default):
   REVISION (default)
   CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
-  AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)
+  AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)             AMBIENT_ENABLE_STATUS (true)
   LOG_LEVEL (info)                   LOG_FORMAT (plain or json)      ISTIOD_HEAP_MB (512)
 `
 
@@ -111,7 +113,8 @@ export function parseCommand(args: readonly string[], env: Env): Command {
       tokenAudiences: list(env, 'TOKEN_AUDIENCES', 'istio-ca'),
       defaultCertTtlSeconds,
       maxCertTtlSeconds,
-      dryRunPolicies: isOn(env, 'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY'),
+      dryRunPolicies: flag(env, 'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY', 'false'),
+      writesStatus: flag(env, 'AMBIENT_ENABLE_STATUS', 'true'),
       logFilter: text(env, 'LOG_LEVEL', 'info'),
       logFormat: logFormat(env),
     },
@@ -159,9 +162,8 @@ function list(env: Env, name: string, byDefault: string): readonly string[] {
     .filter((part) => part !== '')
 }
 
-/** A flag that is off unless it is `true`. */
-function isOn(env: Env, name: string): boolean {
-  const value = text(env, name, 'false')
+function flag(env: Env, name: string, byDefault: 'true' | 'false'): boolean {
+  const value = text(env, name, byDefault)
   if (value !== 'true' && value !== 'false')
     throw new ConfigError(`${name} is neither true nor false: "${value}"`)
   return value === 'true'

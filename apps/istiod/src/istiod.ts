@@ -17,6 +17,7 @@ import { logConditions, logFault, logMeshConfig, logProblem } from './log-proble
 import { dumpState } from './admin/dump-state.ts'
 import { publishResources } from './push/publish-resources.ts'
 import { type SecureServer, serveSecure } from './secure-server.ts'
+import { leadStatuses } from './status/lead-statuses.ts'
 import type { MeshConfig } from './translate/config/mesh-config.ts'
 import { startConfig } from './translate/config/start-config.ts'
 import type { MeshOptions } from './translate/mesh-options.ts'
@@ -81,14 +82,16 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     )
     const { monitoring, http } = await openHttp(parts, progress)
     const serving = serveWhenReady(parts, progress)
+    const leading = serving.then(() => leadStatusesIfOn(parts))
     return {
       monitoringPort: monitoring.port,
       httpPort: http.port,
       serving: serving.then(({ port }) => ({ securePort: port })),
-      failed: firstFailure([feeding, serving], scope.signal),
+      failed: firstFailure([feeding, serving, leading], scope.signal),
       [Symbol.asyncDispose]: async () => {
         progress.state = { kind: 'stopping' }
         await scope[Symbol.asyncDispose]()
+        await leading.catch(() => {}) // told by `failed`; here it only has to be over
       },
     }
   } catch (cause) {
@@ -130,7 +133,7 @@ async function openParts(
   const mesh = meshOptions(config, meshConfig)
   const state = meshState(mesh, (fault) => logFault(logger, fault))
   state.config.onChange((changes) => changes.forEach((change) => logMeshConfig(logger, change, mesh)))
-  state.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
+  state.status.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
   const xds = new DeltaXdsServer({
     views: publishResources(state).views,
     authenticate: (metadata, peer) => authenticateStream(metadata, peer, { verifier, logger }),
@@ -227,6 +230,11 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureS
     policies: state.policies.size,
   })
   return server
+}
+
+/** Statuses are about a state that is whole, so not before it is served. */
+async function leadStatusesIfOn({ config, resources, scope, ...parts }: Parts): Promise<void> {
+  if (config.writesStatus) await leadStatuses({ ...parts, writer: resources }, scope.signal)
 }
 
 /** Rejects with the first failure of anything that must not end by itself; never after `signal` has aborted. */

@@ -58,7 +58,11 @@ export class FileWriter {
   async applyStatus(ref: ObjectRef, status: UnknownRecord, options: WriteOptions): Promise<void> {
     const { uid } = (await this.#find(ref)).metadata
     const layer = layerRef('status', ref, options)
-    await this.#change(layer, () => this.#deps.layers.write({ ...layer, value: status, uid }))
+    await this.#change(layer, () =>
+      Object.keys(status).length === 0
+        ? this.#deps.layers.remove(layer)
+        : this.#deps.layers.write({ ...layer, value: status, uid }),
+    )
   }
 
   async apply(object: Manifest, options: WriteOptions): Promise<void> {

@@ -75,7 +75,7 @@ export interface ResourceWriter {
     annotations: Readonly<Record<string, string | null>>,
     options: WriteOptions,
   ): Promise<void>
-  /** `status` is all this owner says about the status; it replaces what the owner said before. */
+  /** `status` is all this owner says about the status; it replaces what the owner said before. Empty takes that away. */
   applyStatus(ref: ObjectRef, status: Readonly<Record<string, unknown>>, options: WriteOptions): Promise<void>
   /** Creates the object, or replaces what this owner said about it before. Maps are merged, lists replaced. */
   apply(object: Manifest, options: WriteOptions): Promise<void>

@@ -14,6 +14,11 @@ let directory = ''
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'kube-leader-'))))
 afterEach(() => rmSync(directory, { recursive: true }))
 
+/** Waits until `check` passes, longer than it ever takes on a busy machine. */
+function eventually(check: () => void | Promise<void>): Promise<void> {
+  return vi.waitFor(check, { timeout: 10_000, interval: 5 })
+}
+
 interface Candidate extends AsyncDisposable {
   readonly terms: number
   readonly isLeading: boolean
@@ -64,7 +69,7 @@ function candidate(
 test('runAsLeader() lets one lead at a time, and another as soon as it ends', async () => {
   await using resources = await FileResources.open({ directory, clock: systemClock, report: () => {} })
   await using first = candidate('first', resources)
-  await vi.waitFor(() => expect(first.isLeading).toBe(true))
+  await eventually(() => expect(first.isLeading).toBe(true))
   let attempts = 0
   await using second = candidate('second', {
     lease: (name, request) => {
@@ -72,24 +77,24 @@ test('runAsLeader() lets one lead at a time, and another as soon as it ends', as
       return resources.lease(name, request)
     },
   })
-  await vi.waitFor(() => expect(attempts).toBeGreaterThan(3))
+  await eventually(() => expect(attempts).toBeGreaterThan(3))
   expect([first.terms, second.terms]).toEqual([1, 0])
   first.ended.abort()
   await first.running
   expect(first.isLeading).toBe(false)
-  await vi.waitFor(() => expect(second.isLeading).toBe(true))
+  await eventually(() => expect(second.isLeading).toBe(true))
   expect(getEventListeners(first.ended.signal, 'abort')).toEqual([])
 })
 
 test('runAsLeader() stops to lead when another has the lease, and leads again when it is free', async () => {
   await using resources = await FileResources.open({ directory, clock: systemClock, report: () => {} })
   await using one = candidate('one', resources)
-  await vi.waitFor(() => expect(one.isLeading).toBe(true))
+  await eventually(() => expect(one.isLeading).toBe(true))
   await resources.lease('leader', { holder: 'one', durationMs: 0 })
   expect((await resources.lease('leader', { holder: 'thief', durationMs: 10_000 })).kind).toBe('held')
-  await vi.waitFor(() => expect(one.isLeading).toBe(false))
+  await eventually(() => expect(one.isLeading).toBe(false))
   await resources.lease('leader', { holder: 'thief', durationMs: 0 })
-  await vi.waitFor(() => expect([one.isLeading, one.terms]).toEqual([true, 2]))
+  await eventually(() => expect([one.isLeading, one.terms]).toEqual([true, 2]))
 })
 
 test.each([
@@ -119,9 +124,9 @@ test.each([
       isOver = true
     },
   })
-  await vi.waitFor(() => expect(one.isLeading).toBe(true))
+  await eventually(() => expect(one.isLeading).toBe(true))
   isAway = true
-  await vi.waitFor(() => expect(isOver).toBe(true))
+  await eventually(() => expect(isOver).toBe(true))
   expect(failures.slice(0, 1)).toEqual(expected)
 })
 

@@ -34,7 +34,10 @@ export const resourceChecks: readonly ResourceCheck[] = [
   { name: 'applyAnnotations() changes only what it names and takes away with null', run: appliesAnnotations },
   { name: 'applyAnnotations() refuses an object that is missing or replaced', run: refusesWrongTargets },
   { name: 'applyAnnotations() loses nothing when two processes write at once', run: keepsConcurrentWrites },
-  { name: 'applyStatus() keeps the conditions of two owners apart', run: appliesStatus },
+  {
+    name: 'applyStatus() keeps the conditions of two owners apart, and takes away those of one',
+    run: appliesStatus,
+  },
   {
     name: 'apply() creates, replaces its own fields and leaves generation alone for metadata',
     run: appliesObjects,
@@ -200,10 +203,15 @@ async function appliesStatus({ first, put, namespace }: ResourceSetup): Promise<
   await first.applyStatus(ref, { conditions: [condition('B', 'True')] }, OTHER)
   await first.applyStatus(ref, { conditions: [condition('A', 'False')] }, OWNER)
   const after = await waitForObject(first, namespace, 'web')
-  const conditions = fieldsOf(after).get('status').get('conditions').list()
-  const texts = conditions.map((item) => `${item.get('type').text()} ${item.get('status').text()}`)
-  deepEqual(texts.toSorted(), ['A False', 'B True'])
+  deepEqual(conditionTexts(after), ['A False', 'B True'])
   equal(after.metadata.generation, generation)
+  await first.applyStatus(ref, {}, OWNER)
+  deepEqual(conditionTexts(await waitForObject(first, namespace, 'web')), ['B True'])
+}
+
+function conditionTexts(object: KubeObject): readonly string[] {
+  const conditions = fieldsOf(object).get('status').get('conditions').list()
+  return conditions.map((item) => `${item.get('type').text()} ${item.get('status').text()}`).toSorted()
 }
 
 async function appliesObjects({ first, second, namespace }: ResourceSetup): Promise<void> {

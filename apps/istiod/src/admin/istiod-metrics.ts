@@ -66,6 +66,14 @@ export class IstiodMetrics {
     this.#metrics.set('citadel_server_root_cert_expiry_timestamp', expiresAtMs / 1000)
   }
 
+  onStatusWrite(result: 'written' | 'failed' | 'given-up'): void {
+    this.#metrics.add('ambient_status_writes_total', 1, [result])
+  }
+
+  onLeading(lease: string, isLeading: boolean): void {
+    this.#metrics.set('ambient_leader', isLeading ? 1 : 0, [lease])
+  }
+
   onFault(): void {
     this.#metrics.add('pilot_total_xds_internal_errors', 1)
   }

@@ -1,4 +1,4 @@
-import { describeRef, type KubeObject, type ObjectRef, refOf } from '@ambient/kube'
+import { describeRef, type KindName, type KubeObject, type ObjectRef, refOf } from '@ambient/kube'
 
 /** One condition of an object's status, without what only the writing of it adds. */
 export interface Condition {
@@ -9,12 +9,17 @@ export interface Condition {
 }
 
 /** Who says what: fields of a status belong to the manager that wrote them, and each manager has conditions of its own. */
-export type FieldManager = keyof typeof conditionTypes
+export type FieldManager = 'istio-ambient-ztunnel-policy'
 
-/** Every condition istiod writes. What an object has of these and should not have is taken away. */
-export const conditionTypes = {
-  'istio-ambient-ztunnel-policy': ['ZtunnelAccepted'],
-} as const
+/** The conditions of each manager, all of them: what an object has of these and should not have is taken away. */
+export const managedConditions: Readonly<
+  Record<FieldManager, { readonly kinds: readonly KindName[]; readonly types: readonly string[] }>
+> = {
+  'istio-ambient-ztunnel-policy': {
+    kinds: ['AuthorizationPolicy', 'PeerAuthentication'],
+    types: ['ZtunnelAccepted'],
+  },
+}
 
 /** All that one manager says about one object. */
 export interface ObjectConditions {

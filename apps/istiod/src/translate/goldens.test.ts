@@ -38,7 +38,7 @@ function translate(input: string): string {
   return toYaml({
     addresses: sorted(state.addresses.entries()).map(withoutDefaults),
     policies: sorted(state.policies.entries()),
-    ...(state.conditions.size === 0 ? {} : { conditions: toldConditions(state.conditions) }),
+    ...(state.status.conditions.size === 0 ? {} : { conditions: toldConditions(state.status.conditions) }),
     faults,
   })
 }

@@ -8,7 +8,6 @@ import {
 import type { KindName, KubeObject } from '@ambient/kube'
 import type { Address } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
-import type { ObjectConditions } from './conditions.ts'
 import { configState } from './config/config-state.ts'
 import type { MeshConfig } from './config/mesh-config.ts'
 import { meshInputs } from './mesh-inputs.ts'
@@ -18,6 +17,7 @@ import type { PodFacts } from './pods/pod-facts.ts'
 import { podAddresses, podState } from './pods/pod-state.ts'
 import { policyState } from './policies/policy-state.ts'
 import { serviceAddresses, serviceState, sliceAddresses } from './services/service-state.ts'
+import { type StatusState, statusState } from './status-state.ts'
 
 /** Everything istiod knows, and what follows from it; objects go in, resources come out. */
 export interface MeshState {
@@ -33,8 +33,7 @@ export interface MeshState {
   readonly addresses: Collection<Address>
   /** Under `namespace/name`. */
   readonly policies: Collection<AuthorizationPolicy>
-  /** What is to be said in the status of objects, each manager’s part of it under a key of its own. */
-  readonly conditions: Collection<ObjectConditions>
+  readonly status: StatusState
 }
 
 /**
@@ -63,6 +62,6 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     podsByAccountAndNode: pods.byAccountAndNode,
     addresses,
     policies: policies.all,
-    conditions: graph.union('conditions', policies.conditions),
+    status: statusState(graph, config, policies.conditions),
   }
 }

@@ -244,6 +244,18 @@ export const metricRows = {
     help: 'Derived entries computed anew',
     labels: ['collection'],
   },
+  ambient_status_writes_total: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'Attempts to write the status of an object, by result: written, failed, given-up',
+    labels: ['result'],
+  },
+  ambient_leader: {
+    component: 'istiod',
+    type: 'gauge',
+    help: '1 while this process leads, by lease',
+    labels: ['lease'],
+  },
 
   istio_cni_install_ready: {
     component: 'cni',

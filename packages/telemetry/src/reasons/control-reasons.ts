@@ -146,6 +146,12 @@ export const controlReasons = {
     action:
       'Check istiod, its address and root certificate; what is known stays in force, and it is tried again.',
   },
+  STATUS_NOT_WRITTEN: {
+    flag: '-',
+    meaning: 'The status of an object could not be written, after several attempts.',
+    action:
+      'Check that istiod may write the status of that kind; it is written when the object changes or istiod restarts.',
+  },
   POLICY_UNSUPPORTED: {
     flag: '-',
     meaning:
