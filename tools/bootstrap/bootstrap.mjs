@@ -1,9 +1,11 @@
 // Sets a checkout up: pinned Node, npm packages, generated code, and with --os the programs of the operating system.
 // Runs on any Node from 20 on and needs no package. Each step leaves a stamp; a step whose inputs did not change is skipped.
+// With names of extras (`envoy`, `haproxy`, `nginx-stream`) it installs those instead.
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BootstrapError } from './bootstrap-error.mjs'
+import { extraNames, installExtra } from './extras.mjs'
 import { installOsPackages, thisSystem, tidyUp } from './os-packages.mjs'
 import { checkKernel, checkPlatform, thisMachine } from './platform.mjs'
 import { buildPlugin, generateCode, installProjectPackages } from './project-packages.mjs'
@@ -45,6 +47,23 @@ export async function bootstrap(os) {
   }
 }
 
+/** @param {readonly string[]} names @throws {BootstrapError} whose message is the one line to show. */
+async function installExtras(names) {
+  const unknown = names.find((name) => !extraNames.includes(name))
+  if (unknown !== undefined)
+    throw new BootstrapError(`there is no "${unknown}" to install, take of: ${extraNames.join(', ')}`, 2)
+  watchForInterrupts()
+  try {
+    const machine = thisMachine()
+    checkPlatform(machine)
+    const system = thisSystem(toolchain)
+    tidyUp(system)
+    for (const name of names) await installExtra(name, { system, arch: machine.arch })
+  } finally {
+    stopWatching()
+  }
+}
+
 function hasCompiler() {
   return existsSync('/usr/bin/gcc') || existsSync('/usr/local/bin/gcc')
 }
@@ -58,7 +77,9 @@ export function showFailure(error) {
 
 if (process.argv[1] === here) {
   try {
-    await bootstrap(process.argv.includes('--os') ? 'required' : 'none')
+    const extras = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+    if (extras.length > 0) await installExtras(extras)
+    else await bootstrap(process.argv.includes('--os') ? 'required' : 'none')
   } catch (error) {
     process.exitCode = showFailure(error)
   }

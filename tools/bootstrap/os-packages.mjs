@@ -8,7 +8,15 @@ import { runCommand } from './run-command.mjs'
 import { bootLinks, disableNewLinks } from './boot-links.mjs'
 import { keepServicesDown, restorePolicy } from './service-policy.mjs'
 
-/** Program that tells whether a package is there, and the package. */
+/**
+ * What tells whether a package is there, each with the package.
+ *
+ * @typedef {object} OsNeeds
+ * @property {readonly (readonly string[])[]} programs
+ * @property {readonly (readonly string[])[]} files
+ */
+
+/** What demo, lab and tests run. @type {OsNeeds['programs']} */
 const PROGRAMS = [
   ['iptables-restore', 'iptables'],
   ['nft', 'nftables'],
@@ -25,10 +33,13 @@ const PROGRAMS = [
   ['nsenter', 'util-linux'],
   ['ps', 'procps'],
 ]
+/** @type {OsNeeds['files']} */
 const FILES = [
   ['usr/include/stdio.h', 'libc6-dev'],
   ['usr/lib/cni/bridge', 'containernetworking-plugins'],
 ]
+/** @type {OsNeeds} */
+const NEEDS = { programs: PROGRAMS, files: FILES }
 const FOLDERS = ['usr/local/sbin', 'usr/local/bin', 'usr/sbin', 'usr/bin', 'sbin', 'bin']
 const APT_OPTIONS = ['-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300']
 
@@ -47,12 +58,12 @@ export function thisSystem(toolchain) {
   return { root: '/', toolchain, isSuperuser: process.getuid?.() === 0, env: process.env }
 }
 
-/** @param {string} root @returns {readonly string[]} Names of packages. */
-export function missingPackages(root) {
-  const byProgram = PROGRAMS.filter(
+/** @param {string} root @param {OsNeeds} [needs] @returns {readonly string[]} Names of packages. */
+export function missingPackages(root, needs = NEEDS) {
+  const byProgram = needs.programs.filter(
     ([program = '']) => !FOLDERS.some((folder) => existsSync(join(root, folder, program))),
   )
-  const byFile = FILES.filter(([file = '']) => !existsSync(join(root, file)))
+  const byFile = needs.files.filter(([file = '']) => !existsSync(join(root, file)))
   return [...byProgram, ...byFile].map(([, name = '']) => name)
 }
 
@@ -60,11 +71,12 @@ export function missingPackages(root) {
  * Installs what is missing, if it may.
  *
  * @param {OsDeps} deps
+ * @param {OsNeeds} [needs]
  * @throws {BootstrapError} with the exact command to run, when it may not.
  */
-export async function installOsPackages(deps) {
+export async function installOsPackages(deps, needs = NEEDS) {
   const record = join(deps.toolchain, 'os-install.json')
-  const missing = missingPackages(deps.root)
+  const missing = missingPackages(deps.root, needs)
   if (missing.length === 0 && !existsSync(record)) return
   const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`
   if (!existsSync(join(deps.root, 'usr/bin/apt-get'))) {
@@ -86,7 +98,7 @@ export async function installOsPackages(deps) {
   } else await finishConfiguring(deps)
   await disableNewLinks(deps, JSON.parse(readFileSync(record, 'utf8')))
   rmSync(record)
-  const still = missingPackages(deps.root)
+  const still = missingPackages(deps.root, needs)
   if (still.length > 0)
     throw new BootstrapError(
       `installed, but not where it is looked for: ${still.join(' ')}; report this with the name of your system`,

@@ -94,6 +94,12 @@ test('installOsPackages() leaves a machine alone on which nothing is missing', a
   expect(wanted()).toContain('redis.service')
 })
 
+test('installOsPackages() installs other programs when it is given those', async () => {
+  const needs = { programs: [['dnsmasq', 'dnsmasq-base']], files: [['usr/lib/cni/bridge', 'plugins']] }
+  await installOsPackages(machine(), needs)
+  expect(readFileSync(join(root, 'calls'), 'utf8')).toMatch(/--no-download dnsmasq-base plugins$/m)
+})
+
 test('installOsPackages() puts an existing service policy back', async () => {
   place('usr/sbin/policy-rc.d', OWN_POLICY)
   await installOsPackages(machine())

@@ -1,8 +1,9 @@
 // The pinned Node and npm, as packages of the registry: no install script, no download outside the package manager.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { BootstrapError } from './bootstrap-error.mjs'
+import { placeWhole } from './place-whole.mjs'
 import { megabytes } from './progress.mjs'
 import { runCommand } from './run-command.mjs'
 import { runStep } from './steps.mjs'
@@ -91,17 +92,9 @@ export async function installToolchain(toolchain, node) {
   })
 }
 
-/**
- * Fetches beside, checks, unpacks beside, and moves into place.
- *
- * @param {string} toolchain @param {string} name @param {PinnedPackage} pinned
- */
-async function installPackage(toolchain, name, pinned) {
-  const place = join(toolchain, name)
-  const work = `${place}.${process.pid}.new`
-  removeLeftovers(toolchain, name)
-  mkdirSync(work, { recursive: true })
-  try {
+/** @param {string} toolchain @param {string} name @param {PinnedPackage} pinned */
+function installPackage(toolchain, name, pinned) {
+  return placeWhole(toolchain, name, async (work) => {
     const pack = [
       'npm',
       'pack',
@@ -116,14 +109,8 @@ async function installPackage(toolchain, name, pinned) {
     const bytes = statSync(archive).size
     await runCommand(['tar', 'xzf', archive, '-C', work, '--strip-components=1'])
     rmSync(archive)
-    const old = `${place}.${process.pid}.old`
-    if (existsSync(place)) renameSync(place, old)
-    renameSync(work, place)
-    rmSync(old, { recursive: true, force: true })
     return `${pinned.name} ${pinned.version}: ${megabytes(bytes)} fetched and checked`
-  } finally {
-    rmSync(work, { recursive: true, force: true })
-  }
+  })
 }
 
 /** @param {string} archive @param {PinnedPackage} pinned */
@@ -133,13 +120,4 @@ export function checkIntegrity(archive, pinned) {
   throw new BootstrapError(
     `the archive of ${pinned.name} ${pinned.version} is not the pinned one (expected ${pinned.integrity}, got ${digest}): do not use this registry, and tell its owner`,
   )
-}
-
-/** Of runs that were killed. @param {string} toolchain @param {string} name */
-function removeLeftovers(toolchain, name) {
-  if (!existsSync(toolchain)) return
-  const leftover = new RegExp(`^${name}\\.\\d+(\\.(new|old))?$`)
-  for (const file of readdirSync(toolchain)) {
-    if (leftover.test(file)) rmSync(join(toolchain, file), { recursive: true, force: true })
-  }
 }
