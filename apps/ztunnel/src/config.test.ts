@@ -71,6 +71,11 @@ test.each([
     expected: { workerThreads: 2 },
   },
   {
+    name: 'groups of TLS',
+    env: { ZTUNNEL_TLS_GROUPS: 'X25519:P-256' },
+    expected: { tlsGroups: 'X25519:P-256' },
+  },
+  {
     name: 'a grace period of 30 s leaves 25 s to drain',
     env: { TERMINATION_GRACE_PERIOD_SECONDS: '30' },
     expected: { drainMs: 25_000 },
@@ -94,6 +99,7 @@ test.each([
   { env: { XDS_ADDRESS: 'ftp://x' }, text: 'XDS_ADDRESS' },
   { env: { PACKET_MARK: 'x' }, text: 'PACKET_MARK' },
   { env: { SECRET_TTL: '5 years' }, text: 'SECRET_TTL' },
+  { env: { ZTUNNEL_TLS_GROUPS: 'X25519, P-256' }, text: 'ZTUNNEL_TLS_GROUPS' },
   { env: { IPV6_ENABLED: 'maybe' }, text: 'IPV6_ENABLED' },
 ])('readConfig() refuses $env and names $text', ({ env, text }) => {
   expect(() => readConfig(env, host)).toThrow(ConfigError)

@@ -43,6 +43,8 @@ export interface ZtunnelConfig {
   readonly originalSource: 'always' | 'never' | 'best-effort'
   readonly tunnelsToLoopback: boolean
   readonly exchangesBaggage: boolean
+  /** Key-exchange groups of tunnels as OpenSSL names them, preferred first; undefined for our own choice. */
+  readonly tlsGroups: string | undefined
   readonly workerThreads: number
   readonly drainMs: number
   readonly logFilter: string
@@ -91,6 +93,7 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     originalSource: originalSource(env),
     tunnelsToLoopback: flag(env, 'LOCALHOST_APP_TUNNEL', true),
     exchangesBaggage: flag(env, 'ENABLE_RESPONSE_BAGGAGE', true),
+    tlsGroups: tlsGroups(env),
     workerThreads: workerThreads(env, host.cpus),
     drainMs: drainMs(env),
     logFilter: env['RUST_LOG'] ?? 'info',
@@ -199,6 +202,13 @@ function workerThreads(env: Env, cpus: number): number {
   if (share !== null) return Math.max(1, Math.ceil((Number(share[1]) * cpus) / 100))
   const count = integer(env, 'ZTUNNEL_WORKER_THREADS', 2)
   return count === 0 ? cpus : count
+}
+
+function tlsGroups(env: Env): string | undefined {
+  const text = env['ZTUNNEL_TLS_GROUPS'] ?? ''
+  if (text === '') return undefined
+  if (/^[\w-]+(:[\w-]+)*$/.test(text)) return text
+  throw new ConfigError(`Cannot use ZTUNNEL_TLS_GROUPS "${text}": expected names such as X25519:P-256`)
 }
 
 /** CONNECTION_TERMINATION_DEADLINE wins; else the pod's grace period less what the rest of the exit needs. */

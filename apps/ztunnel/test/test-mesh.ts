@@ -18,6 +18,7 @@ const SETTINGS: WorkerSettings = {
   ipv6: false,
   originalSource: 'always',
   drainMs: 100,
+  tlsGroups: undefined,
   clusterId: 'Kubernetes',
   tunnelsToLoopback: true,
   exchangesBaggage: true,

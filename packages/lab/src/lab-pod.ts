@@ -1,6 +1,6 @@
 import { LabError } from './lab-error.ts'
 import { LabProcess } from './lab-process.ts'
-import type { PodRun } from './pod-run.ts'
+import type { PodFiles, PodRun } from './pod-run.ts'
 import type { CommandOptions, CommandResult } from './run-command.ts'
 import { runCommand } from './run-command.ts'
 import { waitFor } from './wait-for.ts'
@@ -20,10 +20,17 @@ export interface LabPodDeps {
 export class LabPod {
   readonly name: string
   readonly #deps: LabPodDeps
+  readonly #files: PodFiles
 
-  constructor(name: string, deps: LabPodDeps) {
+  constructor(name: string, deps: LabPodDeps, files: PodFiles = 'own') {
     this.name = name
     this.#deps = deps
+    this.#files = files
+  }
+
+  /** The same pod for programs that its own mounts hide: files are the host's, all else is the pod's. */
+  withHostFiles(): LabPod {
+    return new LabPod(this.name, this.#deps, 'host')
   }
 
   /** @throws {LabError} `NOT_FOUND` before it has one */
@@ -100,7 +107,8 @@ export class LabPod {
     const { sandbox } = this.#run()
     if (sandbox === undefined)
       throw new LabError('NOT_FOUND', `Pod ${this.name} has no sandbox yet: ${this.#state()}`)
-    return sandbox.commandLine(typeof command === 'string' ? ['sh', '-c', command] : command, 'exec')
+    const argv = typeof command === 'string' ? ['sh', '-c', command] : command
+    return sandbox.commandLine(argv, 'exec', this.#files)
   }
 
   #run(): PodRun {

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { requireRoot, waitFor } from '@ambient/testkit'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import type { JSONWebKeySet } from 'jose'
@@ -235,6 +235,8 @@ describe('a lab without the mesh', () => {
 
   test('a pod that cannot run says why', async () => {
     lab.apply(pod('broken', '{name: gone, command: [no-such-program]}'))
+    const said = (): boolean => lab.pod('shop/broken').logs().includes('no-such-program')
+    await lab.waitFor('the pod to be made and to fail', said, 10_000)
     await expect(lab.pod('shop/broken').ready(1_000)).rejects.toThrow(
       /Waited 1000 ms for Pod shop\/broken to be ready; .*gone ended with 127: .*no-such-program/s,
     )
@@ -258,6 +260,17 @@ describe('a lab without the mesh', () => {
     await cat.waitForLog(/^hello$/, 2_000)
     cat.end()
     expect(await cat.exited).toBe(0)
+  })
+
+  test('Lab.pod().withHostFiles() gives a program the files of the machine, and all else of the pod', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'lab-host-')), 'shown') // below /tmp, which pods have their own of
+    writeFileSync(file, 'yes')
+    const show = ['sh', '-c', `cat ${file}; hostname; ip -brief address show eth0; echo $$`]
+    const client = lab.pod('shop/client')
+    expect((await client.exec(show)).stderr).toContain('No such file')
+    const { stdout } = await client.withHostFiles().exec(show)
+    expect(stdout).toMatch(/^yesclient\neth0\S* +UP +10\.244\.1\.\d+\/24 .*\n\d{1,3}\n$/)
+    rmSync(dirname(file), { recursive: true })
   })
 
   test('Lab.pod().exec() kills a program that outlives its deadline, with all it started', async () => {

@@ -17,6 +17,7 @@ export interface HolderOptions {
   readonly cgroup: readonly string[]
 }
 
+const BUT_MOUNTS = ['--uts', '--ipc', '--net', '--pid', '--cgroup']
 const READY = 'namespaces are ready'
 
 /** Enters the cgroup, then becomes the program. A cgroup is entered by writing 0: this process, whatever it is called where. */
@@ -72,23 +73,17 @@ export class NamespaceHolder implements AsyncDisposable {
 
   /** What leads into all of these namespaces: put it before a program and its arguments. */
   get entry(): readonly string[] {
-    return [
-      'nsenter',
-      '--target',
-      `${this.pid}`,
-      '--mount',
-      '--uts',
-      '--ipc',
-      '--net',
-      '--pid',
-      '--cgroup',
-      '--',
-    ]
+    return this.#entryTo(['--mount', ...BUT_MOUNTS])
+  }
+
+  /** Leads into all but the mounts: files stay the host's. */
+  get entryWithHostFiles(): readonly string[] {
+    return this.#entryTo(BUT_MOUNTS)
   }
 
   /** Leads into the network namespace alone; process numbers and files stay the host's. */
   get networkEntry(): readonly string[] {
-    return ['nsenter', '--target', `${this.pid}`, '--net', '--']
+    return this.#entryTo(['--net'])
   }
 
   /** Kills every process in there. */
@@ -96,6 +91,10 @@ export class NamespaceHolder implements AsyncDisposable {
     this.#child.stdin?.destroy()
     if (this.#child.pid !== undefined) killGroup(this.#child.pid, 'SIGKILL')
     await this.#ended
+  }
+
+  #entryTo(namespaces: readonly string[]): readonly string[] {
+    return ['nsenter', '--target', `${this.pid}`, ...namespaces, '--']
   }
 }
 

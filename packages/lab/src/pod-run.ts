@@ -8,6 +8,9 @@ import { runCommand } from './run-command.ts'
 import { mountVolumes, refreshTokens, tokenLifeMs } from './pod-volumes.ts'
 import type { VolumeDeps } from './pod-volumes.ts'
 
+/** Whose files a program in a pod sees. */
+export type PodFiles = 'own' | 'host'
+
 /** What a pod's programs run in. */
 export interface Sandbox {
   readonly ips: readonly string[]
@@ -15,7 +18,7 @@ export interface Sandbox {
   readonly pid: number
   /** Where volumes lie, as its programs see it. */
   readonly volumeDirectory: string
-  commandLine(argv: readonly string[], container: string): readonly string[]
+  commandLine(argv: readonly string[], container: string, files?: PodFiles): readonly string[]
   remove(): Promise<void>
 }
 

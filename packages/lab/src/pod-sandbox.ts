@@ -2,6 +2,7 @@ import type { CniAttachment, CniResult, CniRuntime } from './cni-runtime.ts'
 import { CLUSTER_DNS_IP, CLUSTER_DOMAIN } from './lab-addresses.ts'
 import type { LabNode } from './lab-node.ts'
 import { inCgroup, NamespaceHolder } from './namespace-holder.ts'
+import type { PodFiles } from './pod-run.ts'
 
 export interface SandboxDeps {
   readonly node: LabNode
@@ -81,9 +82,10 @@ export class PodSandbox {
   }
 
   /** What runs `argv` in the pod, in a container's cgroup. */
-  commandLine(argv: readonly string[], container: string): readonly string[] {
+  commandLine(argv: readonly string[], container: string, files: PodFiles = 'own'): readonly string[] {
     const group = `${podCgroup(this.#attachment.pod.uid)}/${container}`
-    return inCgroup(this.#deps.node.cgroup(group), [...this.holder.entry, ...argv])
+    const entry = files === 'own' ? this.holder.entry : this.holder.entryWithHostFiles
+    return inCgroup(this.#deps.node.cgroup(group), [...entry, ...argv])
   }
 
   get pid(): number {

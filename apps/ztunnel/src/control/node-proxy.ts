@@ -186,7 +186,7 @@ export class NodeProxy implements AsyncDisposable {
 /** What the byte threads need of the configuration: a message, so no more than that. */
 function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
   const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
-  const { tunnelsToLoopback, exchangesBaggage } = config
+  const { tunnelsToLoopback, exchangesBaggage, tlsGroups } = config
   return {
     network,
     packetMark,
@@ -196,6 +196,7 @@ function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
     clusterId,
     tunnelsToLoopback,
     exchangesBaggage,
+    tlsGroups,
   }
 }
 

@@ -47,7 +47,10 @@ export class DataPlane {
         waitMs: IDENTITY_WAIT_MS,
         request: (id) => post({ kind: 'need-identity', id }),
         makeContext: ({ certificateChainPem, privateKeyPem, trustBundlePem }) =>
-          new TlsContext({ certificateChainPem, privateKeyPem, rootsPem: trustBundlePem }),
+          new TlsContext(
+            { certificateChainPem, privateKeyPem, rootsPem: trustBundlePem },
+            settings.tlsGroups === undefined ? {} : { groups: settings.tlsGroups },
+          ),
       }),
       waits: new WorkloadWaits({
         after,

@@ -24,6 +24,8 @@ export interface WorkerSettings {
   readonly tunnelsToLoopback: boolean
   /** The app's workload is described in the answer to CONNECT, and the peer's description of itself is read. */
   readonly exchangesBaggage: boolean
+  /** Key-exchange groups of tunnels; undefined for those of `@ambient/tls`. */
+  readonly tlsGroups: string | undefined
 }
 
 /** What a byte thread is started with. */
