@@ -35,6 +35,14 @@ export {
   type SlicePort,
   type TargetRef,
 } from './read-endpoint-slice.ts'
+export { type AddressRange } from './read-address.ts'
+export {
+  type EntryPort,
+  type EntryResolution,
+  readServiceEntry,
+  type ServiceEntryFacts,
+} from './read-service-entry.ts'
+export { type EndpointAddress, readWorkloadEntry, type WorkloadEntryFacts } from './read-workload-entry.ts'
 export type {
   LeaseAnswer,
   LeaseRequest,

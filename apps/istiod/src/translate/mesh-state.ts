@@ -10,13 +10,18 @@ import type { Address } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
 import { configState } from './config/config-state.ts'
 import type { MeshConfig } from './config/mesh-config.ts'
+import { inlineAddresses, workloadEntryAddresses } from './entries/entry-addresses.ts'
+import { entryState } from './entries/entry-state.ts'
 import { meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
 import { placeState } from './places/place-state.ts'
 import type { PodFacts } from './pods/pod-facts.ts'
 import { podAddresses, podState } from './pods/pod-state.ts'
 import { policyState } from './policies/policy-state.ts'
-import { serviceAddresses, serviceState, sliceAddresses } from './services/service-state.ts'
+import { kubeServices, serviceAddresses } from './services/kube-services.ts'
+import { membership } from './services/membership.ts'
+import { sliceAddresses } from './services/slice-addresses.ts'
+import { sliceFacts } from './services/slice-facts.ts'
 import { type StatusState, statusState } from './status-state.ts'
 
 /** Everything istiod knows, and what follows from it; objects go in, resources come out. */
@@ -46,13 +51,23 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
   const inputs = meshInputs(graph, mesh)
   const config = configState(inputs)
   const places = placeState(inputs)
-  const services = serviceState(inputs, config)
+  const services = kubeServices(inputs, config)
+  const entries = entryState(inputs, { config, places, kubeServices: services })
+  const slices = graph.derive('endpoint slices', inputs.of('EndpointSlice'), sliceFacts)
+  const members = membership({
+    services: graph.union('all service facts', [services.facts, entries.services]),
+    kubeServices: services,
+    slices,
+  })
   const pods = podState(inputs)
   const policies = policyState(inputs, config)
   const addresses = graph.union<Address>('addresses', [
-    podAddresses(inputs, pods, { places, services, policies, config }),
-    sliceAddresses(inputs, services, places),
-    serviceAddresses(inputs, { places, config }),
+    podAddresses(inputs, pods, { places, membership: members, policies, config }),
+    workloadEntryAddresses(inputs, members, { places, policies, config }),
+    inlineAddresses(inputs, entries, { places, policies }),
+    sliceAddresses(inputs, slices, { kubeServices: services, places }),
+    serviceAddresses(inputs, services, { places, config }),
+    entries.addresses,
   ])
   return {
     graph,

@@ -1,6 +1,7 @@
 import { type KubeObject, type OwnerReference, type PodPhase, readPod } from '@ambient/kube'
 import { canonicalIp } from '@ambient/model'
 import { invalidObject } from '../invalid-object.ts'
+import { REDIRECTION } from '../tunnel.ts'
 
 /** All that istiod looks at of a pod; a change to anything else goes no further. */
 export interface PodFacts {
@@ -24,8 +25,6 @@ export interface PodFacts {
   /** TCP container ports by name. */
   readonly namedPorts: Readonly<Record<string, number>>
 }
-
-const REDIRECTION = 'ambient.istio.io/redirection'
 
 /** @throws {KubeError} `OBJECT_INVALID` */
 export function podFacts(pod: KubeObject): PodFacts {

@@ -5,7 +5,7 @@ import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
 import type { PolicyState } from '../policies/policy-state.ts'
-import type { ServiceState } from '../services/service-state.ts'
+import type { Membership } from '../services/membership.ts'
 import { type PodFacts, podFacts } from './pod-facts.ts'
 import { translatePod } from './translate-pod.ts'
 
@@ -18,7 +18,7 @@ export interface PodState {
 /** What a pod's workload is made from besides the pod. */
 export interface PodSources {
   readonly places: PlaceState
-  readonly services: ServiceState
+  readonly membership: Membership
   readonly policies: PolicyState
   readonly config: ConfigState
 }
@@ -38,14 +38,14 @@ export function accountAndNode(of: Pick<PodFacts, 'namespace' | 'serviceAccount'
 export function podAddresses(
   { graph, mesh }: MeshInputs,
   pods: PodState,
-  { places, services, policies, config }: PodSources,
+  { places, membership, policies, config }: PodSources,
 ): Collection<Address> {
   return graph.deriveMany<PodFacts, Address>('pod workloads', pods.facts, (pod, fetch) => {
     if (!config.isDiscovered(pod.namespace, fetch)) return new Map()
     const around = {
       network: places.network(fetch),
       locality: places.locality(pod.node, fetch),
-      services: services.ofPod(pod, fetch),
+      services: membership.ofPod(pod, fetch),
       policies: policies.attachedTo(pod, fetch),
     }
     const workload = translatePod(pod, around, mesh)

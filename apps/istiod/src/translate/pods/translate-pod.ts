@@ -1,15 +1,13 @@
-import { defineWorkload, type Locality, type PortMapping, type Workload } from '@ambient/model'
+import { defineWorkload, type Locality, type Workload } from '@ambient/model'
 import type { MeshOptions } from '../mesh-options.ts'
+import { tunnelOf } from '../tunnel.ts'
+import { canonicalName, canonicalRevision, podWorkloadName } from '../workload-name.ts'
+import type { WorkloadSurroundings } from '../workload-surroundings.ts'
 import type { PodFacts } from './pod-facts.ts'
-import { canonicalName, canonicalRevision, workloadName } from './workload-name.ts'
 
-/** What a pod's workload takes from other objects. */
-export interface PodSurroundings {
-  readonly network: string
+export interface PodSurroundings extends WorkloadSurroundings {
+  /** Of its node. */
   readonly locality: Locality | undefined
-  readonly services: Readonly<Record<string, readonly PortMapping[]>>
-  /** Names `ns/name`, in the order they are sent. */
-  readonly policies: readonly string[]
 }
 
 /** @returns undefined for a pod that is over, or has no address yet; a pending one with an address counts. */
@@ -19,22 +17,21 @@ export function translatePod(
   mesh: MeshOptions,
 ): Workload | undefined {
   if (pod.phase === 'Failed' || pod.phase === 'Succeeded' || pod.ips.length === 0) return undefined
-  const nativeTunnel = (pod.labels['networking.istio.io/tunnel'] ?? '').split(',').includes('http')
+  const workloadName = podWorkloadName(pod)
   return defineWorkload({
     uid: podUid(mesh.clusterId, pod),
     name: pod.name,
     namespace: pod.namespace,
     addresses: pod.ips,
     network: around.network,
-    tunnelProtocol: nativeTunnel || pod.isRedirected ? 'hbone' : 'none',
-    nativeTunnel,
+    ...tunnelOf(pod.labels, pod.isRedirected),
     trustDomain: mesh.trustDomain,
     serviceAccount: pod.serviceAccount,
     node: pod.node,
-    canonicalName: canonicalName(pod),
-    canonicalRevision: canonicalRevision(pod),
+    canonicalName: canonicalName(pod.labels, workloadName),
+    canonicalRevision: canonicalRevision(pod.labels),
     workloadType: 'pod',
-    workloadName: workloadName(pod),
+    workloadName,
     authorizationPolicies: around.policies,
     status: pod.isReady && !pod.isTerminating ? 'healthy' : 'unhealthy',
     clusterId: mesh.clusterId,

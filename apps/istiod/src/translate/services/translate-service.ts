@@ -1,33 +1,26 @@
+import { type KubeObject, readService, type ServicePort } from '@ambient/kube'
 import {
-  type KubeObject,
-  readService,
-  type ServiceFacts as KubeServiceFacts,
-  type ServicePort,
-} from '@ambient/kube'
-import {
-  type AppProtocol,
   canonicalIp,
   defineService,
   type IpFamilies,
   type LoadBalancing,
-  type LoadBalancingScope,
   type PortMapping,
   type Service,
 } from '@ambient/model'
 import { invalidObject } from '../invalid-object.ts'
 import type { MeshOptions } from '../mesh-options.ts'
+import { appProtocolOf } from './app-protocol.ts'
+import { preferredLoadBalancing, TRAFFIC_DISTRIBUTION } from './load-balancing.ts'
 import { hostnameOf } from './service-facts.ts'
 
+/** What a service takes from other objects. */
 export interface ServiceSurroundings {
   readonly network: string
-  /** From the annotation of the Service's namespace. */
+  /** From the annotation of its namespace. */
   readonly namespaceDistribution: string | undefined
 }
 
-export const TRAFFIC_DISTRIBUTION = 'networking.istio.io/traffic-distribution'
-
-const ZONE_FIRST: readonly LoadBalancingScope[] = ['network', 'region', 'zone']
-const NODE_FIRST: readonly LoadBalancingScope[] = [...ZONE_FIRST, 'subzone', 'node']
+const ONLY_THIS_NODE = { routingPreference: ['node'], mode: 'strict' } as const
 
 /** @returns undefined for an ExternalName: a DNS alias, which ztunnel passes through. @throws {KubeError} `OBJECT_INVALID` */
 export function translateService(
@@ -37,7 +30,16 @@ export function translateService(
 ): Service | undefined {
   const facts = readService(service)
   if (facts.type === 'ExternalName') return undefined
-  const { name, namespace = '' } = service.metadata
+  const { name, namespace = '', annotations } = service.metadata
+  const wishes = {
+    spec: facts.trafficDistribution,
+    own: annotations[TRAFFIC_DISTRIBUTION],
+    namespace: around.namespaceDistribution,
+  }
+  const healthPolicy = facts.publishNotReadyAddresses ? 'allow-all' : 'only-healthy'
+  const loadBalancing: LoadBalancing | undefined = facts.isLocalTrafficOnly
+    ? { ...ONLY_THIS_NODE, healthPolicy }
+    : preferredLoadBalancing(wishes, healthPolicy)
   return defineService({
     name,
     namespace,
@@ -47,10 +49,7 @@ export function translateService(
       ip: canonicalIp(ip) ?? invalidObject(service, `spec.clusterIPs has "${ip}", which is no IP address`),
     })),
     ports: facts.ports.map(portMapping),
-    loadBalancing: loadBalancing(
-      facts,
-      service.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? around.namespaceDistribution,
-    ),
+    loadBalancing,
     ipFamilies: ipFamilies(facts.ipFamilies),
     canonical: true,
   })
@@ -58,47 +57,7 @@ export function translateService(
 
 function portMapping(port: ServicePort): PortMapping {
   const targetPort = typeof port.targetPort === 'number' ? port.targetPort : 0
-  return { servicePort: port.port, targetPort, appProtocol: appProtocol(port) }
-}
-
-/** `appProtocol` if it is known, else the first part of the port's name. */
-function appProtocol({ appProtocol: given, name }: ServicePort): AppProtocol {
-  return protocolNamed(given) ?? protocolNamed(name?.split('-')[0]) ?? 'unknown'
-}
-
-function protocolNamed(text: string | undefined): AppProtocol | undefined {
-  switch (text?.toLowerCase().replace(/^kubernetes\.io\//, '') ?? '') {
-    case 'http':
-      return 'http11'
-    case 'http2':
-    case 'h2c':
-      return 'http2'
-    case 'grpc':
-      return 'grpc'
-    case 'tls':
-    case 'https':
-      return 'tls'
-    case 'tcp':
-      return 'tcp'
-    default:
-      return undefined
-  }
-}
-
-function loadBalancing(facts: KubeServiceFacts, annotated: string | undefined): LoadBalancing | undefined {
-  const healthPolicy = facts.publishNotReadyAddresses ? 'allow-all' : 'only-healthy'
-  if (facts.isLocalTrafficOnly) return { routingPreference: ['node'], mode: 'strict', healthPolicy }
-  switch (facts.trafficDistribution ?? annotated ?? '') {
-    case 'PreferClose':
-    case 'PreferSameZone':
-      return { routingPreference: ZONE_FIRST, mode: 'failover', healthPolicy }
-    case 'PreferSameNode':
-      return { routingPreference: NODE_FIRST, mode: 'failover', healthPolicy }
-    default:
-      return facts.publishNotReadyAddresses
-        ? { routingPreference: [], mode: 'unspecified', healthPolicy }
-        : undefined
-  }
+  return { servicePort: port.port, targetPort, appProtocol: appProtocolOf(port) }
 }
 
 function ipFamilies(families: readonly string[]): IpFamilies {

@@ -1,0 +1,73 @@
+import type { Collection } from '@ambient/collections'
+import type { Address, Workload } from '@ambient/model'
+import { workloadsByName } from '../by-name.ts'
+import type { ConfigState } from '../config/config-state.ts'
+import type { MeshInputs } from '../mesh-inputs.ts'
+import type { PlaceState } from '../places/place-state.ts'
+import type { PolicyState } from '../policies/policy-state.ts'
+import type { Membership } from '../services/membership.ts'
+import { namedPorts } from '../services/service-ports.ts'
+import { validated } from '../validated.ts'
+import { type EndpointFacts, inlineEndpoints, namedEndpoint, workloadEntryFacts } from './endpoint-facts.ts'
+import { type EntryFacts, isResolvedByName } from './entry-facts.ts'
+import type { EntryState } from './entry-state.ts'
+import { entryServiceFacts } from './translate-entry.ts'
+import { translateEndpoint } from './translate-endpoint.ts'
+
+export interface EndpointSources {
+  readonly config: ConfigState
+  readonly places: PlaceState
+  readonly policies: PolicyState
+}
+
+/** WorkloadEntries: workloads that services select as they select pods. */
+export function workloadEntryAddresses(
+  { graph, mesh }: MeshInputs,
+  membership: Membership,
+  { config, places, policies }: EndpointSources,
+): Collection<Address> {
+  const facts = validated<EndpointFacts>(graph, {
+    name: 'workload entries',
+    objects: config.own.WorkloadEntry,
+    read: workloadEntryFacts,
+    closed: () => undefined,
+  }).inForce
+  return graph.deriveMany<EndpointFacts, Address>('entry workloads', facts, (entry, fetch) => {
+    if (entry.address.kind === 'unix' || !config.isDiscovered(entry.namespace, fetch)) return new Map()
+    const around = {
+      network: entry.network === '' ? places.network(fetch) : entry.network,
+      services: membership.ofWorkloadEntry(entry, fetch),
+      policies: policies.attachedTo(entry, fetch),
+    }
+    return workloadsByName([translateEndpoint(entry, around, mesh)])
+  })
+}
+
+/** The endpoints inside ServiceEntries, and what stands for hosts that only DNS knows. */
+export function inlineAddresses(
+  { graph, mesh }: MeshInputs,
+  entries: EntryState,
+  { places, policies }: Omit<EndpointSources, 'config'>,
+): Collection<Address> {
+  return graph.deriveMany<EntryFacts, Address>('inline workloads', entries.facts, (entry, fetch) => {
+    const hosts = entries.hostsOf(entry, fetch)
+    const local = places.network(fetch)
+    const attached = hosts.length === 0 ? [] : policies.attachedTo(entry, fetch)
+    const workload = (endpoint: EndpointFacts, of: readonly string[]): Workload => {
+      const services = of.map((host) => {
+        const facts = entryServiceFacts(entry, host)
+        return [`${entry.namespace}/${host}`, namedPorts(facts, endpoint.ports)] as const
+      })
+      const network = endpoint.network === '' ? local : endpoint.network
+      return translateEndpoint(
+        endpoint,
+        { network, services: Object.fromEntries(services), policies: attached },
+        mesh,
+      )
+    }
+    if (isResolvedByName(entry))
+      return workloadsByName(hosts.map((host) => workload(namedEndpoint(entry, host), [host])))
+    if (hosts.length === 0) return new Map()
+    return workloadsByName(inlineEndpoints(entry).map((endpoint) => workload(endpoint, hosts)))
+  })
+}

@@ -1,0 +1,75 @@
+import type { Collection, Fetch } from '@ambient/collections'
+import type { KubeObject } from '@ambient/kube'
+import { type Address, serviceName } from '@ambient/model'
+import { servicesByName } from '../by-name.ts'
+import type { ConfigState } from '../config/config-state.ts'
+import type { MeshInputs } from '../mesh-inputs.ts'
+import type { PlaceState } from '../places/place-state.ts'
+import { TRAFFIC_DISTRIBUTION } from './load-balancing.ts'
+import { hostnameOf, type ServiceFacts, serviceFacts } from './service-facts.ts'
+import { translateService } from './translate-service.ts'
+
+/** The Services of the cluster. */
+export interface KubeServices {
+  /** What decides who belongs to each, under `namespace/hostname`. */
+  readonly facts: Collection<ServiceFacts>
+  /** The Service called `name`. */
+  named(namespace: string, name: string, fetch: Fetch): ServiceFacts | undefined
+  /** Where the Service is whose host name this is. */
+  namespaceOf(host: string, fetch: Fetch): string | undefined
+  /** Which endpoints a namespace wants to be preferred, by its annotation. */
+  distribution(namespace: string, fetch: Fetch): string | undefined
+}
+
+export function kubeServices({ graph, mesh, of }: MeshInputs, config: ConfigState): KubeServices {
+  const facts = graph.deriveMany<KubeObject, ServiceFacts>(
+    'service facts',
+    of('Service'),
+    (service, fetch) => {
+      const { namespace = '' } = service.metadata
+      const found = config.isDiscovered(namespace, fetch)
+        ? serviceFacts(service, mesh.domainSuffix)
+        : undefined
+      return new Map(found === undefined ? [] : [[serviceName(found), found]])
+    },
+  )
+  const distributions = graph.derive(
+    'traffic distributions',
+    of('Namespace'),
+    (namespace) => namespace.metadata.annotations[TRAFFIC_DISTRIBUTION],
+  )
+  return {
+    facts,
+    named: (namespace, name, fetch) =>
+      fetch.get(facts, `${namespace}/${hostnameOf(name, namespace, mesh.domainSuffix)}`),
+    namespaceOf: (host, fetch) => {
+      const namespace = namespaceIn(host, mesh.domainSuffix)
+      if (namespace === undefined) return undefined
+      return fetch.get(facts, `${namespace}/${host}`)?.namespace
+    },
+    distribution: (namespace, fetch) => fetch.get(distributions, namespace),
+  }
+}
+
+export function serviceAddresses(
+  { graph, mesh, of }: MeshInputs,
+  services: KubeServices,
+  { places, config }: { readonly places: PlaceState; readonly config: ConfigState },
+): Collection<Address> {
+  return graph.deriveMany<KubeObject, Address>('services', of('Service'), (object, fetch) => {
+    const { namespace = '' } = object.metadata
+    if (!config.isDiscovered(namespace, fetch)) return new Map()
+    const around = {
+      network: places.network(fetch),
+      namespaceDistribution: services.distribution(namespace, fetch),
+    }
+    const service = translateService(object, around, mesh)
+    return servicesByName(service === undefined ? [] : [service])
+  })
+}
+
+/** Of `NAME.NAMESPACE.svc.SUFFIX`, the namespace. */
+function namespaceIn(host: string, domainSuffix: string): string | undefined {
+  const [name, namespace, svc, ...suffix] = host.split('.')
+  return name !== '' && svc === 'svc' && suffix.join('.') === domainSuffix ? namespace : undefined
+}

@@ -1,0 +1,10 @@
+import type { PortMapping } from '@ambient/model'
+
+/** What any workload takes from other objects. */
+export interface WorkloadSurroundings {
+  readonly network: string
+  /** By name of the service it belongs to, its own ports. */
+  readonly services: Readonly<Record<string, readonly PortMapping[]>>
+  /** Names `ns/name`, in the order they are sent. */
+  readonly policies: readonly string[]
+}
