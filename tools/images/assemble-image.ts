@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { imageClosure, type ImagePackage, type LockFile } from './image-closure.ts'
+import { imageClosure, type ImagePackage, readLockFile } from './image-closure.ts'
 
 export interface ImageSpec {
   readonly name: string
@@ -28,7 +28,8 @@ export function assembleImage(root: string, spec: ImageSpec, context: string): r
   rmSync(context, { recursive: true, force: true })
   const app = join(context, 'app')
   mkdirSync(app, { recursive: true })
-  const packages = imageClosure(readLock(root), spec.folder, LEFT_OUT)
+  const lock = readLockFile(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  const packages = imageClosure(lock, spec.folder, LEFT_OUT)
   copyBuilt(root, spec.folder, join(app, spec.folder), ['bin', ...(spec.extra ?? [])])
   for (const each of packages) {
     if (each.isOurs) copyBuilt(root, each.from, join(app, each.to), [])
@@ -39,13 +40,6 @@ export function assembleImage(root: string, spec: ImageSpec, context: string): r
     `${JSON.stringify(billOfMaterials(spec.name, packages), undefined, 2)}\n`,
   )
   cpSync(join(root, spec.folder, 'Dockerfile'), join(context, 'Dockerfile'))
-  return packages
-}
-
-function readLock(root: string): LockFile {
-  const { packages }: { packages: LockFile } = JSON.parse(
-    readFileSync(join(root, 'package-lock.json'), 'utf8'),
-  )
   return packages
 }
 
@@ -64,7 +58,7 @@ function copyBuilt(root: string, from: string, to: string, extra: readonly strin
 /** Declarations, source maps and nested packages (which come by their own paths) stay behind. */
 function isNeeded(path: string): boolean {
   if (/\.(d\.ts|d\.mts|d\.cts|map|tsbuildinfo)$/.test(path)) return false
-  return !/node_modules\/.*\/node_modules$/.test(path) && !/\.test\.js$/.test(path)
+  return !/node_modules\/.*\/node_modules$/.test(path) && !path.endsWith('.test.js')
 }
 
 /** @see CycloneDX 1.5 */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { imageClosure, type LockFile } from './image-closure.ts'
+import { imageClosure, type LockFile, readLockFile } from './image-closure.ts'
 
 const lock: LockFile = {
   'apps/a': { dependencies: { '@ambient/kube': '0.0.0', x: '1.0.0' } },
@@ -31,9 +31,7 @@ test('imageClosure() names what the lock file lacks', () => {
 })
 
 test('imageClosure() of the real programs brings nothing that only builds or tests need', () => {
-  const { packages } = JSON.parse(
-    readFileSync(join(import.meta.dirname, '../../package-lock.json'), 'utf8'),
-  ) as { packages: LockFile }
+  const packages = readLockFile(readFileSync(join(import.meta.dirname, '../../package-lock.json'), 'utf8'))
   for (const app of ['istiod', 'ztunnel', 'cni']) {
     const names = imageClosure(packages, `apps/${app}`).map(({ name }) => name)
     expect(names).toContain('@ambient/lifecycle')

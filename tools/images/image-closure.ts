@@ -2,7 +2,6 @@
 export interface LockEntry {
   readonly version?: string
   readonly license?: string
-  readonly integrity?: string
   /** A link to one of our own projects, with its folder. */
   readonly link?: boolean
   readonly resolved?: string
@@ -11,6 +10,34 @@ export interface LockEntry {
 }
 
 export type LockFile = Readonly<Record<string, LockEntry>>
+
+/** @throws {Error} for what is no lock file of npm. */
+export function readLockFile(text: string): LockFile {
+  const value: unknown = JSON.parse(text)
+  const packages = recordOf(recordOf(value)['packages'])
+  return Object.fromEntries(
+    Object.entries(packages).map(([path, entry]) => [path, readEntry(recordOf(entry))]),
+  )
+}
+
+function readEntry(entry: Readonly<Record<string, unknown>>): LockEntry {
+  const text = (name: string): Readonly<Record<string, string>> =>
+    typeof entry[name] === 'string' ? { [name]: entry[name] } : {}
+  const names = (name: string): Readonly<Record<string, string>> =>
+    Object.fromEntries(Object.entries(recordOf(entry[name])).map(([key, version]) => [key, String(version)]))
+  return {
+    ...text('version'),
+    ...text('license'),
+    ...text('resolved'),
+    link: entry['link'] === true,
+    dependencies: names('dependencies'),
+    optionalDependencies: names('optionalDependencies'),
+  }
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {}
+}
 
 /** One package that goes into an image. */
 export interface ImagePackage {
@@ -38,33 +65,41 @@ export function imageClosure(
   leftOut: ReadonlySet<string> = new Set(),
 ): readonly ImagePackage[] {
   const found = new Map<string, ImagePackage>()
-  const visit = (importer: string, names: Iterable<string>, isOptional: boolean): void => {
-    for (const name of names) {
-      if (leftOut.has(name) || isTypesOnly(name)) continue
-      const path = resolve(lock, importer, name)
-      if (path === undefined) {
-        if (isOptional) continue
-        throw new Error(`Cannot find ${name}, which ${importer} needs, in the lock file`)
-      }
-      if (found.has(path)) continue
-      const entry = lock[path] ?? {}
-      const isOurs = entry.link === true
-      const from = isOurs ? (entry.resolved ?? path) : path
-      const real = isOurs ? (lock[from] ?? {}) : entry
-      found.set(path, {
-        name,
-        from,
-        to: path,
-        isOurs,
-        version: real.version ?? '0.0.0',
-        license: real.license ?? 'unknown',
-      })
-      visit(from, Object.keys(real.dependencies ?? {}), false)
-      visit(from, Object.keys(real.optionalDependencies ?? {}), true)
-    }
+  const queue = wantedBy(lock, folder)
+  for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
+    const { importer, name, isOptional } = wanted
+    if (leftOut.has(name) || isTypesOnly(name)) continue
+    const path = resolve(lock, importer, name)
+    if (path === undefined && isOptional) continue
+    if (path === undefined) throw new Error(`Cannot find ${name}, which ${importer} needs, in the lock file`)
+    if (found.has(path)) continue
+    const each = packageAt(lock, path, name)
+    found.set(path, each)
+    queue.push(...wantedBy(lock, each.from))
   }
-  visit(folder, Object.keys(lock[folder]?.dependencies ?? {}), false)
   return [...found.values()].toSorted((a, b) => (a.to < b.to ? -1 : 1))
+}
+
+interface Wanted {
+  readonly importer: string
+  readonly name: string
+  readonly isOptional: boolean
+}
+
+function wantedBy(lock: LockFile, importer: string): Wanted[] {
+  const { dependencies = {}, optionalDependencies = {} } = lock[importer] ?? {}
+  return [
+    ...Object.keys(dependencies).map((name) => ({ importer, name, isOptional: false })),
+    ...Object.keys(optionalDependencies).map((name) => ({ importer, name, isOptional: true })),
+  ]
+}
+
+function packageAt(lock: LockFile, path: string, name: string): ImagePackage {
+  const entry = lock[path] ?? {}
+  const isOurs = entry.link === true
+  const from = isOurs ? (entry.resolved ?? path) : path
+  const { version = '0.0.0', license = 'unknown' } = isOurs ? (lock[from] ?? {}) : entry
+  return { name, from, to: path, isOurs, version, license }
 }
 
 function isTypesOnly(name: string): boolean {
