@@ -16,7 +16,8 @@ const HOSTS = [
   ['archive.ubuntu', 'com'],
   ['proxy.golang', 'org'],
 ].map((parts) => parts.join('.'))
-const MACHINE_PATHS = /\/(?:work\/(?:main|shared)|tmp\/brief|home\/(?!kubernetes\/)[a-z][\w-]*|Users\/\w+)(?:\/|\b)/
+const MACHINE_PATHS =
+  /\/(?:work\/(?:main|shared)|tmp\/brief|home\/(?!kubernetes\/)[a-z][\w-]*|Users\/\w+)(?:\/|\b)/
 const SHAPELESS_NAME = /(^|\/)(utils?|helpers?|common|misc|types)(\.[a-z.]+$|\/)/
 const DISABLE = /\b(?:oxlint|eslint)-disable/
 const DISABLE_WITH_REASON = /\b(?:oxlint|eslint)-disable(?:-next-line|-line)? [^\n]*? -- \S/
