@@ -1,4 +1,5 @@
 import { CA_LIMITS } from '@ambient/ca'
+import { GRPC_LIMITS } from '@ambient/grpc'
 import { HBONE_LIMITS } from '@ambient/hbone'
 import { KUBE_LIMITS } from '@ambient/kube'
 import { LOG_LIMITS, type LimitTable, METRICS_LIMITS } from '@ambient/telemetry'
@@ -10,6 +11,7 @@ const tables: Readonly<Record<string, LimitTable>> = {
   'HBONE sessions and tunnels': HBONE_LIMITS,
   'Mesh state from istiod (xDS)': XDS_LIMITS,
   'Certificates (CA)': CA_LIMITS,
+  'The control plane’s gRPC server': GRPC_LIMITS,
   'Hand-over of pods (ZDS)': ZDS_LIMITS,
   Logs: LOG_LIMITS,
   Metrics: METRICS_LIMITS,

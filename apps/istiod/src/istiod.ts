@@ -1,13 +1,15 @@
-import { addCaService, CertificateIssuer } from '@ambient/ca'
+import { caMethods, CertificateIssuer } from '@ambient/ca'
+import { GrpcServer } from '@ambient/grpc'
 import { FileResources } from '@ambient/kube'
-import { type Clock, Scope } from '@ambient/lifecycle'
+import { type Clock, type Random, Scope } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
-import { DeltaXdsServer } from '@ambient/xds'
+import type { DeltaXdsServer } from '@ambient/xds'
 import { type HttpAnswer, type HttpEndpoint, serveHttp } from './admin/http-endpoint.ts'
 import { IstiodMetrics } from './admin/istiod-metrics.ts'
 import { monitoringRoutes } from './admin/monitoring.ts'
 import { synczEntry } from './admin/syncz.ts'
-import { authenticateStream } from './auth/authenticate-stream.ts'
+import type { Caller } from './auth/caller.ts'
+import { CallerVerifier } from './auth/caller-verifier.ts'
 import { TokenVerifier } from './auth/token-verifier.ts'
 import { decideCertificate } from './ca/decide-certificate.ts'
 import { servingNames } from './ca/serving-names.ts'
@@ -15,8 +17,8 @@ import type { IstiodConfig } from './config.ts'
 import { describeState, hindrance, type StartState } from './start-state.ts'
 import { logConditions, logFault, logMeshConfig, logProblem } from './log-problem.ts'
 import { dumpState } from './admin/dump-state.ts'
+import { openXds } from './push/open-xds.ts'
 import { publishResources } from './push/publish-resources.ts'
-import { type SecureServer, serveSecure } from './secure-server.ts'
 import { leadStatuses } from './status/lead-statuses.ts'
 import type { MeshConfig } from './translate/config/mesh-config.ts'
 import { startConfig } from './translate/config/start-config.ts'
@@ -26,6 +28,7 @@ import { feedMeshState } from './watch/feed-mesh-state.ts'
 
 export interface IstiodDeps {
   readonly clock: Clock
+  readonly random: Random
   readonly logger: Logger
   readonly version: string
 }
@@ -43,11 +46,11 @@ interface Parts extends IstiodDeps {
   readonly config: IstiodConfig
   readonly scope: Scope
   readonly resources: FileResources
-  readonly verifier: TokenVerifier
+  readonly verifier: CallerVerifier
   readonly issuer: CertificateIssuer
   readonly metrics: IstiodMetrics
   readonly state: MeshState
-  readonly xds: DeltaXdsServer
+  readonly xds: DeltaXdsServer<Caller>
 }
 
 /** Progress of one istiod, seen by its readiness probe. */
@@ -115,12 +118,13 @@ async function openParts(
   )
   const meshConfig = await startConfig(resources, given.namespace)
   const config = { ...given, trustDomain: meshConfig.trustDomain ?? given.trustDomain }
-  const verifier = TokenVerifier.open({
+  const tokens = TokenVerifier.open({
     jwksFile: config.jwksFile,
     audiences: config.tokenAudiences,
     trustDomain: config.trustDomain,
     clock,
   })
+  const verifier = new CallerVerifier(tokens, config.trustDomain)
   const issuer = await CertificateIssuer.open({
     directory: config.stateDirectory,
     trustDomain: config.trustDomain,
@@ -134,9 +138,10 @@ async function openParts(
   const state = meshState(mesh, (fault) => logFault(logger, fault))
   state.config.onChange((changes) => changes.forEach((change) => logMeshConfig(logger, change, mesh)))
   state.status.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
-  const xds = new DeltaXdsServer({
-    views: publishResources(state).views,
-    authenticate: (metadata, peer) => authenticateStream(metadata, peer, { verifier, logger }),
+  const xds = openXds({
+    verifier,
+    state,
+    viewsFor: publishResources(state).viewsFor,
     isSynced: () => progress.state.kind === 'serving',
     clock,
     logger: logger.child('xds'),
@@ -168,7 +173,7 @@ async function openHttp(
     version: parts.version,
     rootNamespace: config.namespace,
     metrics: () => metrics.render(state),
-    verify: (authorization) => parts.verifier.verify(authorization),
+    verify: (authorization) => parts.verifier.verify({ authorization, certificate: undefined }),
     dumps: {
       syncz: () => parts.xds.connections().map((connection) => synczEntry(connection, config.clusterId)),
       ambientz: () => dumpState(state, resources.problems),
@@ -189,7 +194,7 @@ async function openHttp(
 }
 
 /** Waits until there is something to serve, then opens the secure port. */
-async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureServer> {
+async function serveWhenReady(parts: Parts, progress: Progress): Promise<GrpcServer> {
   const { config, clock, scope, issuer, logger, state } = parts
   for (let reason = hindrance(progress.isSynced, parts.resources.problems); reason !== undefined;) {
     progress.state = { kind: 'starting', reason }
@@ -202,28 +207,34 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<SecureS
     pods: state.pods,
     podsByAccountAndNode: state.podsByAccountAndNode,
   }
-  const server = await serveSecure({
+  const onFault = (what: string, cause: unknown): void => {
+    parts.metrics.onFault()
+    logger.error(what, { error: String(cause) })
+  }
+  const server = await GrpcServer.open({
     address: config.listenAddress,
     port: config.securePort,
-    ...(await issuer.issueServing(servingNames(config))),
-    register: (grpc) => {
-      parts.xds.register(grpc)
-      addCaService(grpc, issuer, {
-        authorize: (call) =>
-          decideCertificate(call, { verifier: parts.verifier, nodes, logger: logger.child('ca') }),
+    credentials: { ...(await issuer.issueServing(servingNames(config))), clientRootsPem: issuer.rootPem },
+    methods: {
+      ...parts.xds.methods,
+      ...caMethods(issuer, {
+        authorize: (caller, impersonated) =>
+          decideCertificate(caller, impersonated, {
+            verifier: parts.verifier,
+            nodes,
+            logger: logger.child('ca'),
+          }),
         onResult: (result) => parts.metrics.onCertificate(result),
-        onFault: (cause) => {
-          parts.metrics.onFault()
-          logger.error('cannot sign', { error: String(cause) })
-        },
-      })
+        onFault: (cause) => onFault('cannot sign', cause),
+      }),
     },
+    random: parts.random,
+    onFault: (cause) => onFault('call failed', cause),
   })
   if (scope.signal.aborted) await server[Symbol.asyncDispose]()
   scope.signal.throwIfAborted()
   progress.state = { kind: 'serving' }
   scope.use(server)
-  scope.use(parts.xds) // ends its streams first: clients go to another replica at once
   logger.info('serving', {
     secure: server.port,
     addresses: state.addresses.size,

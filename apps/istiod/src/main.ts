@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { systemClock } from '@ambient/lifecycle'
+import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
 import { ConfigError, HELP, type IstiodConfig, parseCommand } from './config.ts'
 import { startIstiod } from './istiod.ts'
@@ -31,7 +31,12 @@ async function run(config: IstiodConfig, version: string): Promise<number> {
   const logger = makeLogger(config, writer)
   const stopped = signalReceived()
   try {
-    await using istiod = await startIstiod(config, { clock: systemClock, logger, version })
+    await using istiod = await startIstiod(config, {
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      version,
+    })
     logger.info('started', { version, http: istiod.httpPort, monitoring: istiod.monitoringPort })
     return await Promise.race([stopped, istiod.failed]).then(
       (signal) => {

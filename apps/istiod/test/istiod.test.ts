@@ -1,14 +1,14 @@
 import { CaClient } from '@ambient/ca'
 import { parseSpiffeId, readCertificate } from '@ambient/spiffe'
 import { waitFor } from '@ambient/testkit'
-import { systemClock } from '@ambient/lifecycle'
+import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { expect, test } from 'vitest'
 import { type Istiod, startIstiod } from '../src/istiod.ts'
 import { type MeshFixture, meshFixture, type Subscriber, subscribe, type TokenFacts } from './mesh-fixture.ts'
 
 function start(fixture: MeshFixture): Promise<Istiod> {
   const { config, logger } = fixture
-  return startIstiod(config, { clock: systemClock, logger, version: 'test' })
+  return startIstiod(config, { clock: systemClock, random: systemRandom, logger, version: 'test' })
 }
 
 function pod(name: string, ip: string, more: { labels?: string; annotations?: string } = {}): string {
@@ -115,12 +115,12 @@ test('startIstiod() resumes a client after a restart without sending again what 
   istiod = await start(fixture)
   await using running = istiod
   ;({ securePort } = await running.serving)
-  await waitFor('what is new', () => client.addresses.has('Kubernetes//Pod/shop/new'), { deadlineMs: 20_000 })
+  await waitFor('what is new', () => client.log.includes('removed shop/only-web'), { deadlineMs: 20_000 })
   expect(client.log.filter((entry) => !entry.startsWith('ended'))).toEqual([
     'sent new',
     'removed Kubernetes//Pod/shop/db',
+    'removed shop/only-web', // no pod of this node has it any more
   ])
-  expect([...client.policies.keys()]).toEqual(['shop/only-web'])
 })
 
 test.each([
@@ -141,6 +141,7 @@ test.each([
 
 test('startIstiod() is not ready before a file that was never good is corrected, and tells which', async () => {
   using fixture = await meshFixture()
+  fixture.put('db.yaml', pod('db', '10.0.0.2'))
   fixture.put('policy.yaml', 'kind: [')
   await using istiod = await start(fixture)
   await expect
@@ -169,6 +170,50 @@ test('startIstiod() sends a policy before the workload that names it, and takes 
   await waitFor('workload and policy', () => client.log.length === 2)
   expect(client.log).toEqual(['sent db', 'removed shop/only-web'])
 })
+
+const onNodeB = (yaml: string): string => yaml.replace('nodeName: node-a', 'nodeName: node-b')
+
+test('startIstiod() tells a node proxy of the policies of its own node only, each before the pod that brings it', async () => {
+  using fixture = await meshFixture()
+  fixture.put('policy.yaml', POLICY)
+  fixture.put('db.yaml', onNodeB(pod('db', '10.0.0.2')))
+  await using istiod = await start(fixture)
+  await using client = await connect(istiod, fixture)
+  expect([...client.addresses.keys()]).toEqual(['Kubernetes//Pod/shop/db'])
+  expect(client.policies.size).toBe(0)
+  client.log.length = 0
+  fixture.put('db2.yaml', pod('db2', '10.0.0.3').replace('app: db2', 'app: db'))
+  await waitFor('policy and workload', () => client.log.length === 2)
+  expect(client.log).toEqual(['sent only-web', 'sent db2'])
+  client.log.length = 0
+  fixture.put('db2.yaml', '')
+  await waitFor('both to go', () => client.log.length === 2)
+  expect(client.log).toEqual(['removed Kubernetes//Pod/shop/db2', 'removed shop/only-web'])
+})
+
+test.each([
+  { name: 'another node', node: 'node-b', outcome: 'ended Error', reason: 'NODE_NOT_CALLERS' },
+  {
+    name: 'a pod on no known node',
+    token: { pod: 'unknown', uid: 'u', node: '' },
+    outcome: 'ended ConnectionError',
+    reason: 'NODE_UNKNOWN',
+  },
+])(
+  'startIstiod() refuses a node proxy of $name',
+  async ({ node = 'node-a', token = {}, outcome, reason }) => {
+    using fixture = await meshFixture()
+    await using istiod = await start(fixture)
+    const { securePort } = await istiod.serving
+    await using client = subscribe(
+      { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token(token), node },
+      fixture.logger,
+    )
+    await waitFor('the refusal', () => client.log.includes(outcome))
+    expect(client.log.some((entry) => entry.startsWith('synced'))).toBe(false)
+    expect(fixture.lines.join('\n')).toContain(reason)
+  },
+)
 
 test('startIstiod() serves metrics, version and dumps', async () => {
   using fixture = await meshFixture()

@@ -87,7 +87,7 @@ export async function meshFixture(flags: readonly string[] = []): Promise<MeshFi
         namespace,
         serviceaccount: { name: account, uid: 'sa' },
         pod: { name: pod, uid },
-        node: { name: node, uid: 'n' },
+        ...(node === '' ? {} : { node: { name: node, uid: 'n' } }),
       }
       return new SignJWT({ 'kubernetes.io': claims })
         .setProtectedHeader({ alg: 'ES256', kid: 'k' })
@@ -120,7 +120,13 @@ export interface Subscriber extends AsyncDisposable {
 }
 
 export function subscribe(
-  at: { readonly port: () => number; readonly rootPem: string; readonly token: () => Promise<string> },
+  at: {
+    readonly port: () => number
+    readonly rootPem: string
+    readonly token: () => Promise<string>
+    /** Default: node-a. */
+    readonly node?: string
+  },
   logger: Logger,
 ): Subscriber {
   const ended = new AbortController()
@@ -168,7 +174,7 @@ export function subscribe(
     clusterId: 'Kubernetes',
     node: {
       id: 'ztunnel~10.0.0.9~ztunnel-a.istio-system~istio-system.svc.cluster.local',
-      metadata: { NODE_NAME: 'node-a' },
+      metadata: { NODE_NAME: at.node ?? 'node-a' },
     },
     clock: systemClock,
     random: systemRandom,

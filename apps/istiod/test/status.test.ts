@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fieldsOf, FileResources } from '@ambient/kube'
-import { systemClock } from '@ambient/lifecycle'
+import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { expect, test, vi } from 'vitest'
 import { startIstiod } from '../src/istiod.ts'
 import { type MeshFixture, meshFixture } from './mesh-fixture.ts'
@@ -18,7 +18,12 @@ async function runUntil(
   seen: (conditions: readonly unknown[]) => boolean,
 ): Promise<{ readonly conditions: readonly unknown[]; readonly metrics: string }> {
   const { config, logger } = fixture
-  await using istiod = await startIstiod(config, { clock: systemClock, logger, version: 'test' })
+  await using istiod = await startIstiod(config, {
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    version: 'test',
+  })
   await istiod.serving
   const { directory } = fixture
   await using resources = await FileResources.open({ directory, clock: systemClock, report: () => {} })

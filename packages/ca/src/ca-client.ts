@@ -1,10 +1,11 @@
 import 'reflect-metadata'
-import { ChannelCredentials, Client, Metadata, status } from '@grpc/grpc-js'
+import { type Client, status } from '@grpc/grpc-js'
 import {
   PemConverter,
   Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
 } from '@peculiar/x509'
+import { callMetadata, type ControlPlaneOptions, openChannel } from '@ambient/grpc'
 import type { Clock } from '@ambient/lifecycle'
 import type { SpiffeId, Svid } from '@ambient/spiffe'
 import {
@@ -17,29 +18,11 @@ import {
 import { CaError } from './ca-error.ts'
 import { CURVE, SIGNATURE } from './key-algorithm.ts'
 import { caLimits } from './limits.ts'
-import { serverIdentity } from './server-identity.ts'
 import { svidFromChain } from './svid-from-chain.ts'
 
-export interface CaClientOptions {
-  readonly address: { readonly host: string; readonly port: number; readonly plaintext: boolean }
-  /** PEM; read anew whenever the channel is opened. */
-  readonly roots: () => Promise<string>
-  readonly altHostname: string | undefined
-  readonly token: () => Promise<string | undefined>
-  readonly headers: Readonly<Record<string, string>>
-  readonly clusterId: string
+export interface CaClientOptions extends ControlPlaneOptions {
   readonly ttlSeconds: number
   readonly clock: Pick<Clock, 'nowMs'>
-}
-
-const CHANNEL_OPTIONS = {
-  'grpc.enable_retries': 0,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 5000,
-  'grpc.use_local_subchannel_pool': 1,
-  // What the environment or the DNS says of proxies and service configuration concerns other programs.
-  'grpc.enable_http_proxy': 0,
-  'grpc.service_config_disable_resolution': 1,
 }
 
 /** Asks the CA for certificates on behalf of pods. Keys are made here and never leave. */
@@ -85,7 +68,7 @@ export class CaClient implements Disposable {
 
   async #call(request: CertificateRequest, signal: AbortSignal): Promise<CertificateResponse> {
     const client = await this.#client()
-    const metadata = await this.#metadata()
+    const metadata = await callMetadata(this.#options)
     signal.throwIfAborted()
     return new Promise((resolve, reject) => {
       const call = client.makeUnaryRequest<CertificateRequest, CertificateResponse>(
@@ -122,22 +105,13 @@ export class CaClient implements Disposable {
     const roots = address.plaintext ? '' : await this.#options.roots()
     if (this.#channel?.roots === roots) return this.#channel.client
     this.#channel?.client.close()
-    const target = `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
-    const identity = serverIdentity(address.host, altHostname)
-    const credentials = address.plaintext
-      ? ChannelCredentials.createInsecure()
-      : ChannelCredentials.createSsl(Buffer.from(roots), null, null, { checkServerIdentity: identity.check })
-    const client = new Client(target, credentials, { ...CHANNEL_OPTIONS, ...identity.channelOptions })
+    const client = openChannel({
+      address,
+      altHostname,
+      rootsPem: roots,
+      maxMessageBytes: caLimits.answerBytes,
+    })
     this.#channel = { client, roots }
     return client
-  }
-
-  async #metadata(): Promise<Metadata> {
-    const metadata = new Metadata()
-    for (const [name, value] of Object.entries(this.#options.headers)) metadata.set(name, value)
-    const token = await this.#options.token()
-    if (token !== undefined) metadata.set('authorization', `Bearer ${token}`)
-    metadata.set('clusterid', this.#options.clusterId)
-    return metadata
   }
 }

@@ -2,21 +2,21 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { X509Certificate } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { systemClock } from '@ambient/lifecycle'
+import { GrpcServer } from '@ambient/grpc'
+import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { addCaService, CaClient, CaError, CertificateIssuer, ROOT_CERT_FILE } from './index.ts'
+import { CaClient, CaError, caMethods, CertificateIssuer, ROOT_CERT_FILE } from './index.ts'
 
 const id = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/web')
 let directory = ''
-const closing: (() => void)[] = []
+const closing: (() => Promise<void>)[] = []
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'ca-'))
 })
-afterEach(() => {
-  for (const close of closing.splice(0)) close()
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
   rmSync(directory, { recursive: true })
 })
 
@@ -45,25 +45,27 @@ async function serve(
 ) {
   const results: string[] = []
   const seen: (string | undefined)[] = []
-  const server = new Server()
-  addCaService(server, issuer, {
-    authorize: ({ impersonated, metadata }) => {
-      seen.push(impersonated, String(metadata.get('authorization')[0]))
+  const methods = caMethods(issuer, {
+    authorize: ({ metadata }, impersonated) => {
+      seen.push(impersonated, metadata.get('authorization'))
       return Promise.resolve(decision)
     },
     onResult: (result) => void results.push(result),
     onFault: (cause) => void results.push(String(cause)),
   })
-  const { certificateChainPem, privateKeyPem } = await issuer.issueServing({
+  const certificate = await issuer.issueServing({
     dnsNames: serving.dnsNames ?? ['istiod.istio-system.svc'],
     ips: serving.ips ?? [],
   })
-  const port = await new Promise<number>((resolve, reject) => {
-    const keys = [{ private_key: Buffer.from(privateKeyPem), cert_chain: Buffer.from(certificateChainPem) }]
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, keys), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    )
+  const server = await GrpcServer.open({
+    address: '127.0.0.1',
+    port: 0,
+    credentials: { ...certificate, clientRootsPem: issuer.rootPem },
+    methods,
+    random: systemRandom,
+    onFault: (cause) => void results.push(String(cause)),
   })
+  const { port } = server
   const client = new CaClient({
     address: { host: serving.host ?? 'localhost', port, plaintext: false },
     roots: () => Promise.resolve(issuer.rootPem),
@@ -74,9 +76,9 @@ async function serve(
     ttlSeconds: serving.ttlSeconds ?? 3600,
     clock: systemClock,
   })
-  closing.push(() => {
+  closing.push(async () => {
     client[Symbol.dispose]()
-    server.forceShutdown()
+    await server[Symbol.asyncDispose]()
   })
   return { client, results, seen }
 }

@@ -1,6 +1,6 @@
 export { CaClient, type CaClientOptions } from './ca-client.ts'
 export { CaError, type CaErrorCode } from './ca-error.ts'
-export { addCaService, type CaServiceHooks } from './ca-service.ts'
+export { caMethods, type CaServiceHooks } from './ca-service.ts'
 export { CertificateIssuer, type IssuerOptions } from './certificate-issuer.ts'
 export { CA_LIMITS } from './limits.ts'
 export { ROOT_CERT_FILE } from './root-store.ts'

@@ -7,6 +7,7 @@ const table = {
     unit: 'items',
     whenHit: 'a request with a longer RSA key is refused with INVALID_ARGUMENT',
   },
+  answerBytes: { value: 4_194_304, unit: 'bytes', whenHit: 'the request for a certificate fails' },
   callMs: {
     value: 10_000,
     unit: 'ms',

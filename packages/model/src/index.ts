@@ -5,6 +5,7 @@ export {
   defineService,
   type HealthPolicy,
   type IpFamilies,
+  isServiceName,
   type LoadBalancing,
   type LoadBalancingMode,
   type LoadBalancingScope,

@@ -43,6 +43,12 @@ export function serviceName(service: Pick<Service, 'namespace' | 'hostname'>): s
   return `${service.namespace}/${service.hostname}`
 }
 
+/** Whether a resource name is a service's and not a workload's: UIDs have no slash or more than one. */
+export function isServiceName(name: string): boolean {
+  const slash = name.indexOf('/')
+  return slash !== -1 && name.indexOf('/', slash + 1) === -1
+}
+
 /** A whole service from what is known of it; everything left out gets the wire's default. */
 export function defineService(
   known: Pick<Service, 'name' | 'namespace' | 'hostname'> & Partial<Service>,

@@ -71,7 +71,7 @@ export function decodeDeltaRequest(bytes: Uint8Array): DeltaRequest {
 }
 
 export function encodeDeltaResponse({ resources, ...head }: DeltaResponse): Buffer {
-  return encodeDeltaResponseOf(head, resources.map(encodeDeltaResource))
+  return Buffer.concat([encodeDeltaResponseHead(head), ...resources.map(encodeDeltaResource)])
 }
 
 /** One resource as it stands in a response: made once, it goes into any number of them. */
@@ -80,11 +80,8 @@ export function encodeDeltaResource({ name, version, typeUrl, bytes, aliases }: 
   return asBuffer(DeltaDiscoveryResponse.encode({ resources: [resource] }).finish())
 }
 
-/** A response of resources that are encoded already: fields of a message may come one after the other in any pieces. */
-export function encodeDeltaResponseOf(
-  head: Omit<DeltaResponse, 'resources'>,
-  resources: readonly Uint8Array[],
-): Buffer {
+/** A response without its resources: those follow or come before, encoded, since fields of a message may come in any pieces. */
+export function encodeDeltaResponseHead(head: Omit<DeltaResponse, 'resources'>): Buffer {
   const { systemVersion, typeUrl, nonce, removed } = head
   const wire = DeltaDiscoveryResponse.encode({
     systemVersionInfo: systemVersion,
@@ -92,7 +89,7 @@ export function encodeDeltaResponseOf(
     nonce,
     removedResources: [...removed],
   })
-  return Buffer.concat([wire.finish(), ...resources])
+  return asBuffer(wire.finish())
 }
 
 /** @throws {Error} when the bytes are no such message. */

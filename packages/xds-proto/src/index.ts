@@ -27,14 +27,14 @@ export {
   encodeDeltaRequest,
   encodeDeltaResource,
   encodeDeltaResponse,
-  encodeDeltaResponseOf,
+  encodeDeltaResponseHead,
 } from './discovery.ts'
 export type { JsonObject, JsonValue } from './struct.ts'
 export {
   decodeWireAddress,
   decodeWireWorkload,
   encodeWireAddress,
-  encodeWireWorkload,
+  innerWireWorkload,
   type WireAddress,
   type WireGatewayAddress,
   type WireLocality,

@@ -13,7 +13,7 @@ import {
   encodeDeltaRequest,
   encodeDeltaResource,
   encodeDeltaResponse,
-  encodeDeltaResponseOf,
+  encodeDeltaResponseHead,
   encodeWireAddress,
   encodeWireAuthorization,
   encodeWorkloadRequest,
@@ -157,7 +157,7 @@ test('encodeDeltaRequest() writes type_url (2), subscribe (3), unsubscribe (4), 
   expect(hex(bytes)).toBe(packed('120174 1a0161 220162 2a06 0a016e 120176 320178 3a05 0803 12016d'))
 })
 
-test('encodeDeltaResponseOf() makes of encoded resources the message that encodeDeltaResponse() makes', () => {
+test('encodeDeltaResponseHead() makes with encoded resources, before or behind it, the message that encodeDeltaResponse() makes', () => {
   const resources = ['a', 'b'].map((name) => ({
     name,
     version: '1',
@@ -166,10 +166,10 @@ test('encodeDeltaResponseOf() makes of encoded resources the message that encode
     aliases: ['/10.0.0.1'],
   }))
   const head = { typeUrl: 't', nonce: 'n', systemVersion: 's', removed: ['gone'] }
-  const pieces = encodeDeltaResponseOf(head, resources.map(encodeDeltaResource))
-  expect(decodeDeltaResponse(pieces)).toEqual(
-    decodeDeltaResponse(encodeDeltaResponse({ ...head, resources })),
-  )
+  const whole = decodeDeltaResponse(encodeDeltaResponse({ ...head, resources }))
+  const pieces = [encodeDeltaResponseHead(head), ...resources.map(encodeDeltaResource)]
+  expect(decodeDeltaResponse(Buffer.concat(pieces))).toEqual(whole)
+  expect(decodeDeltaResponse(Buffer.concat([...pieces.slice(1), ...pieces.slice(0, 1)]))).toEqual(whole)
   // version (1), resource (2) as Any, name (3), aliases (4), in field 2 of the response
   expect(
     hex(encodeDeltaResource({ name: 'a', version: '1', typeUrl: 't', bytes: Uint8Array.of(1), aliases: [] })),

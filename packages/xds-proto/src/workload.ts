@@ -82,9 +82,11 @@ export function encodeWireAddress(address: WireAddress): Uint8Array {
   return wire.Address.encode(address).finish()
 }
 
-/** The inner message alone, as the older Workload type carries it. */
-export function encodeWireWorkload(workload: WireWorkload): Uint8Array {
-  return wire.Workload.encode(workload).finish()
+/** The Workload inside an Address that `encodeWireAddress` made of one: what follows the field's tag and length. */
+export function innerWireWorkload(address: Uint8Array): Uint8Array {
+  let at = 1
+  while (((address[at] ?? 0) & 0x80) !== 0) at++
+  return address.subarray(at + 1)
 }
 
 /** @throws {Error} when the bytes are no such message. */

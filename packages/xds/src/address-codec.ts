@@ -1,7 +1,9 @@
 import {
   type Address,
+  addressKey,
   addressName,
   defineService,
+  type NetworkAddress,
   type NetworkMode,
   type PortMapping,
   type Service,
@@ -10,15 +12,9 @@ import {
   type WorkloadStatus,
   type WorkloadType,
 } from '@ambient/model'
-import {
-  decodeWireAddress,
-  encodeWireAddress,
-  encodeWireWorkload,
-  type WireService,
-  type WireWorkload,
-} from '@ambient/xds-proto'
-import { type EncodedResource, encodedResource } from './encoded-resource.ts'
-import { ADDRESS_TYPE, WORKLOAD_TYPE } from './type-urls.ts'
+import { decodeWireAddress, encodeWireAddress, type WireService, type WireWorkload } from '@ambient/xds-proto'
+import { type EncodedResource, encodedResource, type ResourceKeys } from './encoded-resource.ts'
+import { ADDRESS_TYPE } from './type-urls.ts'
 import {
   ipFamiliesEnum,
   readGateway,
@@ -62,13 +58,27 @@ export function encodeAddressResource(address: Address): EncodedResource {
       ? { workload: writeWorkload(address.workload) }
       : { service: writeService(address.service) },
   )
-  return encodedResource(addressName(address), ADDRESS_TYPE, bytes)
+  const keys = address.kind === 'workload' ? workloadKeys(address.workload) : serviceKeys(address.service)
+  return encodedResource({ name: addressName(address), typeUrl: ADDRESS_TYPE, keys }, bytes)
 }
 
-/** The same workload under the older Workload type, with the version of its Address. */
-export function encodeWorkloadResource(workload: Workload): EncodedResource {
-  const { version } = encodeAddressResource({ kind: 'workload', workload })
-  return encodedResource(workload.uid, WORKLOAD_TYPE, encodeWireWorkload(writeWorkload(workload)), version)
+/** The group of all workloads on a node, a name that nothing else can have. */
+export function nodeGroup(node: string): string {
+  return `//node/${node}`
+}
+
+/** A pod on the host's network is not found by its address, which it shares with others. */
+function workloadKeys({ addresses, network, networkMode, services, node }: Workload): ResourceKeys {
+  return {
+    aliases: networkMode === 'host-network' ? [] : addresses.map((ip) => addressKey(network, ip)),
+    groups: [...Object.keys(services).toSorted(), ...(node === '' ? [] : [nodeGroup(node)])],
+  }
+}
+
+function serviceKeys({ addresses }: Service): ResourceKeys {
+  const keyOf = ({ network, ip, prefixLength }: NetworkAddress): string =>
+    addressKey(network, prefixLength === undefined ? ip : `${ip}/${prefixLength}`)
+  return { aliases: addresses.map(keyOf), groups: [] }
 }
 
 function readWorkload(wire: WireWorkload): Workload {

@@ -18,8 +18,8 @@ export interface XdsSink {
   onAuthorizations(delta: Delta<AuthorizationPolicy>): void | Promise<void>
 }
 
-/** What is subscribed to, in this order. */
-export const SUBSCRIBED_TYPES: readonly string[] = [ADDRESS_TYPE, AUTHORIZATION_TYPE]
+/** What is subscribed to, in this order: no workload is to be known before its policies. */
+export const SUBSCRIBED_TYPES: readonly string[] = [AUTHORIZATION_TYPE, ADDRESS_TYPE]
 
 interface Taking<T> {
   readonly decode: (bytes: Uint8Array) => T

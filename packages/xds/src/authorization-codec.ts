@@ -56,7 +56,7 @@ export function encodeAuthorizationResource(policy: AuthorizationPolicy): Encode
     dryRun,
     rules: rules.map((rule) => ({ clauses: rule.map((clause) => ({ matches: clause.map(writeMatch) })) })),
   })
-  return encodedResource(policyKey(policy), AUTHORIZATION_TYPE, bytes)
+  return encodedResource({ name: policyKey(policy), typeUrl: AUTHORIZATION_TYPE }, bytes)
 }
 
 function readMatch(wire: WireMatch): Match {

@@ -1,33 +1,37 @@
-import { type Metadata, type Server, status } from '@grpc/grpc-js'
+import {
+  type GrpcCaller,
+  GrpcError,
+  type GrpcMethod,
+  type GrpcServerCall,
+  grpcStatus,
+  type GrpcStatusCode,
+} from '@ambient/grpc'
 import type { Clock } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
 import {
   decodeDeltaRequest,
-  decodeDeltaResponse,
   DELTA_AGGREGATED_PATH,
   type DeltaRequest,
   type DiscoveryNode,
-  encodeDeltaRequest,
 } from '@ambient/xds-proto'
+import { type ClientScope, ClientStream, type Push } from './client-stream.ts'
 import { type XdsLimits, xdsLimits } from './limits.ts'
-import type { ResourceView } from './resource-view.ts'
-import { StreamRefusal } from './stream-refusal.ts'
+import { PushScheduler } from './push-scheduler.ts'
+import { RateLimit } from './rate-limit.ts'
 import type { RequestOutcome, SubscriptionStatus } from './subscription.ts'
-import { ClientStream, type XdsCall } from './client-stream.ts'
 
-export type Authentication =
-  | { readonly kind: 'accepted'; readonly identity: string }
+export type Authentication<Caller> =
+  | { readonly kind: 'accepted'; readonly caller: Caller }
   | { readonly kind: 'refused'; readonly detail: string }
 
-export interface DeltaXdsServerOptions {
-  /**
-   * In the order in which they are sent when several changed: policies come before the workloads that name them, so
-   * that no client sees a workload open for want of its policy.
-   */
-  readonly views: readonly ResourceView[]
-  readonly authenticate: (metadata: Metadata, peer: string) => Promise<Authentication>
-  /** Whether the caller may open a stream as this node; a text says why not. Default: everybody authenticated may. */
-  readonly refuseNode?: (identity: string, node: DiscoveryNode) => string | undefined
+export type Admission =
+  | { readonly kind: 'admitted'; readonly scope: ClientScope }
+  | { readonly kind: 'refused'; readonly code: GrpcStatusCode; readonly detail: string }
+
+export interface DeltaXdsServerOptions<Caller> {
+  readonly authenticate: (call: GrpcCaller) => Promise<Authentication<Caller>>
+  /** Whether the caller may open a stream as this node, and what it may see. */
+  readonly admit: (caller: Caller, node: DiscoveryNode) => Admission
   /** False until the state is computed: an empty snapshot would tell every node that the mesh is empty. */
   readonly isSynced: () => boolean
   readonly clock: Clock
@@ -39,119 +43,122 @@ export interface DeltaXdsServerOptions {
 export type XdsServerEvent =
   | { readonly kind: 'connected' | 'disconnected' }
   | { readonly kind: 'request'; readonly typeUrl: string; readonly outcome: RequestOutcome }
-  | { readonly kind: 'push'; readonly typeUrl: string; readonly bytes: number }
+  | ({ readonly kind: 'push' } & Push)
+  /** A row of the table of limits was hit. */
+  | { readonly kind: 'limit'; readonly limit: keyof XdsLimits }
 
 /** One connected client, for debugging. */
 export interface XdsConnection {
   readonly id: string
-  readonly node: string
+  readonly node: DiscoveryNode
   readonly identity: string
   readonly peer: string
   readonly connectedAtMs: number
   readonly types: Readonly<Record<string, SubscriptionStatus>>
 }
 
-/** Delta ADS. A client that reads slowly holds back its own pushes only: they are merged until it can take more. */
-export class DeltaXdsServer implements Disposable {
-  readonly #options: DeltaXdsServerOptions
+/**
+ * Delta ADS. A client that reads slowly holds back its own pushes only: they are merged until it can take more. One that
+ * has just come, and waits, is served before those that are told of changes.
+ */
+export class DeltaXdsServer<Caller> {
+  readonly #options: DeltaXdsServerOptions<Caller>
+  readonly #limits: XdsLimits
   readonly #connections = new Map<string, ClientStream>()
-  readonly #leave: (() => void)[]
+  readonly #scheduler: PushScheduler<ClientStream>
+  readonly #newStreams: RateLimit
   #counter = 0
-  #isPushDue = false
 
-  constructor(options: DeltaXdsServerOptions) {
+  constructor(options: DeltaXdsServerOptions<Caller>) {
     this.#options = options
-    this.#leave = options.views.map((view) => view.onChange((names) => this.#onChange(view.typeUrl, names)))
+    this.#limits = options.limits ?? xdsLimits
+    this.#newStreams = new RateLimit(this.#limits.streamsPerSecond, this.#limits.streamWaitMs)
+    this.#scheduler = new PushScheduler({
+      clock: options.clock,
+      limits: this.#limits,
+      onFault: (client, cause) => this.#onFault(client, cause),
+      onNoRoom: () => this.#onLimit('unreadBytes'),
+    })
   }
 
-  /** Adds the service to a gRPC server. */
-  register(server: Server): void {
-    server.addService(
-      {
-        DeltaAggregatedResources: {
-          path: DELTA_AGGREGATED_PATH,
-          requestStream: true,
-          responseStream: true,
-          requestSerialize: encodeDeltaRequest,
-          requestDeserialize: decodeDeltaRequest,
-          responseSerialize: (bytes: Buffer) => bytes,
-          responseDeserialize: decodeDeltaResponse,
-        },
-      },
-      {
-        DeltaAggregatedResources: (call: XdsCall) => {
-          call.on('error', () => {}) // of a stream that was cancelled; how it ends is seen below
-          this.#accept(call).catch((cause: unknown) => this.#refuse(call, cause))
-        },
-      },
-    )
+  /** To be given to a gRPC server. */
+  get methods(): Readonly<Record<string, GrpcMethod>> {
+    return { [DELTA_AGGREGATED_PATH]: (call) => this.#serve(call) }
   }
 
   connections(): readonly XdsConnection[] {
     return [...this.#connections.values()].map((connection) => ({
       ...connection.facts,
-      peer: connection.call.getPeer(),
+      identity: connection.scope.identity,
+      peer: connection.call.peer,
       types: connection.types(),
     }))
   }
 
-  /** Ends every stream; clients come back by themselves, and resume. */
-  endStreams(): void {
-    for (const { call } of this.#connections.values()) call.end()
-  }
-
-  [Symbol.dispose](): void {
-    for (const leave of this.#leave.splice(0)) leave()
-    this.endStreams()
-  }
-
-  async #accept(call: XdsCall): Promise<void> {
-    const authentication = await this.#options.authenticate(call.metadata, call.getPeer())
-    if (authentication.kind === 'refused')
-      throw new StreamRefusal(status.UNAUTHENTICATED, authentication.detail)
+  async #serve(call: GrpcServerCall): Promise<void> {
     let connection: ClientStream | undefined
-    call.on('data', (request: DeltaRequest) => {
-      if (call.writableEnded) return // refused or ended by us
-      try {
-        connection ??= this.#open(call, request, authentication.identity)
+    try {
+      await this.#awaitTurn(call.over)
+      const authentication = await this.#options.authenticate(call)
+      if (authentication.kind === 'refused')
+        throw new GrpcError(grpcStatus.unauthenticated, authentication.detail)
+      for await (const bytes of call.requests()) {
+        const request = readRequest(bytes)
+        connection ??= this.#open(call, request, authentication.caller)
         this.#onRequest(connection, request)
-      } catch (cause) {
-        this.#refuse(call, cause)
       }
-    })
-    const close = (): void => {
-      if (connection !== undefined && this.#connections.delete(connection.facts.id))
-        this.#options.onEvent?.({ kind: 'disconnected' })
+    } catch (cause) {
+      if (!call.over.aborted) {
+        const error = cause instanceof Error ? cause.message : String(cause)
+        this.#options.logger.warn('xds stream refused', { peer: call.peer, error })
+      }
+      throw cause
+    } finally {
+      if (connection !== undefined) this.#close(connection)
     }
-    call.on('cancelled', close)
-    call.on('finish', close)
-    call.on('end', () => call.end())
   }
 
-  #open(call: XdsCall, first: DeltaRequest, identity: string): ClientStream {
-    const { refuseNode, isSynced, views, clock, limits = xdsLimits } = this.#options
-    const node = first.node
-    if (node === undefined || node.id === '')
-      throw new StreamRefusal(status.INVALID_ARGUMENT, 'the first request of a stream must name its node')
-    if (!isSynced()) throw new StreamRefusal(status.UNAVAILABLE, 'the control plane is not ready yet')
-    const refusal = refuseNode?.(identity, node)
-    if (refusal !== undefined) throw new StreamRefusal(status.PERMISSION_DENIED, refusal)
-    const facts = {
-      id: `${node.id}-${++this.#counter}`,
-      node: node.id,
-      identity,
-      connectedAtMs: clock.nowMs(),
+  async #awaitTurn(over: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    const waitMs = this.#newStreams.take(clock.monotonicMs())
+    if (waitMs === undefined) {
+      this.#onLimit('streamsPerSecond')
+      throw new GrpcError(grpcStatus.resourceExhausted, 'too many new streams: try again later')
     }
-    const connection = new ClientStream(facts, call, {
-      views,
-      limits,
-      now: () => new Date(clock.nowMs()).toISOString(),
-      onPush: (typeUrl, bytes) => this.#options.onEvent?.({ kind: 'push', typeUrl, bytes }),
-      onFault: (faulty, cause) => this.#refuse(faulty.call, cause),
+    if (waitMs > 0) await clock.sleep(waitMs, over)
+  }
+
+  #open(call: GrpcServerCall, first: DeltaRequest, caller: Caller): ClientStream {
+    const { admit, isSynced, clock } = this.#options
+    const { node } = first
+    if (node === undefined || node.id === '')
+      throw new GrpcError(grpcStatus.invalidArgument, 'the first request of a stream must name its node')
+    if (!isSynced()) throw new GrpcError(grpcStatus.unavailable, 'the control plane is not ready yet')
+    const admission = admit(caller, node)
+    if (admission.kind === 'refused') throw new GrpcError(admission.code, admission.detail)
+    const facts = { id: `${node.id}-${++this.#counter}`, node, connectedAtMs: clock.nowMs() }
+    const connection: ClientStream = new ClientStream(facts, admission.scope, call, {
+      limits: this.#limits,
+      clock,
+      onDue: (client) => this.#scheduler.add(client),
+      onPush: (push) => {
+        this.#scheduler.onPushed(push.bytes)
+        this.#options.onEvent?.({ kind: 'push', ...push })
+      },
+      onSent: (bytes) => this.#scheduler.onSent(bytes),
+      onHeld: () => this.#onLimit('inFlightBytes'),
+      onStuck: () => this.#onLimit('sendMs'),
+      onFault: (cause) => this.#onFault(connection, cause),
     })
     this.#connections.set(facts.id, connection)
     this.#options.onEvent?.({ kind: 'connected' })
     return connection
+  }
+
+  #close(connection: ClientStream): void {
+    connection.close()
+    this.#scheduler.delete(connection)
+    if (this.#connections.delete(connection.facts.id)) this.#options.onEvent?.({ kind: 'disconnected' })
   }
 
   #onRequest(connection: ClientStream, request: DeltaRequest): void {
@@ -159,38 +166,30 @@ export class DeltaXdsServer implements Disposable {
     const outcome = connection.onRequest(request)
     if (outcome === 'nack')
       this.#options.logger.warn('xds push refused by client', {
-        node: connection.facts.node,
+        node: connection.facts.node.id,
         type: typeUrl,
         error: error?.message,
       })
     this.#options.onEvent?.({ kind: 'request', typeUrl, outcome })
   }
 
-  /** Tells the client what it may know: our own errors stay in our log. */
-  #refuse(call: XdsCall, cause: unknown): void {
-    const error = cause instanceof Error ? cause.message : String(cause)
-    this.#options.logger.warn('xds stream refused', { peer: call.getPeer(), error })
-    const isKnown = cause instanceof StreamRefusal
-    call.emit('error', {
-      code: isKnown ? cause.code : status.INTERNAL,
-      details: isKnown ? cause.message : 'internal error',
-    })
+  #onLimit(limit: keyof XdsLimits): void {
+    this.#options.onEvent?.({ kind: 'limit', limit })
   }
 
-  #onChange(typeUrl: string, names: ReadonlySet<string>): void {
-    for (const connection of this.#connections.values()) connection.changed(typeUrl, names)
-    if (this.#isPushDue) return
-    this.#isPushDue = true
-    // Views change one after the other in one batch; all have changed when this runs, and go out in the views' order.
-    queueMicrotask(() => {
-      this.#isPushDue = false
-      for (const connection of this.#connections.values()) {
-        try {
-          connection.push()
-        } catch (cause) {
-          this.#refuse(connection.call, cause)
-        }
-      }
+  #onFault(connection: ClientStream, cause: unknown): void {
+    this.#options.logger.error('cannot push', {
+      node: connection.facts.node.id,
+      error: cause instanceof Error ? cause.message : String(cause),
     })
+    connection.call.end({ code: grpcStatus.internal, message: 'internal error' })
+  }
+}
+
+function readRequest(bytes: Buffer): DeltaRequest {
+  try {
+    return decodeDeltaRequest(bytes)
+  } catch (cause) {
+    throw new GrpcError(grpcStatus.invalidArgument, 'a request that cannot be read', { cause })
   }
 }

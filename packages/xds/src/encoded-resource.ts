@@ -10,22 +10,26 @@ export interface EncodedResource {
   readonly bytes: Uint8Array
   /** The message with name, type and version, as a piece of any response. */
   readonly frame: Uint8Array
+  /** Other names of the same thing, under which it may be asked for: its addresses as `network/ip`. */
+  readonly aliases: readonly string[]
+  /** What it belongs to, by names under which all that belong are asked for: its services, its node. */
+  readonly groups: readonly string[]
 }
+
+/** What a resource is found by, besides its name. */
+export type ResourceKeys = Pick<EncodedResource, 'aliases' | 'groups'>
+
+const NO_KEYS: ResourceKeys = { aliases: [], groups: [] }
 
 /** @param version Default: that of the content. */
 export function encodedResource(
-  name: string,
-  typeUrl: string,
+  of: { readonly name: string; readonly typeUrl: string; readonly keys?: ResourceKeys },
   bytes: Uint8Array,
   version: string = contentVersion(bytes),
 ): EncodedResource {
-  return {
-    name,
-    typeUrl,
-    version,
-    bytes,
-    frame: encodeDeltaResource({ name, version, typeUrl, bytes, aliases: [] }),
-  }
+  const { name, typeUrl, keys = NO_KEYS } = of
+  const frame = encodeDeltaResource({ name, version, typeUrl, bytes, aliases: [] })
+  return { name, typeUrl, version, bytes, frame, ...keys }
 }
 
 /**

@@ -1,8 +1,10 @@
-export { decodeAddress, encodeAddressResource, encodeWorkloadResource } from './address-codec.ts'
+export type { DiscoveryNode } from '@ambient/xds-proto'
+export { decodeAddress, encodeAddressResource, nodeGroup } from './address-codec.ts'
 export type { Delta, XdsSink } from './apply-response.ts'
 export { decodeAuthorization, encodeAuthorizationResource } from './authorization-codec.ts'
-export type { ControlPlaneOptions } from './control-plane-channel.ts'
+export type { ClientScope } from './client-stream.ts'
 export {
+  type Admission,
   type Authentication,
   DeltaXdsServer,
   type DeltaXdsServerOptions,
@@ -15,5 +17,6 @@ export { ResourceTable, type ResourceView } from './resource-view.ts'
 export type { XdsTermination } from './stream-end.ts'
 export type { RequestOutcome, SubscriptionStatus } from './subscription.ts'
 export { ADDRESS_TYPE, AUTHORIZATION_TYPE, WORKLOAD_TYPE } from './type-urls.ts'
+export { workloadView } from './workload-view.ts'
 export { runXdsClient, type XdsClientOptions, type XdsEvent } from './xds-client.ts'
 export { XdsError, type XdsErrorCode } from './xds-error.ts'

@@ -31,7 +31,50 @@ const table = {
   inFlightBytes: {
     value: 262_144,
     unit: 'bytes',
-    whenHit: 'a client that has this much unread gets its further pushes merged into one',
+    whenHit:
+      'a client that has this much unread gets its further pushes merged into one; ambient_limit_hits_total',
+  },
+  unreadBytes: {
+    value: 67_108_864,
+    unit: 'bytes',
+    whenHit:
+      'large answers wait until earlier ones, of all clients, have been read; ambient_limit_hits_total',
+  },
+  largeAnswer: {
+    value: 1000,
+    unit: 'items',
+    whenHit: 'an answer of as many resources may have to wait for unreadBytes',
+  },
+  gzipBytes: {
+    value: 16_384,
+    unit: 'bytes',
+    whenHit: 'a response from this size on is compressed for a client that accepts it',
+  },
+  sendMs: {
+    value: 60_000,
+    unit: 'ms',
+    whenHit:
+      'a client that has taken nothing of what was sent for so long is cut, and resumes; ambient_limit_hits_total',
+  },
+  pushSliceMs: {
+    value: 10,
+    unit: 'ms',
+    whenHit: 'pushes to further clients go on after other work has had its turn',
+  },
+  policiesFirstMs: {
+    value: 2000,
+    unit: 'ms',
+    whenHit: 'a node proxy that has not asked for policies is sent workloads without',
+  },
+  streamsPerSecond: {
+    value: 100,
+    unit: 'per-second',
+    whenHit: 'a new stream waits for its turn',
+  },
+  streamWaitMs: {
+    value: 1000,
+    unit: 'ms',
+    whenHit: 'a new stream that would wait longer is ended with RESOURCE_EXHAUSTED; ambient_limit_hits_total',
   },
   namesPerSubscription: {
     value: 100_000,

@@ -1,11 +1,15 @@
 import { decodeDeltaResponse, type DeltaRequest, type DeltaResponse } from '@ambient/xds-proto'
 import { expect, test } from 'vitest'
 import { ADDRESS_TYPE, ResourceTable } from './index.ts'
-import { encodedResource } from './encoded-resource.ts'
+import { encodedResource, type ResourceKeys } from './encoded-resource.ts'
 import { Subscription } from './subscription.ts'
 
-const resource = (name: string, content: string) =>
-  encodedResource(name, ADDRESS_TYPE, Buffer.from(content), content)
+const resource = (name: string, content: string, keys?: ResourceKeys) =>
+  encodedResource(
+    { name, typeUrl: ADDRESS_TYPE, ...(keys === undefined ? {} : { keys }) },
+    Buffer.from(content),
+    content,
+  )
 const request = (part: Partial<DeltaRequest> = {}): DeltaRequest => ({
   node: undefined,
   typeUrl: ADDRESS_TYPE,
@@ -23,8 +27,8 @@ function setup() {
   table.onChange((names) => subscription.changed(names))
   table.apply([resource('a', 'a1'), resource('b', 'b1')], [])
   const take = (): DeltaResponse | undefined => {
-    const bytes = subscription.take('now')
-    return bytes && decodeDeltaResponse(bytes)
+    const response = subscription.take(0)
+    return response && decodeDeltaResponse(Buffer.concat([response.body.bytes, response.head]))
   }
   return { table, subscription, take }
 }
@@ -117,6 +121,6 @@ test('take() of upserts leaves removals for later', () => {
   subscription.begin(request())
   take()
   table.apply([], ['a'])
-  expect(subscription.take('now', 'upserts')).toBeUndefined()
+  expect(subscription.take(0, 'upserts')).toBeUndefined()
   expect(names(take())).toEqual({ upserts: [], removed: ['a'] })
 })

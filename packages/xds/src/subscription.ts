@@ -1,5 +1,7 @@
-import { type DeltaRequest, encodeDeltaResource, encodeDeltaResponseOf } from '@ambient/xds-proto'
-import type { ResourceView } from './resource-view.ts'
+import { type DeltaRequest, encodeDeltaResource, encodeDeltaResponseHead } from '@ambient/xds-proto'
+import type { EncodedResource } from './encoded-resource.ts'
+import { keysOf, type ResourceView } from './resource-view.ts'
+import { type Response, ResponseBody } from './response-body.ts'
 
 export type RequestOutcome = 'ack' | 'nack' | 'stale' | 'subscribed' | 'changed'
 
@@ -10,30 +12,53 @@ export interface SubscriptionStatus {
   readonly lastError: string | undefined
 }
 
+/** Fewer are put together faster than they are looked for. */
+const SHARED_FROM = 100
+
 /**
  * One client's subscription to one type: what it wants, what it was last sent, what it still has to be sent.
  * No I/O; `take` gives the next response when there is one to send.
  *
- * @see xDS protocol, incremental; Istio `pilot/pkg/xds/delta.go`
+ * A client on demand gets more than it names: of a service, all workloads behind it, and of its own node, all
+ * workloads, whatever it asks for.
+ *
+ * @see xDS protocol, incremental; Istio `pilot/pkg/xds/delta.go`, `pilot/pkg/xds/workload.go`
  */
 export class Subscription {
   readonly #view: ResourceView
+  readonly #home: string | undefined
   #isWildcard = false
-  /** Name → the other names it was demanded by. Empty for a wildcard client: fifty thousand names each buy nothing. */
-  readonly #names = new Map<string, Set<string>>()
+  /** Names, aliases and groups that a client on demand asked for. Empty for a wildcard client: fifty thousand names each buy nothing. */
+  readonly #demands = new Set<string>()
+  /** Names of what a client on demand was sent. */
+  readonly #brought = new Set<string>()
   readonly #due = new Set<string>()
+  /** Aliases that were asked for and found: no resource has such a name, which is to be said. */
+  readonly #foundAliases = new Set<string>()
   #mustAnswer = false
   #sent = { nonce: '', count: 0 }
   #acked = ''
   #lastError: string | undefined
 
-  constructor(view: ResourceView) {
+  /** @param home The group of what a client on demand always gets. */
+  constructor(view: ResourceView, home?: string) {
     this.#view = view
+    this.#home = home
   }
 
   /** Names held for this client, to be bounded by the caller. */
   get size(): number {
-    return this.#names.size + this.#due.size
+    return this.#demands.size + this.#brought.size + this.#due.size
+  }
+
+  /** Whether somebody waits for an answer, and not just for news. */
+  get mustAnswer(): boolean {
+    return this.#mustAnswer
+  }
+
+  /** Resources to be sent or taken away. */
+  get due(): number {
+    return this.#due.size
   }
 
   describe(): SubscriptionStatus {
@@ -43,14 +68,17 @@ export class Subscription {
   /** The first request of this type on this stream; `initialVersions` is what the client still holds. */
   begin({ subscribe, unsubscribe, initialVersions }: DeltaRequest): RequestOutcome {
     const dropped = new Set(unsubscribe)
-    const isWildcard = !dropped.has('*') && (subscribe.length === 0 || subscribe.includes('*'))
+    this.#isWildcard = !dropped.has('*') && (subscribe.length === 0 || subscribe.includes('*'))
     const held = Object.keys(initialVersions)
-    if (isWildcard) this.#demand('*')
-    else for (const name of [...subscribe, ...held]) if (!dropped.has(name)) this.#demand(name)
+    if (this.#isWildcard) this.#oweAll()
+    else {
+      this.#goHome()
+      for (const name of [...subscribe, ...held]) if (!dropped.has(name)) this.#demand(name)
+    }
     for (const name of held) {
       const current = this.#view.get(name)
-      if (current === undefined) this.#due.add(name)
-      else if (current.version === initialVersions[name]) this.#due.delete(name)
+      if (current?.version === initialVersions[name]) this.#due.delete(name)
+      else if (current === undefined && this.#isWildcard) this.#due.add(name)
     }
     this.#mustAnswer = true
     return 'subscribed'
@@ -68,12 +96,18 @@ export class Subscription {
       this.#lastError = undefined
     }
     if (request.subscribe.length === 0 && request.unsubscribe.length === 0) return 'ack'
-    this.#change(request)
+    for (const name of request.unsubscribe) this.#undemand(name)
+    for (const name of request.subscribe) this.#demand(name)
+    // A demand is always answered, with nothing if there is nothing: somebody waits for it.
+    if (request.subscribe.length > 0) this.#mustAnswer = true
     return 'changed'
   }
 
   changed(names: ReadonlySet<string>): void {
-    for (const name of names) if (this.#isWildcard || this.#names.has(name)) this.#due.add(name)
+    for (const name of names) {
+      if (this.#isWildcard) this.#due.add(name)
+      else this.#changedOnDemand(name)
+    }
   }
 
   /**
@@ -82,62 +116,104 @@ export class Subscription {
    * @param part `upserts` leaves removals due, for a `take` of all that follows.
    * @returns undefined when there is nothing to say.
    */
-  take(systemVersion: string, part: 'all' | 'upserts' = 'all'): Buffer | undefined {
+  take(nowMs: number, part: 'all' | 'upserts' = 'all'): Response | undefined {
+    const removed: string[] = [...this.#foundAliases]
+    this.#foundAliases.clear()
+    const body = this.#takeAll() ?? this.#takeDue(part, removed)
+    if (!this.#mustAnswer && body.bytes.length === 0 && removed.length === 0) return undefined
+    this.#mustAnswer = false
+    const count = this.#sent.count + 1
+    const systemVersion = new Date(nowMs).toISOString()
+    this.#sent = { nonce: `${systemVersion}/${count}`, count }
+    const { typeUrl } = this.#view
+    const head = encodeDeltaResponseHead({ typeUrl, nonce: this.#sent.nonce, systemVersion, removed })
+    return { head, body }
+  }
+
+  /** Everything there is, as others are sent it as well: a cluster that reconnects costs one copy and one compression. */
+  #takeAll(): ResponseBody | undefined {
+    if (!this.#isWildcard || this.#due.size < SHARED_FROM || this.#due.size !== this.#view.size)
+      return undefined
+    for (const name of this.#due) if (this.#view.get(name) === undefined) return undefined
+    const all = this.#view.all?.()
+    if (all !== undefined) this.#due.clear()
+    return all
+  }
+
+  /** Names of what is gone are added to `removed`. */
+  #takeDue(part: 'all' | 'upserts', removed: string[]): ResponseBody {
     const frames: Uint8Array[] = []
-    const removed: string[] = []
     for (const name of this.#due) {
       const resource = this.#view.get(name)
       if (resource === undefined && part === 'upserts') continue
       this.#due.delete(name)
-      if (resource === undefined) {
+      if (resource !== undefined) frames.push(this.#frameOf(resource))
+      else {
+        this.#brought.delete(name)
         removed.push(name)
-        continue
       }
-      const aliases = this.#names.get(name)
-      frames.push(
-        aliases === undefined || aliases.size === 0
-          ? resource.frame
-          : encodeDeltaResource({ ...resource, aliases: [...aliases] }),
-      )
     }
-    if (!this.#mustAnswer && frames.length === 0 && removed.length === 0) return undefined
-    this.#mustAnswer = false
-    const count = this.#sent.count + 1
-    this.#sent = { nonce: `${systemVersion}/${count}`, count }
-    return encodeDeltaResponseOf(
-      { typeUrl: this.#view.typeUrl, nonce: this.#sent.nonce, systemVersion, removed },
-      frames,
-    )
+    return new ResponseBody(Buffer.concat(frames))
   }
 
-  #change({ subscribe, unsubscribe }: DeltaRequest): void {
-    for (const name of unsubscribe) this.#undemand(name)
-    for (const name of subscribe) this.#demand(name)
-    // A demand is always answered, with nothing if there is nothing: somebody waits for it.
-    if (subscribe.length > 0) this.#mustAnswer = true
+  /** A client on demand is told by which other names a resource answers, whichever of them it asked for. */
+  #frameOf(resource: EncodedResource): Uint8Array {
+    return this.#isWildcard || resource.aliases.length === 0 ? resource.frame : encodeDeltaResource(resource)
+  }
+
+  #oweAll(): void {
+    for (const name of this.#view.names()) this.#due.add(name)
+  }
+
+  #goHome(): void {
+    if (this.#home === undefined) return
+    this.#demands.add(this.#home)
+    for (const name of this.#view.find(this.#home)) this.#bring(name)
   }
 
   /** What cannot be found is due as well: its removal is the answer, under the very name that was asked for. */
   #demand(name: string): void {
     if (name === '*') {
       this.#isWildcard = true
-      for (const resource of this.#view.list()) this.#due.add(resource.name)
+      this.#oweAll()
       return
     }
-    const found = this.#view.resolve?.(name) ?? []
-    const isAlias = found.length > 0 && !found.includes(name)
-    for (const each of found.length === 0 ? [name] : found) {
-      const aliases = this.#names.get(each) ?? new Set<string>()
-      if (isAlias) aliases.add(name)
-      this.#names.set(each, aliases)
-      this.#due.add(each)
-    }
+    if (!this.#isWildcard) this.#demands.add(name)
+    const found = this.#view.get(name) === undefined ? [...this.#view.find(name)] : [name]
+    for (const each of found) this.#bring(each)
+    if (found.length === 0) this.#due.add(name)
+    // Upstream's client waits until it hears of exactly the name it asked for, found or not.
+    else if (!found.includes(name)) this.#foundAliases.add(name)
   }
 
+  /** Makes a resource due, and what belongs to it: of a service, its workloads. */
+  #bring(name: string): void {
+    this.#due.add(name)
+    if (this.#isWildcard || this.#brought.has(name)) return
+    this.#brought.add(name)
+    for (const member of this.#view.find(name)) this.#bring(member)
+  }
+
+  #changedOnDemand(name: string): void {
+    const resource = this.#view.get(name)
+    const isKnown = this.#brought.has(name) || this.#demands.has(name)
+    if (resource === undefined) {
+      if (isKnown) this.#due.add(name)
+      return
+    }
+    if (isKnown || keysOf(resource).some((key) => this.#demands.has(key) || this.#brought.has(key)))
+      this.#bring(name)
+  }
+
+  /** What was sent along with `name`, and is wanted for nothing else, stays: a few updates more harm nobody. */
   #undemand(name: string): void {
-    if (name === '*') this.#isWildcard = false
-    this.#names.delete(name)
-    for (const [each, aliases] of this.#names)
-      if (aliases.delete(name) && aliases.size === 0) this.#names.delete(each)
+    if (name === '*') {
+      this.#isWildcard = false
+      this.#goHome()
+      return
+    }
+    this.#demands.delete(name)
+    this.#brought.delete(name)
+    this.#due.delete(name)
   }
 }

@@ -1,4 +1,5 @@
 import { type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js'
+import { callMetadata, type ControlPlaneOptions, openChannel } from '@ambient/grpc'
 import { Backoff, type Clock, type Random } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
 import {
@@ -10,7 +11,6 @@ import {
   encodeDeltaRequest,
 } from '@ambient/xds-proto'
 import { applyResponse, SUBSCRIBED_TYPES, type XdsSink } from './apply-response.ts'
-import { callMetadata, type ControlPlaneOptions, openChannel } from './control-plane-channel.ts'
 import { type XdsLimits, xdsLimits } from './limits.ts'
 import { COMPLETE, describeFailure, type StreamEnd, type XdsTermination } from './stream-end.ts'
 import { XdsError } from './xds-error.ts'
@@ -93,7 +93,8 @@ async function runStream(session: Session, signal: AbortSignal): Promise<StreamE
   let client: Client | undefined
   const ended = new AbortController()
   try {
-    client = await openChannel(options, limits.maxResponseBytes)
+    const rootsPem = options.address.plaintext ? '' : await options.roots()
+    client = openChannel({ ...options, rootsPem, maxMessageBytes: limits.maxResponseBytes })
     const metadata = await callMetadata(options)
     if (signal.aborted) return COMPLETE
     const stream = client.makeBidiStreamRequest<Request, Received>(

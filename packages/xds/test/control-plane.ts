@@ -1,13 +1,14 @@
-import { type Metadata, Server, ServerCredentials } from '@grpc/grpc-js'
+import { GrpcServer, type GrpcServerCall } from '@ambient/grpc'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { type Address, addressName, defineWorkload } from '@ambient/model'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { createLogger, LevelFilter, type Logger } from '@ambient/telemetry'
 import { testCa, waitFor } from '@ambient/testkit'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import {
   ADDRESS_TYPE,
   AUTHORIZATION_TYPE,
+  type ClientScope,
   DeltaXdsServer,
   type DeltaXdsServerOptions,
   encodeAddressResource,
@@ -18,6 +19,7 @@ import {
   type XdsEvent,
   type XdsServerEvent,
   type XdsSink,
+  workloadView,
 } from '../src/index.ts'
 
 const ca = await testCa()
@@ -80,57 +82,61 @@ export function setPolicies(
 
 export interface ControlPlane {
   readonly port: number
-  readonly xds: DeltaXdsServer
+  readonly xds: DeltaXdsServer<string>
   readonly events: readonly XdsServerEvent[]
-  readonly metadata: readonly Metadata[]
-  stop(): void
+  /** In the order in which they came. */
+  readonly calls: readonly GrpcServerCall[]
+  stop(): Promise<void>
 }
 
 /** A control plane over TLS on loopback; ends with the test. */
 export async function serve(
   content: Tables,
-  options: Partial<DeltaXdsServerOptions> & {
+  options: Partial<DeltaXdsServerOptions<string>> & {
+    readonly scope?: Partial<ClientScope>
     readonly port?: number
     readonly plaintext?: boolean
     readonly isNamedByAddress?: boolean
   } = {},
 ): Promise<ControlPlane> {
   const events: XdsServerEvent[] = []
-  const metadata: Metadata[] = []
-  const xds = new DeltaXdsServer({
-    views: [content.policies, content.addresses],
-    authenticate: (given) => {
-      metadata.push(given)
-      return Promise.resolve({
-        kind: 'accepted',
-        identity: 'spiffe://cluster.local/ns/istio-system/sa/ztunnel',
-      })
-    },
+  const faults: unknown[] = []
+  const calls: GrpcServerCall[] = []
+  const identity = 'spiffe://cluster.local/ns/istio-system/sa/ztunnel'
+  const views = [content.policies, content.addresses, workloadView(content.addresses)]
+  const xds = new DeltaXdsServer<string>({
+    authenticate: () => Promise.resolve({ kind: 'accepted', caller: identity }),
+    admit: () => ({ kind: 'admitted', scope: { identity, views, ...options.scope } }),
     isSynced: () => true,
     clock: systemClock,
     logger: quiet,
     onEvent: (event) => void events.push(event),
     ...options,
   })
-  const server = new Server()
-  xds.register(server)
   const serving = options.isNamedByAddress === true ? addressed : named
-  const keys = [
-    { private_key: Buffer.from(serving.privateKeyPem), cert_chain: Buffer.from(serving.certificateChainPem) },
-  ]
-  const credentials =
-    options.plaintext === true ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, keys)
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${options.port ?? 0}`, credentials, (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    )
+  const server = await GrpcServer.open({
+    address: '127.0.0.1',
+    port: options.port ?? 0,
+    credentials: options.plaintext === true ? 'plaintext' : { ...serving, clientRootsPem: rootPem },
+    methods: Object.fromEntries(
+      Object.entries(xds.methods).map(([path, method]) => [
+        path,
+        (call: GrpcServerCall) => {
+          calls.push(call)
+          return method(call)
+        },
+      ]),
+    ),
+    random: systemRandom,
+    onFault: (cause) => void faults.push(cause),
   })
-  const stop = (): void => {
-    xds[Symbol.dispose]()
-    server.forceShutdown()
-  }
-  onTestFinished(stop)
-  return { port, xds, events, metadata, stop }
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => (stopping ??= server[Symbol.asyncDispose]())
+  onTestFinished(async () => {
+    await stop()
+    expect(faults).toEqual([])
+  })
+  return { port: server.port, xds, events, calls, stop }
 }
 
 /** What a node knows, and in which order it was told. */

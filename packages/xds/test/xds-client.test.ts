@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { grpcStatus } from '@ambient/grpc'
 import { systemClock } from '@ambient/lifecycle'
 import { testCa, waitFor } from '@ambient/testkit'
 import { encodeWireAuthorization } from '@ambient/xds-proto'
@@ -25,12 +26,12 @@ test('runXdsClient() gets everything, acknowledges it, and says once for each ty
   const content = tables()
   setAddresses(content, [workload('a'), workload('b')])
   setPolicies(content, [policy('p')])
-  const { port, xds, metadata } = await serve(content)
+  const { port, xds, calls } = await serve(content)
   const node = connect(port)
   await node.synced()
   expect([...node.addresses.keys()]).toEqual(['a', 'b'])
   expect([...node.policies.keys()]).toEqual(['shop/p'])
-  expect(metadata[0]?.getMap()).toMatchObject({
+  expect(Object.fromEntries(calls[0]?.metadata ?? [])).toMatchObject({
     authorization: 'Bearer jwt',
     clusterid: 'Kubernetes',
     'x-extra': 'yes',
@@ -41,7 +42,7 @@ test('runXdsClient() gets everything, acknowledges it, and says once for each ty
       .find(({ types }) => Object.values(types).filter(({ sent, acked }) => sent === acked).length === 2),
   )
   expect(connection).toMatchObject({
-    node: 'ztunnel~10.0.0.9~zt.istio-system~istio-system.svc.cluster.local',
+    node: { id: 'ztunnel~10.0.0.9~zt.istio-system~istio-system.svc.cluster.local' },
     identity: 'spiffe://cluster.local/ns/istio-system/sa/ztunnel',
   })
   setAddresses(content, [workload('c')], ['a'])
@@ -90,7 +91,7 @@ test('runXdsClient() keeps what it knows while the server is away, and is then s
   const first = await serve(content)
   const node = connect(first.port)
   await node.synced()
-  first.stop()
+  await first.stop()
   await waitFor('the end of the stream', () => terminations(node.events).length > 0)
   expect(node.addresses.size).toBe(3)
   setAddresses(content, [workload('changing', 'n2'), workload('new')], ['leaving'])
@@ -111,7 +112,7 @@ test('runXdsClient() refuses one resource by name, takes the others, and keeps t
     namespace: 'shop',
     rules: [{ clauses: [{ matches: [{ principals: [{}] }] }] }],
   })
-  content.policies.apply([encodedResource('shop/p', AUTHORIZATION_TYPE, bad)], [])
+  content.policies.apply([encodedResource({ name: 'shop/p', typeUrl: AUTHORIZATION_TYPE }, bad)], [])
   setPolicies(content, [policy('q')])
   const status = await waitFor(
     'the refusal',
@@ -124,7 +125,7 @@ test('runXdsClient() refuses one resource by name, takes the others, and keeps t
   expect(status?.acked).not.toBe(status?.sent)
   expect([...node.policies.values()]).toEqual([policy('p'), policy('q')])
   // The version on record is still the good one's: the same bad resource is sent again, and refused again.
-  first.stop()
+  await first.stop()
   const second = await serve(content, { port: first.port })
   await waitFor('the second refusal', () =>
     second.events.some((event) => event.kind === 'request' && event.outcome === 'nack'),
@@ -134,7 +135,10 @@ test('runXdsClient() refuses one resource by name, takes the others, and keeps t
 
 test('runXdsClient() is not synced by a first answer that it refused', async () => {
   const content = tables()
-  content.addresses.apply([encodedResource('x', ADDRESS_TYPE, Buffer.from('not an address'))], [])
+  content.addresses.apply(
+    [encodedResource({ name: 'x', typeUrl: ADDRESS_TYPE }, Buffer.from('not an address'))],
+    [],
+  )
   const { port, events } = await serve(content)
   const node = connect(port)
   await waitFor('the refusal', () =>
@@ -150,7 +154,10 @@ test('runXdsClient() refuses a resource under another name than its own, and of 
   await node.synced()
   const bytes = Uint8Array.of(0x0a, 0x04, 0xa2, 0x01, 0x01, 0x61) // Address{workload{uid "a"}}: fields 1 and 20
   content.addresses.apply(
-    [encodedResource('b', ADDRESS_TYPE, bytes), encodedResource('a', AUTHORIZATION_TYPE, bytes)],
+    [
+      encodedResource({ name: 'b', typeUrl: ADDRESS_TYPE }, bytes),
+      encodedResource({ name: 'a', typeUrl: AUTHORIZATION_TYPE }, bytes),
+    ],
     [],
   )
   const refused = await waitFor('the refusal', () => xds.connections()[0]?.types[ADDRESS_TYPE]?.lastError)
@@ -279,7 +286,7 @@ test('runXdsClient() gives up a server that accepts and says nothing', async () 
 })
 
 test('runXdsClient() comes back at once from a clean end, and ever more slowly when it ends each time', async () => {
-  const { port, xds } = await serve(tables())
+  const { port, xds, calls } = await serve(tables())
   const delays: number[] = []
   const clock = {
     ...systemClock,
@@ -292,8 +299,8 @@ test('runXdsClient() comes back at once from a clean end, and ever more slowly w
   const node = connect(port, { clock, random: { float: () => 0.5, bytes: (count) => new Uint8Array(count) } })
   await node.synced()
   for (const ends of [1, 2, 3]) {
-    await waitFor('a stream', () => xds.connections().length === 1)
-    xds.endStreams()
+    await waitFor('a stream', () => calls.length === ends && xds.connections().length > 0)
+    calls.at(-1)?.end({ code: grpcStatus.ok, message: '' })
     await waitFor(`end ${ends}`, () => terminations(node.events).length === ends)
   }
   expect(terminations(node.events)).toEqual(['Complete', 'Complete', 'Complete'])
@@ -330,7 +337,7 @@ test('runXdsClient() ends when it is told to, in a stream or between two, and le
   expect(
     events.filter(({ kind }) => kind === 'connected' || kind === 'disconnected').map(({ kind }) => kind),
   ).toEqual(['connected', 'disconnected'])
-  stop()
+  await stop()
   const slow: XdsLimits = { ...xdsLimits, firstDelayMs: 15_000 }
   const waiting = connect(port, { limits: slow })
   await waitFor('a failure', () => waiting.events.length > 0)

@@ -50,6 +50,8 @@ export class IstiodMetrics {
         if (event.outcome === 'stale')
           this.#metrics.add('pilot_xds_expired_nonce', 1, [shortName(event.typeUrl)])
         return
+      case 'limit':
+        return this.#metrics.add('ambient_limit_hits_total', 1, [event.limit])
       case 'push':
         return this.#onPush(event.typeUrl, event.bytes)
     }

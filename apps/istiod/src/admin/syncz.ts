@@ -4,8 +4,8 @@ import type { XdsConnection } from '@ambient/xds'
 export function synczEntry(connection: XdsConnection, clusterId: string): object {
   const { node, types, connectedAtMs, identity, peer } = connection
   return {
-    proxy: proxyName(node),
-    proxy_type: node.split('~')[0],
+    proxy: proxyName(node.id),
+    proxy_type: node.id.split('~')[0],
     cluster_id: clusterId,
     identity,
     address: peer,

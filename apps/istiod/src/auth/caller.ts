@@ -1,14 +1,14 @@
 import { CodedError } from '@ambient/lifecycle'
 import type { SpiffeId } from '@ambient/spiffe'
 
-/** Who called, as the token proves it. */
+/** Who called, as a token or a client certificate proves it. */
 export interface Caller {
   readonly id: SpiffeId
   readonly namespace: string
   readonly serviceAccount: string
-  /** The pod the token is bound to. */
-  readonly pod: { readonly name: string; readonly uid: string }
-  /** The node the token is bound to; older API servers do not say it. */
+  /** The pod a token is bound to; a certificate is bound to none. */
+  readonly pod: { readonly name: string; readonly uid: string } | undefined
+  /** The node a token is bound to; older API servers do not say it. */
   readonly node: string | undefined
 }
 

@@ -39,6 +39,9 @@ export function authorizeOnNode(caller: Caller, requested: SpiffeId, deps: NodeA
       `this mesh's trust domain is ${deps.trustDomain}`,
     )
   }
+  if (caller.pod === undefined) {
+    throw refusal('CALLER_NOT_FOUND', caller, requested, 'its credentials are bound to no pod')
+  }
   const pod = deps.pods.get(`${caller.namespace}/${caller.pod.name}`)
   if (pod === undefined || pod.uid !== caller.pod.uid || pod.serviceAccount !== caller.serviceAccount) {
     throw refusal('CALLER_NOT_FOUND', caller, requested, 'no pod of that name, UID and account is known')
@@ -61,6 +64,6 @@ export function authorizeOnNode(caller: Caller, requested: SpiffeId, deps: NodeA
 function refusal(code: NodeRefusalCode, caller: Caller, requested: SpiffeId, why: string): NodeRefusal {
   return new NodeRefusal(
     code,
-    `Cannot issue ${requested} to pod ${caller.namespace}/${caller.pod.name}: ${why}`,
+    `Cannot issue ${requested} to ${caller.id} of pod ${caller.pod?.name ?? '(none)'}: ${why}`,
   )
 }

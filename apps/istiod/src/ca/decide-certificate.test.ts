@@ -1,10 +1,10 @@
-import { Metadata } from '@grpc/grpc-js'
 import { objectKey, objectsFromYaml } from '@ambient/kube'
 import { systemClock } from '@ambient/lifecycle'
 import { spiffeId } from '@ambient/spiffe'
 import { createLogger, LevelFilter } from '@ambient/telemetry'
 import { expect, test } from 'vitest'
 import { AuthError, type Caller } from '../auth/caller.ts'
+import type { Credentials } from '../auth/caller-verifier.ts'
 import { DEFAULT_MESH } from '../translate/mesh-options.ts'
 import { meshState } from '../translate/mesh-state.ts'
 import { decideCertificate } from './decide-certificate.ts'
@@ -26,18 +26,17 @@ const caller: Caller = {
   node: 'n',
 }
 
-function verify(given: string | undefined): Promise<Caller> {
-  return given === 'Bearer good'
+function verify({ authorization }: Credentials): Promise<Caller> {
+  return authorization === 'Bearer good'
     ? Promise.resolve(caller)
     : Promise.reject(new AuthError('TOKEN_INVALID', 'bad token'))
 }
 
 function decide(impersonated: string | undefined, header = 'Bearer good'): Promise<unknown> {
-  const metadata = new Metadata()
-  metadata.set('authorization', header)
   lines.length = 0
   return decideCertificate(
-    { metadata, peer: 'ipv4:10.0.0.1:5', impersonated },
+    { metadata: new Map([['authorization', header]]), peer: '10.0.0.1:5', certificate: undefined },
+    impersonated,
     {
       verifier: { verify },
       nodes: {
@@ -87,5 +86,5 @@ test.each([
 ])('decideCertificate() refuses $name, and logs why', async ({ impersonated, header, reason }) => {
   await expect(decide(impersonated, header)).resolves.toEqual({ kind: 'refuse' })
   expect(lines.join()).toContain(reason)
-  expect(lines.join()).toContain('ipv4:10.0.0.1:5')
+  expect(lines.join()).toContain('10.0.0.1:5')
 })

@@ -1,9 +1,8 @@
-import type { Metadata } from '@grpc/grpc-js'
+import type { GrpcCaller } from '@ambient/grpc'
 import { CodedError } from '@ambient/lifecycle'
 import { parseSpiffeId, type SpiffeId } from '@ambient/spiffe'
 import type { Logger } from '@ambient/telemetry'
-import { bearerOf } from '../auth/authenticate-stream.ts'
-import type { TokenVerifier } from '../auth/token-verifier.ts'
+import { type CallerVerifier, credentialsOf } from '../auth/caller-verifier.ts'
 import { authorizeOnNode, type NodeAuthorizerDeps } from './authorize-on-node.ts'
 
 /** For whom to issue, or that nobody is to be told why not. */
@@ -11,27 +10,25 @@ export type CertificateDecision =
   | { readonly kind: 'issue'; readonly id: SpiffeId }
   | { readonly kind: 'refuse' }
 
-export interface CertificateRequestFacts {
-  readonly metadata: Metadata
-  readonly peer: string
-  /** The identity that a node proxy asks for on behalf of a pod. */
-  readonly impersonated: string | undefined
-}
-
-/** For whom to issue: for the caller itself, or for an identity on the caller's node. Every refusal is logged with its reason. */
+/**
+ * For whom to issue: for the caller itself, or for an identity on the caller's node. Every refusal is logged with its
+ * reason.
+ *
+ * @param impersonated The identity that a node proxy asks for on behalf of a pod.
+ */
 export async function decideCertificate(
-  request: CertificateRequestFacts,
+  request: GrpcCaller,
+  impersonated: string | undefined,
   deps: {
-    readonly verifier: Pick<TokenVerifier, 'verify'>
+    readonly verifier: Pick<CallerVerifier, 'verify'>
     readonly nodes: NodeAuthorizerDeps
     readonly logger: Logger
   },
 ): Promise<CertificateDecision> {
   try {
-    const caller = await deps.verifier.verify(bearerOf(request.metadata))
-    if (request.impersonated === undefined || request.impersonated === '')
-      return { kind: 'issue', id: caller.id }
-    const id = parseSpiffeId(request.impersonated)
+    const caller = await deps.verifier.verify(credentialsOf(request))
+    if (impersonated === undefined || impersonated === '') return { kind: 'issue', id: caller.id }
+    const id = parseSpiffeId(impersonated)
     authorizeOnNode(caller, id, deps.nodes)
     return { kind: 'issue', id }
   } catch (cause) {

@@ -1,4 +1,4 @@
-import type { Change, Collection } from '@ambient/collections'
+import type { Change } from '@ambient/collections'
 import type { Address } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
 import {
@@ -9,20 +9,23 @@ import {
   type EncodedResource,
   ResourceTable,
   type ResourceView,
+  workloadView,
 } from '@ambient/xds'
 import type { MeshState } from '../translate/mesh-state.ts'
+import { NodePolicies } from './node-policies.ts'
 
-/** The resources of a mesh as they are sent, and in the order in which they must be. */
+/** The resources of a mesh as they are sent. */
 export interface PublishedResources {
   readonly addresses: ResourceTable
   readonly policies: ResourceTable
-  readonly views: readonly ResourceView[]
+  /**
+   * What a client on `node` may see, in the order in which it must be sent: a node proxy refuses everything to a
+   * workload whose policy it lacks.
+   */
+  readonly viewsFor: (node: string | undefined) => readonly ResourceView[]
 }
 
-/**
- * Keeps tables of encoded resources equal to the state. A policy arrives before the workloads that name it and goes
- * after they have stopped to: a node proxy refuses everything to a workload whose policy it lacks.
- */
+/** Keeps tables of encoded resources equal to the state. */
 export function publishResources(state: MeshState): PublishedResources {
   const addresses = new ResourceTable(ADDRESS_TYPE)
   const policies = new ResourceTable(AUTHORIZATION_TYPE)
@@ -38,13 +41,18 @@ export function publishResources(state: MeshState): PublishedResources {
     (address) => encodeAddressResource(address),
     { equal: isSameVersion },
   )
-  encodedPolicies.onChange((changes) => {
-    policies.apply(upserts(changes), [])
-    if (removed(changes).length > 0)
-      setImmediate(() => policies.apply([], gone(encodedPolicies, removed(changes))))
-  })
-  encodedAddresses.onChange((changes) => addresses.apply(upserts(changes), removed(changes)))
-  return { addresses, policies, views: [policies, addresses] }
+  for (const [table, encoded] of [
+    [policies, encodedPolicies],
+    [addresses, encodedAddresses],
+  ] as const)
+    encoded.onChange((changes) => table.apply(upserts(changes), removed(changes)))
+  const nodePolicies = new NodePolicies(policies, state)
+  const workloads = workloadView(addresses)
+  return {
+    addresses,
+    policies,
+    viewsFor: (node) => [nodePolicies.viewFor(node), addresses, workloads],
+  }
 }
 
 function upserts(changes: readonly Change<EncodedResource>[]): readonly EncodedResource[] {
@@ -53,11 +61,6 @@ function upserts(changes: readonly Change<EncodedResource>[]): readonly EncodedR
 
 function removed(changes: readonly Change<EncodedResource>[]): readonly string[] {
   return changes.flatMap(({ key, after }) => (after === undefined ? [key] : []))
-}
-
-/** Of what was removed, what has not come back since. */
-function gone(collection: Collection<EncodedResource>, names: readonly string[]): readonly string[] {
-  return names.filter((name) => collection.get(name) === undefined)
 }
 
 function isSameVersion(a: EncodedResource, b: EncodedResource): boolean {

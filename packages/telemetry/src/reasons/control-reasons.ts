@@ -152,6 +152,23 @@ export const controlReasons = {
     action:
       'Check that istiod may write the status of that kind; it is written when the object changes or istiod restarts.',
   },
+  NODE_ID_INVALID: {
+    flag: '-',
+    meaning: 'A client of the control plane named its node in a form that is none.',
+    action: 'Let it send type~ip~pod.namespace~namespace.svc.domain as the node id.',
+  },
+  NODE_NOT_CALLERS: {
+    flag: '-',
+    meaning:
+      'A client of the control plane says that it is another pod or on another node than its credentials show.',
+    action: 'Check its token and its POD_NAMESPACE, SERVICE_ACCOUNT and NODE_NAME.',
+  },
+  NODE_UNKNOWN: {
+    flag: '-',
+    meaning: 'It could not be told on which node a node proxy runs, so no policies could be chosen for it.',
+    action:
+      'Nothing, if its pod has just started: it comes again; else check that the control plane sees the pod.',
+  },
   POLICY_UNSUPPORTED: {
     flag: '-',
     meaning:

@@ -8,17 +8,21 @@ export interface ControlPlaneOptions {
   readonly roots: () => Promise<string>
   /** A second server name that is accepted. */
   readonly altHostname: string | undefined
-  /** Read anew for each stream. */
+  /** Read anew for each call. */
   readonly token: () => Promise<string | undefined>
   readonly headers: Readonly<Record<string, string>>
   readonly clusterId: string
 }
 
+/** What a channel is opened with. */
+export interface ChannelTarget extends Pick<ControlPlaneOptions, 'address' | 'altHostname'> {
+  /** PEM; of no account over plaintext. */
+  readonly rootsPem: string
+  readonly maxMessageBytes: number
+}
+
 /** A gRPC client of its own connection; nothing is dialled before the first call. */
-export async function openChannel(
-  { address, roots, altHostname }: ControlPlaneOptions,
-  maxMessageBytes: number,
-): Promise<Client> {
+export function openChannel({ address, altHostname, rootsPem, maxMessageBytes }: ChannelTarget): Client {
   const { host, port, plaintext } = address
   const target = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const identity = serverIdentity(host, altHostname)
@@ -26,6 +30,8 @@ export async function openChannel(
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 5000,
     'grpc.enable_retries': 0,
     'grpc.use_local_subchannel_pool': 1,
     // What the environment or the DNS says of proxies and service configuration concerns other programs.
@@ -36,7 +42,7 @@ export async function openChannel(
   if (plaintext) return new Client(target, ChannelCredentials.createInsecure(), options)
   return new Client(
     target,
-    ChannelCredentials.createSsl(Buffer.from(await roots()), null, null, {
+    ChannelCredentials.createSsl(Buffer.from(rootsPem), null, null, {
       checkServerIdentity: identity.check,
     }),
     options,
