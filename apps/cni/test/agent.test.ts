@@ -1,8 +1,10 @@
 import { requireRoot, waitFor } from '@ambient/testkit'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { CniNode } from './cni-node.ts'
-import { inNetns, rulesOf } from './node-rules.ts'
+import { inNetns } from './node-rules.ts'
+import { connectTo, startEcho } from './pod-programs.ts'
 import { buildPlugin, parseObject } from './run-plugin.ts'
+import { allRules } from './scratch-netns.ts'
 
 requireRoot()
 let node: CniNode
@@ -18,33 +20,6 @@ afterEach(async ({ task }) => {
 })
 
 const ambient = { 'istio.io/dataplane-mode': 'ambient' }
-const echo = `const n=require('net');n.createServer(s=>{s.on('error',()=>{});s.write('peer '+s.remoteAddress+'\\n');s.pipe(s)}).listen(8080,'0.0.0.0',()=>console.log('up'))`
-
-/** An echo server in the pod that greets with the address it sees. */
-async function startEcho(pod: ReturnType<CniNode['newPod']>): Promise<void> {
-  const server = node.runInPod(pod, [process.execPath, '-e', echo])
-  let said = ''
-  server.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  await waitFor('the echo server to listen', () => said.includes('up'))
-}
-
-/** A client in the network `from` that stays connected; says what it heard. */
-function connectTo(
-  pod: ReturnType<CniNode['newPod']>,
-  from: string,
-): { send(text: string): void; heard(): string; exited(): boolean; close(): void } {
-  const script = `const s=require('net').connect(8080,'${pod.ip}');s.on('data',d=>process.stdout.write(d));process.stdin.on('data',d=>s.write(d));s.on('error',e=>{console.log(e.code);process.exit(3)});s.on('close',()=>process.exit(4))`
-  const client = node.spawn(from, [process.execPath, '-e', script], {})
-  let heard = ''
-  client.stdout?.on('data', (chunk: Buffer) => (heard += chunk.toString()))
-  return {
-    send: (text) => void client.stdin?.write(text),
-    heard: () => heard,
-    exited: () => client.exitCode !== null,
-    close: () => void client.kill('SIGKILL'),
-  }
-}
-
 function expectFailure(answer: string, code: number, details: string): void {
   expect(parseObject(answer)).toMatchObject({ cniVersion: '1.0.0', code })
   expect(parseObject(answer)['details']).toContain(details)
@@ -73,8 +48,15 @@ test('the CNI chain enrols a pod before it starts, and hands the result on byte 
   expect(node.exec('ipset', 'save')).toContain(`${pod.ip} comment "${pod.uid}"`)
   node.writePod(pod)
   expect((await node.cni('CHECK', pod, pod.result)).status).toBe(0)
-  inNetns(pod.netns, 'iptables', '-t', 'nat', '-F', 'ISTIO_OUTPUT')
-  expectFailure((await node.cni('CHECK', pod, pod.result)).stdout, 100, '15001')
+  const refused = await waitFor(
+    'CHECK to see that rules are gone, before the agent has repaired them',
+    async () => {
+      inNetns(pod.netns, 'iptables', '-t', 'nat', '-F', 'ISTIO_OUTPUT')
+      const checked = await node.cni('CHECK', pod, pod.result)
+      return checked.status !== 0 && checked
+    },
+  )
+  expectFailure(refused.stdout, 100, '15001')
 
   expect(await node.del(pod)).toMatchObject({ status: 0, stdout: '' })
   await waitFor('ztunnel to be told', () =>
@@ -90,12 +72,12 @@ test('ADD fails with 11 while no ztunnel is there, and leaves nothing in the pod
   const pod = node.newPod()
   node.writePod(pod, { phase: 'Pending' })
   await node.startAgent()
-  const before = rulesOf(pod.netns)
+  const before = allRules(pod.netns)
   const added = await node.add(pod)
   expect(added.status).toBe(1)
   expectFailure(added.stdout, 11, 'ZDS_NOT_CONNECTED')
   expect(
-    rulesOf(pod.netns)
+    allRules(pod.netns)
       .split('\n')
       .filter((line) => line.startsWith('-A')),
   ).toEqual(before.split('\n').filter((line) => line.startsWith('-A')))
@@ -132,10 +114,10 @@ test('a label enrols a running pod: its connection goes on and is named, a new o
   await node.startAgent()
   expect((await node.add(pod)).status).toBe(0)
   const other = await addOutsider()
-  await startEcho(pod)
+  await startEcho(node, pod)
   node.writePod(pod)
-  const before = rulesOf(pod.netns)
-  const old = connectTo(pod, other.netns)
+  const before = allRules(pod.netns)
+  const old = connectTo(node, pod, other.netns)
   await waitFor('the first greeting', () => old.heard().includes(`peer ${other.ip}\n`))
   await waitFor('ztunnel to connect', () => ztunnel.events().some(({ kind }) => kind === 'snapshot-sent'))
 
@@ -152,7 +134,7 @@ test('a label enrols a running pod: its connection goes on and is named, a new o
   old.send('still here')
   await waitFor('an echo on the kept connection', () => old.heard().includes('still here'))
 
-  const captured = connectTo(pod, other.netns)
+  const captured = connectTo(node, pod, other.netns)
   await waitFor('the greeting through the stand-in', () => captured.heard().includes(`peer ${other.ip}\n`))
   expect(ztunnel.events()).toContainEqual({
     kind: 'relay',
@@ -161,7 +143,7 @@ test('a label enrols a running pod: its connection goes on and is named, a new o
     to: `${pod.ip}:8080`,
   })
 
-  const probe = connectTo(pod, node.name)
+  const probe = connectTo(node, pod, node.name)
   await waitFor('a probe of the node to reach the app itself', () =>
     probe.heard().includes('peer 169.254.7.127\n'),
   )
@@ -172,7 +154,7 @@ test('a label enrols a running pod: its connection goes on and is named, a new o
   captured.send('through the tunnel')
   await waitFor('an echo through the open tunnel', () => captured.heard().includes('through the tunnel'))
   const relays = ztunnel.events().filter(({ kind }) => kind === 'relay').length
-  const direct = connectTo(pod, other.netns)
+  const direct = connectTo(node, pod, other.netns)
   await waitFor('a direct greeting', () => direct.heard().includes('peer'))
   expect(ztunnel.events().filter(({ kind }) => kind === 'relay')).toHaveLength(relays)
   expect(await node.state(pod)).toBe('draining')
@@ -182,7 +164,7 @@ test('a label enrols a running pod: its connection goes on and is named, a new o
   await waitFor('the pod to have left', async () => (await node.state(pod)) === undefined, {
     deadlineMs: 10_000,
   })
-  expect(rulesOf(pod.netns)).toBe(before)
+  expect(allRules(pod.netns)).toBe(before)
   old.send(' and still')
   await waitFor('an echo on the oldest connection', () => old.heard().includes('and still'))
   expect(ztunnel.events().at(-1)).toEqual({ kind: 'del', uid: pod.uid })
@@ -196,10 +178,10 @@ test('a restarted agent changes nothing, and goes on where the last one was', as
   const first = await node.startAgent()
   await waitFor('ztunnel to connect', () => ztunnel.events().some(({ kind }) => kind === 'snapshot-sent'))
   await node.add(pod)
-  await startEcho(pod)
+  await startEcho(node, pod)
   node.writePod(pod)
   await waitFor('the annotation', async () => (await node.annotationOf(pod)) === 'enabled')
-  const client = connectTo(pod, (await addOutsider()).netns)
+  const client = connectTo(node, pod, (await addOutsider()).netns)
   await waitFor('a greeting', () => client.heard().includes('peer'))
   const rules = () =>
     inNetns(pod.netns, 'nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, '')
@@ -207,7 +189,7 @@ test('a restarted agent changes nothing, and goes on where the last one was', as
     rules: rules(),
     host: node.exec('nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, ''),
     sets: node.exec('ipset', 'save'),
-    routing: rulesOf(pod.netns),
+    routing: allRules(pod.netns),
   }
 
   first.kill('SIGTERM')
@@ -223,7 +205,7 @@ test('a restarted agent changes nothing, and goes on where the last one was', as
     rules: rules(),
     host: node.exec('nft', '-a', 'list', 'ruleset').replaceAll(/packets \d+ bytes \d+/g, ''),
     sets: node.exec('ipset', 'save'),
-    routing: rulesOf(pod.netns),
+    routing: allRules(pod.netns),
   }
   expect(after).toEqual(before) // rule handles included: nothing was written again
   client.send('across the restart')
@@ -240,7 +222,7 @@ test('an annotation alone is not believed: a pod without rules is enrolled again
   const first = await node.startAgent()
   await waitFor('ztunnel to connect', () => ztunnel.events().some(({ kind }) => kind === 'snapshot-sent'))
   await node.add(pod)
-  await startEcho(pod)
+  await startEcho(node, pod)
   node.writePod(pod)
   await waitFor('the annotation', async () => (await node.annotationOf(pod)) === 'enabled')
   first.kill('SIGKILL')
@@ -259,7 +241,7 @@ test('a running pod is pending while no ztunnel is there, and is enrolled when o
   node.writePod(pod, { phase: 'Pending' })
   await node.startAgent()
   await node.add(pod)
-  await startEcho(pod)
+  await startEcho(node, pod)
   node.writePod(pod)
   node.writeNamespace(ambient)
   await waitFor('the pod to be pending', async () => (await node.annotationOf(pod)) === 'pending')

@@ -73,7 +73,7 @@ function add(uid: string, fd: number): void {
   const listeners = netns.enter(() =>
     [15_001, 15_006, 15_008].map((port) => ({
       port,
-      fd: listenOn({ ip: '0.0.0.0', port }, { mark: MESH_MARK, transparent: true, reusePort: true }),
+      fd: listenOn({ ip: '::', port }, { mark: MESH_MARK, transparent: true, reusePort: true }),
     })),
   )
   pods.set(uid, { netns, listeners, sockets: new Set() })

@@ -32,6 +32,24 @@ export class NetworkNamespace implements Disposable {
     return new NetworkNamespace(openFile(path))
   }
 
+  /**
+   * A new namespace with nothing in it, which ends with its last descriptor.
+   *
+   * @throws {SyscallError} `EPERM` without the right to make one, `ENOMEM` and so on.
+   */
+  static create(): NetworkNamespace {
+    if (thread.isAway) throw new Error('Cannot make a network namespace from inside another')
+    const home = openFile('/proc/thread-self/ns/net')
+    try {
+      check(sys.unshare(CLONE_NEWNET), 'unshare')
+      const made = openFile('/proc/thread-self/ns/net')
+      if (sys.setns(home, CLONE_NEWNET) < 0) process.abort()
+      return new NetworkNamespace(made)
+    } finally {
+      closeDescriptor(home)
+    }
+  }
+
   /** Takes ownership of `fd`, also when it throws. */
   static fromDescriptor(fd: number): NetworkNamespace {
     return new NetworkNamespace(fd)

@@ -55,6 +55,7 @@ export interface Syscalls {
   ioctl(fd: number, request: number, argument: bigint): number
   open(path: bigint, flags: number, mode: number): number
   setns(fd: number, kind: number): number
+  unshare(kinds: number): number
   prlimit(pid: number, resource: number, limit: bigint, old: bigint): number
   eventfd(initial: number, flags: number): number
   epoll_create1(flags: number): number
@@ -99,6 +100,7 @@ export const sys: Syscalls = new ffi.DynamicLibrary(null).getFunctions({
   ioctl: { arguments: ['i32', 'u32', 'pointer'], return: 'i32' },
   open: { arguments: ['pointer', 'i32', 'i32'], return: 'i32' },
   setns: { arguments: ['i32', 'i32'], return: 'i32' },
+  unshare: { arguments: ['i32'], return: 'i32' },
   prlimit: { arguments: ['i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
   eventfd: { arguments: ['u32', 'i32'], return: 'i32' },
   epoll_create1: { arguments: ['i32'], return: 'i32' },

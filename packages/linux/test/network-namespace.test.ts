@@ -118,6 +118,17 @@ describe.skipIf(!requireRoot())('a network namespace', () => {
     expect(leakedDescriptors(before)).toEqual([])
   })
 
+  test('create() makes a namespace of its own and comes back', () => {
+    const before = openDescriptors()
+    {
+      using made = NetworkNamespace.create()
+      using home = NetworkNamespace.open('/proc/thread-self/ns/net')
+      expect(made.isNetwork()).toBe(true)
+      expect(made.id()).not.toEqual(home.id())
+    }
+    expect(leakedDescriptors(before)).toEqual([])
+  })
+
   test('id() is the same for two descriptors of one namespace only', () => {
     using one = NetworkNamespace.open(first.path)
     using same = NetworkNamespace.fromDescriptor(duplicateDescriptor(one.fd))

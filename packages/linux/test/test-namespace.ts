@@ -8,6 +8,8 @@ export interface TestNamespace {
   ip(...args: string[]): string
   /** A program inside. */
   run(program: string, ...args: string[]): string
+  /** A program inside, with standard input. */
+  feed(input: string, program: string, ...args: string[]): void
   delete(): void
 }
 
@@ -23,6 +25,8 @@ export function makeNamespace(suffix: string): TestNamespace {
     path: `/run/netns/${name}`,
     ip: (...args) => run('ip', ['-n', name, ...args]),
     run: (program, ...args) => run('ip', ['netns', 'exec', name, program, ...args]),
+    feed: (input, program, ...args) =>
+      void execFileSync('ip', ['netns', 'exec', name, program, ...args], { input }),
     delete: () => void run('ip', ['netns', 'delete', name]),
   }
 }

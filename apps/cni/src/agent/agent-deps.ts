@@ -1,8 +1,9 @@
 import type { NetworkNamespace } from '@ambient/linux'
 import type { Clock, Random } from '@ambient/lifecycle'
 import type { Logger, Metrics } from '@ambient/telemetry'
-import type { ProbeEntry } from '../redirect/host-probe.ts'
-import type { RedirectBackend, RedirectSettings } from '../redirect/redirect-backend.ts'
+import type { HostProbe } from '../redirect/host-probe.ts'
+import type { RedirectSettings } from '../redirect/redirect-backend.ts'
+import type { RedirectBackends } from '../redirect/redirect-backends.ts'
 import type { TcpConnection } from '../redirect/tcp-connections.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { NetnsFinder } from './find-netns.ts'
@@ -13,17 +14,10 @@ import type { Ztunnels } from './ztunnel-link.ts'
 
 export type RedirectionStatus = 'enabled' | 'pending'
 
-/** What the host's probe set must be able to do. */
-export interface ProbeSet {
-  add(entries: readonly ProbeEntry[]): Promise<void>
-  remove(entries: readonly ProbeEntry[]): Promise<void>
-  list(): Promise<readonly ProbeEntry[]>
-}
-
 /** Everything that enrolling pods reaches out to. */
 export interface AgentDeps {
-  readonly backend: RedirectBackend
-  readonly probeSet: ProbeSet
+  readonly backends: RedirectBackends
+  readonly probeSet: Pick<HostProbe, 'add' | 'remove' | 'list'>
   readonly ztunnels: Ztunnels
   readonly finder: NetnsFinder
   readonly cluster: ClusterView

@@ -20,6 +20,7 @@ test('parseCommand() has upstream’s defaults, except for DNS capture', () => {
       },
       healthPort: 8000,
       monitoringPort: 15_014,
+      redirect: { mode: 'iptables', forcedIptables: undefined, scopedLocks: true },
       logLevel: 'info',
     },
   })
@@ -70,12 +71,6 @@ test.each([
     words: argv,
     more: { HOST_PROBE_SNAT_IP: 'fd00::1' },
     says: 'HOST_PROBE_SNAT_IP',
-  },
-  {
-    name: 'nftables, which is not there yet',
-    words: argv,
-    more: { NATIVE_NFTABLES: 'true' },
-    says: 'NATIVE_NFTABLES',
   },
   {
     name: 'selectors that are none',

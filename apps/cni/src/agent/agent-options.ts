@@ -1,6 +1,8 @@
 import { canonicalIp } from '@ambient/model'
 import { CniError } from '../cni-error.ts'
 import type { RedirectSettings } from '../redirect/redirect-backend.ts'
+import { type Env, flag, invalid, text } from './env-values.ts'
+import { readRedirectOptions, type RedirectOptions } from './redirect-options.ts'
 import { defaultSelectors, parseSelectors, type SelectionRules } from './select-pod.ts'
 
 export interface AgentOptions {
@@ -12,6 +14,7 @@ export interface AgentOptions {
   readonly zdsSocket: string
   readonly selection: SelectionRules
   readonly settings: RedirectSettings
+  readonly redirect: RedirectOptions
   /** Whether the host's rules belong to the namespace of PID 1 rather than to our own. */
   readonly switchToHostNetns: boolean
   /** Take the host's rules away when the agent ends; otherwise an upgrade disturbs nothing. */
@@ -26,13 +29,13 @@ export type AgentCommand =
   | { readonly kind: 'run'; readonly options: AgentOptions }
   | { readonly kind: 'help' | 'version' }
 
-type Env = Readonly<Record<string, string | undefined>>
-
 export const HELP = `istio-cni-agent: takes the pods of this node into the mesh and out of it
 
-usage: istio-cni-agent --config-dir DIR [--health-port N]
+usage: istio-cni-agent --config-dir DIR [--redirect-mode MODE] [--health-port N]
 
   --config-dir DIR   a watched directory of Kubernetes YAML: where pods and namespaces come from
+  --redirect-mode MODE
+                     iptables (default) or nftables: how pods' packets are steered to ztunnel
   --health-port N    port of /healthz and /readyz (8000)
   --help, --version
 
@@ -47,6 +50,11 @@ environment:
   AMBIENT_DNS_CAPTURE           false: ztunnel answers no DNS yet
   AMBIENT_IPV6                  true
   HOST_PROBE_SNAT_IP, HOST_PROBE_SNAT_IPV6
+  REDIRECT_MODE                 the same as --redirect-mode
+  NATIVE_NFTABLES               true: upstream's name for --redirect-mode nftables
+  FORCE_IPTABLES_BINARY         legacy or nft: which iptables, instead of what the node's own rules are written with
+  AMBIENT_USE_SCOPED_XTABLES_LOCKING
+                                true; false takes the lock of the whole host
   ALLOW_SWITCH_TO_HOST_NS       false
   AMBIENT_DISABLE_SAFE_UPGRADE  false; true takes the host's rules away at the end
   MONITORING_PORT               port of /metrics (15014)
@@ -62,7 +70,6 @@ export function parseCommand(argv: readonly string[], env: Env): AgentCommand {
   const flags = parseFlags(argv)
   if (flags.has('--help')) return { kind: 'help' }
   if (flags.has('--version')) return { kind: 'version' }
-  refuseUnsupported(env)
   return {
     kind: 'run',
     options: {
@@ -73,6 +80,7 @@ export function parseCommand(argv: readonly string[], env: Env): AgentCommand {
       zdsSocket: text(env, 'ZTUNNEL_UDS_ADDRESS', '/var/run/ztunnel/ztunnel.sock'),
       selection: readSelection(env),
       settings: readSettings(env),
+      redirect: readRedirectOptions(flags.get('--redirect-mode'), env),
       switchToHostNetns: flag(env, 'ALLOW_SWITCH_TO_HOST_NS', 'false'),
       cleanUpOnExit: flag(env, 'AMBIENT_DISABLE_SAFE_UPGRADE', 'false'),
       healthPort: port('--health-port', flags.get('--health-port') ?? '8000'),
@@ -110,18 +118,10 @@ function readSettings(env: Env): RedirectSettings {
   }
 }
 
-/** What upstream offers and this version does not is refused at start, so that nobody believes it is in force. */
-function refuseUnsupported(env: Env): void {
-  if (flag(env, 'NATIVE_NFTABLES', 'false'))
-    throw invalid('NATIVE_NFTABLES', 'true', 'only iptables is supported; unset it')
-  const binary = text(env, 'FORCE_IPTABLES_BINARY', '')
-  if (binary !== '')
-    throw invalid('FORCE_IPTABLES_BINARY', binary, 'the host’s default iptables is used; unset it')
-}
-
 const TAKES_VALUE: Readonly<Record<string, boolean>> = {
   '--config-dir': true,
   '--health-port': true,
+  '--redirect-mode': true,
   '--help': false,
   '--version': false,
 }
@@ -140,21 +140,9 @@ function parseFlags(argv: readonly string[]): ReadonlyMap<string, string> {
   return flags
 }
 
-function text(env: Env, name: string, fallback: string): string {
-  const value = env[name]
-  return value === undefined || value === '' ? fallback : value
-}
-
 function required(name: string, value: string | undefined): string {
   if (value !== undefined && value !== '') return value
   throw new CniError('CONFIG_INVALID', `Cannot start: ${name} is not set; see --help`)
-}
-
-function flag(env: Env, name: string, fallback: string): boolean {
-  const value = text(env, name, fallback).toLowerCase()
-  if (value === 'true' || value === '1') return true
-  if (value === 'false' || value === '0') return false
-  throw invalid(name, value, 'expected true or false')
 }
 
 function port(name: string, value: string): number {
@@ -169,8 +157,4 @@ function address(env: Env, name: string, fallback: string): string {
   if (canonical === undefined || canonical.includes(':') !== fallback.includes(':'))
     throw invalid(name, value, `expected an address such as ${fallback}`)
   return canonical
-}
-
-function invalid(name: string, value: string, expected: string): CniError {
-  return new CniError('CONFIG_INVALID', `Cannot use ${name} "${value}": ${expected}`)
 }

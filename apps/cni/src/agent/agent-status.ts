@@ -16,6 +16,8 @@ export interface PodStatus {
   readonly namespace: string | undefined
   readonly state: MeshPod['state']['kind']
   readonly cause: string | undefined
+  /** Whose rules are in it, and whether all of them were there at the last look. */
+  readonly redirection: { readonly backends: readonly string[]; readonly isWhole: boolean }
   /** Of the network namespace. */
   readonly inode: number | undefined
   readonly ips: readonly string[]
@@ -53,6 +55,7 @@ function podStatus(held: MeshPod, deps: Pick<AgentDeps, 'cluster' | 'connections
     namespace: pod?.namespace,
     state: held.state.kind,
     cause: held.state.kind === 'pending' ? held.state.cause : undefined,
+    redirection: { backends: held.backends, isWhole: held.areRulesWhole },
     inode: held.netns?.id().inode,
     ips: held.ips,
     keptConnections: { ...held.kept, open: openKept(held, deps) },

@@ -6,10 +6,12 @@ import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Registry } from 'prom-client'
 import { openPluginEndpoint } from '../endpoint/plugin-endpoint.ts'
-import { HostProbe } from '../redirect/host-probe.ts'
-import { IptablesBackend, ownAddresses, tcpTable } from '../redirect/iptables-backend.ts'
+import { kubeletUid } from '../redirect/kubelet-uid.ts'
+import { ownAddresses, tcpTable } from '../redirect/pod-connections.ts'
 import { podSysctls } from '../redirect/pod-sysctls.ts'
+import { type NodeRedirection, openRedirection, tryRedirection } from '../redirect/redirect-backends.ts'
 import { createProgramRunner, type RunProgram } from '../redirect/run-program.ts'
+import { CniError } from '../cni-error.ts'
 import type { AgentDeps, RedirectionStatus } from './agent-deps.ts'
 import type { AgentOptions } from './agent-options.ts'
 import { agentStatus, openKept } from './agent-status.ts'
@@ -23,6 +25,7 @@ import { PodReconciler } from './pod-reconciler.ts'
 import { PodRecords } from './pod-records.ts'
 import type { PodView } from './pod-view.ts'
 import { takeOver, type TakeOverDeps } from './take-over.ts'
+import { watchRules } from './watch-rules.ts'
 import { type HeldPod, ZtunnelLink } from './ztunnel-link.ts'
 
 export interface AgentHost {
@@ -79,14 +82,16 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
     onProblem: (message) => logger.error(message, { reason: 'RESOURCE_INVALID' }),
   })
   const registry = new Registry()
-  const { deps, probe } = makeDeps({ options, host, scope, cluster, registry, writer: files })
+  const { deps, redirection } = await makeDeps({ options, host, scope, cluster, registry, writer: files })
   const ports = await openEndpoints({ options, deps, scope, registry, reconciler: () => reconciler })
   void cluster.run(scope.signal).catch(failure.reject)
   await cluster.wait(() => cluster.isSynced || undefined, scope.signal)
 
-  await probe.ensure()
-  if (options.cleanUpOnExit) scope.defer(() => probe.removeAll())
+  await tryRedirection(redirection, options.settings)
+  await redirection.probe.ensure()
+  if (options.cleanUpOnExit) scope.defer(() => redirection.probe.removeAll())
   const taken = await takeOver(deps)
+  await removeOtherProbes(redirection) // after the new set has its addresses: no probe meets a moment without
   const ztunnels = scope.use(
     await openLink(options, deps, taken.held, {
       onLost: failure.reject,
@@ -98,6 +103,7 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   for (const pod of taken.pods) made.pods.put(pod)
   reconciler = made
   made.start()
+  void watchRules({ ...deps, reconciler: made, probe: redirection.probe }, scope.signal).catch(failure.reject)
   cluster.notify()
   return { ...ports, failed: failure.promise, [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]() }
 }
@@ -180,27 +186,19 @@ interface PartialDeps extends TakeOverDeps, Pick<AgentDeps, 'metrics' | 'annotat
   readonly connect: (ztunnels: ZtunnelLink) => void
 }
 
-function makeDeps({ options, host, scope, cluster, registry, writer }: DepsRequest): {
+async function makeDeps({ options, host, scope, cluster, registry, writer }: DepsRequest): Promise<{
   readonly deps: PartialDeps
-  readonly probe: HostProbe
-} {
+  readonly redirection: NodeRedirection
+}> {
   const { clock, random, logger, procRoot, hostRoot } = host
   mkdirSync(options.runDirectory, { recursive: true, mode: 0o750 })
   const metrics = createMetrics(registry, 'cni')
   metrics.set('istio_build', 1, ['cni', host.version])
-  const run: RunProgram = createProgramRunner({
-    maxRunning: cniLimits.programs,
-    maxOutputBytes: cniLimits.programOutputBytes,
-    deadlineMs: cniLimits.programMs,
-  })
-  const hostNetns = scope.use(
-    NetworkNamespace.open(options.switchToHostNetns ? `${procRoot}/1/ns/net` : '/proc/self/ns/net'),
-  )
-  const probe = new HostProbe({ run, hostNetns, probe: options.settings.probe, ipv6: options.settings.ipv6 })
+  const redirection = await openNodeRedirection(options, host, scope)
   let connected: ZtunnelLink | undefined
   const deps: PartialDeps = {
-    backend: new IptablesBackend({ run, sysctls: podSysctls('/proc'), lockDirectory: options.runDirectory }),
-    probeSet: probe,
+    backends: redirection,
+    probeSet: redirection.probe,
     ztunnels: () => connected,
     connect: (ztunnels) => {
       connected = ztunnels
@@ -217,7 +215,43 @@ function makeDeps({ options, host, scope, cluster, registry, writer }: DepsReque
     logger,
     metrics,
   }
-  return { deps, probe }
+  return { deps, redirection }
+}
+
+function openNodeRedirection(
+  options: AgentOptions,
+  { procRoot, logger }: AgentHost,
+  scope: Scope,
+): Promise<NodeRedirection> {
+  const run: RunProgram = createProgramRunner({
+    maxRunning: cniLimits.programs,
+    maxOutputBytes: cniLimits.programOutputBytes,
+    deadlineMs: cniLimits.programMs,
+  })
+  const hostNetns = scope.use(
+    NetworkNamespace.open(options.switchToHostNetns ? `${procRoot}/1/ns/net` : '/proc/self/ns/net'),
+  )
+  const { runDirectory, settings, redirect } = options
+  return openRedirection(
+    { ...redirect, settings, runDirectory, maxReferences: cniLimits.ruleReferences },
+    { run, hostNetns, sysctls: podSysctls('/proc'), kubeletUid: () => findKubeletUid(procRoot, logger) },
+  )
+}
+
+function findKubeletUid(procRoot: string, logger: Logger): number {
+  const found = kubeletUid(procRoot)
+  if (found === undefined)
+    logger.debug('no kubelet found on this node; what root sends to pods counts as probes')
+  return found ?? 0
+}
+
+/** What an agent in another mode has left on the node; a program that is not installed has left nothing. */
+async function removeOtherProbes({ otherProbes }: NodeRedirection): Promise<void> {
+  for (const probe of otherProbes) {
+    await probe.removeAll().catch((cause: unknown) => {
+      if (!(cause instanceof CniError) || cause.code !== 'PLATFORM_UNSUPPORTED') throw cause
+    })
+  }
 }
 
 async function annotate(

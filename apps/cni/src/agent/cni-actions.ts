@@ -10,7 +10,7 @@ import type { PodView } from './pod-view.ts'
 import { selectPod } from './select-pod.ts'
 
 export interface CniActionsOptions {
-  readonly deps: Pick<AgentDeps, 'cluster' | 'selection' | 'backend' | 'finder' | 'settings'>
+  readonly deps: Pick<AgentDeps, 'cluster' | 'selection' | 'backends' | 'finder' | 'settings'>
   /** Where the agent's own pod runs, which must start without it. */
   readonly podNamespace: string
   /** The reconciler, once the agent has taken over what it found. */
@@ -42,7 +42,9 @@ export function createCniActions(options: CniActionsOptions): CniActions {
     check: async (request) => {
       const pod = await findPod(request, options)
       using netns = deps.finder.open(request.netnsPath)
-      const state = await deps.backend.inspect(netns, podSettings(pod.annotations, deps.settings).settings)
+      const [inForce] = reconciler()?.pods.get(pod.uid)?.backends ?? []
+      const backend = inForce === undefined ? deps.backends.chosen : deps.backends.byName[inForce]
+      const state = await backend.inspect(netns, podSettings(pod.annotations, deps.settings).settings)
       if (state.kind === 'complete') return
       throw new CniError(
         'RULES_NOT_VERIFIED',

@@ -17,7 +17,7 @@ const table = {
     unit: 'ms',
     whenHit: 'CNI ADD of a pod that the cluster does not know fails with 11',
   },
-  programs: { value: 8, unit: 'items', whenHit: 'Further runs of iptables, ip and ipset wait' },
+  programs: { value: 8, unit: 'items', whenHit: 'Further runs of iptables, nft, ip and ipset wait' },
   programMs: { value: 10_000, unit: 'ms', whenHit: 'The program is killed and the step is tried again' },
   programOutputBytes: {
     value: 8_388_608,
@@ -33,6 +33,16 @@ const table = {
     whenHit: 'Listeners stay at least so long, for peers that have not heard yet',
   },
   drainPollMs: { value: 100, unit: 'ms', whenHit: 'How often open tunnels are counted' },
+  verifyMs: {
+    value: 2000,
+    unit: 'ms',
+    whenHit: 'How often the rules of pods and node are asked whether they changed',
+  },
+  ruleReferences: {
+    value: 64,
+    unit: 'items',
+    whenHit: 'The oldest listing of rules to compare with is forgotten, and made again when it is needed',
+  },
   keptNames: { value: 100, unit: 'items', whenHit: 'Further kept connections are counted, not named' },
 } as const
 

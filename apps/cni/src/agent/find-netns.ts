@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { NetworkNamespace } from '@ambient/linux'
 import { CniError, messageOf } from '../cni-error.ts'
-import { ownAddresses } from '../redirect/iptables-backend.ts'
+import { ownAddresses } from '../redirect/pod-connections.ts'
 import { podOfCgroup, startTimeOf } from './cgroup-uid.ts'
 
 export interface NetnsFinder {

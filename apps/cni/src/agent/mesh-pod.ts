@@ -1,5 +1,5 @@
 import type { NetworkNamespace } from '@ambient/linux'
-import type { SettingsBefore } from '../redirect/redirect-backend.ts'
+import type { BackendName, SettingsBefore } from '../redirect/redirect-backend.ts'
 
 /** How far a pod is on its way into the mesh or out of it. */
 export type PodState =
@@ -20,6 +20,10 @@ export interface MeshPod {
   readonly containerId: string | undefined
   /** Addresses in the host's probe set. */
   readonly ips: readonly string[]
+  /** Whose rules may be in its netns; the first is in force. More than one while it is moved from one to another. */
+  readonly backends: readonly BackendName[]
+  /** False from the moment in which a rule was found missing until all have been written again. */
+  readonly areRulesWhole: boolean
   readonly kept: KeptConnections
   readonly before: SettingsBefore
 }

@@ -14,6 +14,7 @@ const enrolled: PodSituation = {
   annotation: 'enabled',
   state: states.enrolled,
   areIpsKnown: true,
+  areRulesRight: true,
   hasRecord: true,
 }
 
@@ -39,6 +40,16 @@ test.each<{ name: string; change: Partial<PodSituation>; step: string }>([
   { name: 'writes the annotation last', change: { annotation: undefined }, step: 'refresh' },
   { name: 'replaces an old pending', change: { annotation: 'pending' }, step: 'refresh' },
   { name: 'follows a changed address', change: { areIpsKnown: false }, step: 'refresh' },
+  {
+    name: 'writes rules again before anything else',
+    change: { areRulesRight: false, annotation: undefined, areIpsKnown: false },
+    step: 'renew-rules',
+  },
+  {
+    name: 'writes no rules again for a pod that is to leave',
+    change: { areRulesRight: false, isSelected: false },
+    step: 'start-draining',
+  },
   { name: 'takes a draining pod back', change: { state: states.draining }, step: 'enrol' },
   {
     name: 'leaves a pod between two sandboxes to the runtime',

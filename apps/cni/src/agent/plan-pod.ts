@@ -8,6 +8,8 @@ export interface PodSituation {
   readonly state: PodState | undefined
   /** Whether host set and reality agree on the pod's addresses. */
   readonly areIpsKnown: boolean
+  /** Whether its rules are all there and by the backend that this agent uses. */
+  readonly areRulesRight: boolean
   /** Whether an earlier agent left a record of it. */
   readonly hasRecord: boolean
 }
@@ -16,6 +18,7 @@ export interface PodSituation {
 export type PodStep =
   | 'none'
   | 'enrol'
+  | 'renew-rules'
   | 'refresh'
   | 'start-draining'
   | 'go-on-draining'
@@ -30,7 +33,9 @@ export function planPod(situation: PodSituation): PodStep {
   return isSelected ? planSelected(situation) : planUnselected(situation)
 }
 
-function planSelected({ presence, state, annotation, areIpsKnown }: PodSituation): PodStep {
+function planSelected(situation: PodSituation): PodStep {
+  const { presence, state, annotation, areIpsKnown } = situation
+  if (state?.kind === 'enrolled' && !situation.areRulesRight) return 'renew-rules'
   if (state?.kind === 'enrolled') return annotation === 'enabled' && areIpsKnown ? 'none' : 'refresh'
   return presence === 'running' ? 'enrol' : 'none' // before it has an address only the runtime can name its netns
 }

@@ -1,164 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { KubeObject, ResourceSource, WatchEvent } from '@ambient/kube'
-import { AsyncQueue } from '@ambient/lifecycle'
-import { NetworkNamespace } from '@ambient/linux'
-import { createLogger, createMetrics, LevelFilter } from '@ambient/telemetry'
 import { leakedDescriptors, openDescriptors, waitFor } from '@ambient/testkit'
-import { Registry } from 'prom-client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ReconcilerWorld } from '../../test/reconciler-world.ts'
 import { CniError } from '../cni-error.ts'
+import type { RedirectState } from '../redirect/redirect-backend.ts'
 import type { TcpConnection } from '../redirect/tcp-connections.ts'
-import type { AgentDeps } from './agent-deps.ts'
-import { ClusterView } from './cluster-view.ts'
-import { PodReconciler } from './pod-reconciler.ts'
-import { PodRecords } from './pod-records.ts'
-import { defaultSelectors } from './select-pod.ts'
 
-/** Effects are recorded in order; the kernel is not touched, except that a netns is a real descriptor (of our own). */
-class World {
-  readonly calls: string[] = []
-  readonly directory: string = mkdtempSync(join(tmpdir(), 'cni-world-'))
-  readonly pods: AsyncQueue<WatchEvent> = new AsyncQueue(100)
-  readonly namespaces: AsyncQueue<WatchEvent> = new AsyncQueue(100)
-  readonly annotations = new Map<string, string | undefined>()
-  table: readonly TcpConnection[] = []
-  nowMs = 0
-  failAdd: CniError | undefined
-  canFind = true
-  readonly reconciler: PodReconciler
-  readonly #ended = new AbortController()
-
-  constructor() {
-    const source: ResourceSource = {
-      list: () => Promise.resolve([]),
-      watch: (kind) => (kind === 'Pod' ? this.pods : this.namespaces),
-    }
-    const cluster: ClusterView = new ClusterView({
-      source,
-      nodeName: 'node1',
-      onChange: (uids) => uids.forEach((uid) => this.reconciler.touch(uid)),
-      onProblem: (message) => this.calls.push(`problem ${message}`),
-    })
-    const note = (call: string): Promise<void> => Promise.resolve(void this.calls.push(call))
-    const netns = (): NetworkNamespace => NetworkNamespace.open('/proc/self/ns/net')
-    const deps: AgentDeps = {
-      backend: {
-        name: 'iptables',
-        inspect: () => Promise.resolve({ kind: 'absent' }),
-        reservePorts: () => {
-          void note('reserve ports')
-          return { ports: 'before' }
-        },
-        apply: (_, __, age) => note(`apply to ${age} pod`).then(() => ({ kept: undefined, before: {} })),
-        stopRedirecting: () => note('stop redirecting'),
-        remove: (_, before) => note(`remove, ports were ${before['ports']}`),
-      },
-      probeSet: {
-        add: (entries) => note(`probe set adds ${entries.map(({ ip }) => ip).join()}`),
-        remove: (entries) =>
-          entries.length === 0
-            ? Promise.resolve()
-            : note(`probe set removes ${entries.map(({ ip }) => ip).join()}`),
-        list: () => Promise.resolve([]),
-      },
-      ztunnels: {
-        connected: 1,
-        add: () => (this.failAdd === undefined ? note('zds add') : Promise.reject(this.failAdd)),
-        remove: () => note('zds del'),
-      },
-      finder: { open: netns, scan: () => (this.canFind ? new Map([['u1', netns()]]) : new Map()) },
-      cluster,
-      records: new PodRecords(this.directory),
-      selection: {
-        selectors: defaultSelectors,
-        excludeNamespaces: new Set(),
-        systemNamespace: 'istio-system',
-      },
-      settings: {
-        ipv6: true,
-        dnsCapture: false,
-        ingressOnly: false,
-        virtualInterfaces: [],
-        probe: { v4: '169.254.7.127', v6: 'fd16::1' },
-      },
-      annotate: (pod, status) => {
-        this.annotations.set(pod.uid, status)
-        this.putPod({ annotation: status })
-        return note(`annotate ${status ?? 'nothing'}`)
-      },
-      connectionsOf: () => ({ table: this.table, ownIps: new Set(['10.0.0.2']) }),
-      clock: { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs, sleep: () => Promise.resolve() },
-      random: { float: () => 0.5, bytes: (n) => new Uint8Array(n) },
-      logger: createLogger({
-        format: 'plain',
-        level: LevelFilter.parse('off'),
-        write: () => {},
-        clock: { nowMs: () => 0 },
-        scope: 'cni',
-      }),
-      metrics: createMetrics(new Registry(), 'cni'),
-    }
-    this.cluster = cluster
-    this.reconciler = new PodReconciler(deps)
-    void cluster.run(this.#ended.signal)
-    this.reconciler.start()
-  }
-
-  readonly cluster: ClusterView
-  #shape: { ip: string; phase: string; labels: Readonly<Record<string, string>> } = {
-    ip: '10.0.0.2',
-    phase: 'Running',
-    labels: {},
-  }
-
-  putPod(change: {
-    ip?: string
-    phase?: string
-    labels?: Readonly<Record<string, string>>
-    annotation?: string | undefined
-  }): void {
-    this.#shape = {
-      ip: change.ip ?? this.#shape.ip,
-      phase: change.phase ?? this.#shape.phase,
-      labels: change.labels ?? this.#shape.labels,
-    }
-    const annotation = 'annotation' in change ? change.annotation : this.annotations.get('u1')
-    this.pods.push({ type: 'modified', object: podObject(this.#shape, annotation) })
-  }
-
-  deletePod(): void {
-    this.pods.push({ type: 'deleted', object: podObject(this.#shape, undefined) })
-  }
-
-  label(value: string): void {
-    const labels = { 'istio.io/dataplane-mode': value }
-    this.namespaces.push({ type: 'modified', object: kubeObject('Namespace', { name: 'shop', labels }, {}) })
-  }
-
-  state(): string | undefined {
-    return this.reconciler.pods.get('u1')?.state.kind
-  }
-
-  saw(call: string): Promise<true> {
-    return waitFor(`"${call}" among ${this.calls.join('; ')}`, () => this.calls.includes(call))
-  }
-
-  async close(): Promise<void> {
-    this.#ended.abort()
-    this.pods.close()
-    this.namespaces.close()
-    await this.reconciler[Symbol.asyncDispose]()
-    rmSync(this.directory, { recursive: true })
-  }
-}
-
-let world: World
+let world: ReconcilerWorld
 let before: ReturnType<typeof openDescriptors>
 beforeEach(() => {
   before = openDescriptors()
-  world = new World()
+  world = new ReconcilerWorld()
 })
 afterEach(async () => {
   await world.close()
@@ -316,39 +167,69 @@ test('PodReconciler leaves nothing of a sandbox that could not be enrolled', asy
   expect(world.calls).toEqual(['reserve ports', 'probe set removes 10.0.0.2', 'zds del'])
 })
 
-function podObject(
-  {
-    ip,
-    phase,
-    labels,
-  }: { readonly ip: string; readonly phase: string; readonly labels: Readonly<Record<string, string>> },
-  annotation: string | undefined,
-): KubeObject {
-  const annotations = annotation === undefined ? {} : { 'ambient.istio.io/redirection': annotation }
-  const metadata = { name: 'web', namespace: 'shop', uid: 'u1', labels, annotations }
-  return kubeObject('Pod', metadata, {
-    spec: { nodeName: 'node1' },
-    status: { phase, ...(ip === '' ? {} : { podIP: ip }) },
-  })
-}
+const broken: RedirectState = { kind: 'partial', missing: ['ipv4: nat'] }
 
-function kubeObject(
-  kind: 'Pod' | 'Namespace',
-  metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> },
-  rest: object,
-): KubeObject {
-  return {
-    apiVersion: 'v1',
-    kind,
-    metadata: {
-      uid: metadata.name,
-      annotations: {},
-      resourceVersion: '1',
-      generation: 1,
-      creationTimestamp: '2026-01-01T00:00:00Z',
-      ownerReferences: [],
-      ...metadata,
-    },
-    ...rest,
-  }
-}
+test('PodReconciler.verify() leaves a whole pod alone, and writes rules again that somebody removed, without asking ztunnel', async () => {
+  await enrol()
+  world.calls.length = 0
+  world.found = { kind: 'complete' }
+  await world.reconciler.verify('u1')
+  expect(world.calls).toEqual([])
+  world.found = broken
+  await world.reconciler.verify('u1')
+  await world.saw('apply to enrolled pod')
+  await waitFor('the pod to be whole', () => world.reconciler.pods.get('u1')?.areRulesWhole)
+  expect(world.calls).toEqual(['apply to enrolled pod'])
+  expect(world.state()).toBe('enrolled')
+})
+
+test('PodReconciler tries again to write rules until it can', async () => {
+  await enrol()
+  world.found = broken
+  world.failApply = new CniError('RULES_FAILED', 'busy')
+  world.calls.length = 0
+  await world.reconciler.verify('u1')
+  await waitFor('two attempts', () => world.calls.length === 2)
+  expect(world.reconciler.pods.get('u1')).toMatchObject({ areRulesWhole: false, state: { kind: 'enrolled' } })
+  world.failApply = undefined
+  await waitFor('the pod to be whole', () => world.reconciler.pods.get('u1')?.areRulesWhole)
+})
+
+test('PodReconciler moves a pod from another backend: the new rules, then the old ones away; the record names both meanwhile', async () => {
+  await enrol()
+  world.calls.length = 0
+  const held = world.reconciler.pods.get('u1')
+  if (held === undefined) throw new Error('the pod is not held')
+  world.reconciler.pods.put({ ...held, backends: ['iptables-legacy'] })
+  world.failApply = new CniError('RULES_FAILED', 'busy')
+  world.reconciler.touch('u1')
+  await world.saw('apply to enrolled pod')
+  await waitFor('the record to name both', () => world.backendsOnRecord().length === 2)
+  expect(world.backendsOnRecord()).toEqual(['iptables-legacy', 'nftables'])
+  world.failApply = undefined
+  await world.saw('iptables-legacy: withdraw')
+  await waitFor('the record to name the new one', () => world.backendsOnRecord().length === 1)
+  expect(world.backendsOnRecord()).toEqual(['nftables'])
+  expect(world.calls.slice(-2)).toEqual(['apply to enrolled pod', 'iptables-legacy: withdraw'])
+})
+
+test('PodReconciler un-enrols by every backend that may have rules in the pod', async () => {
+  await enrol()
+  const held = world.reconciler.pods.get('u1')
+  if (held === undefined) throw new Error('the pod is not held')
+  world.reconciler.pods.put({ ...held, backends: ['iptables-nft', 'nftables'] })
+  world.calls.length = 0
+  world.label('none')
+  await waitFor('the pod to drain', () => world.state() === 'draining')
+  world.nowMs = 20_000
+  await waitFor('the pod to be let go', () => world.state() === undefined)
+  expect(world.calls).toEqual([
+    'annotate nothing',
+    'iptables-nft: stop redirecting',
+    'stop redirecting',
+    'probe set removes 10.0.0.2',
+    'zds del',
+    'iptables-nft: remove, ports were before',
+    'remove, ports were before',
+  ])
+})

@@ -3,9 +3,11 @@ import type { NetworkNamespace } from '@ambient/linux'
 import { CniError, messageOf } from '../cni-error.ts'
 import type { AgentDeps } from './agent-deps.ts'
 import { cniLimits } from './cni-limits.ts'
-import { enrolPod, podFields } from './enrol-pod.ts'
+import { enrolPod } from './enrol-pod.ts'
 import { type MeshPod, MeshPods, noKeptConnections, type PodState } from './mesh-pod.ts'
 import { planPod, type PodStep } from './plan-pod.ts'
+import { podFields } from './pod-fields.ts'
+import { renewRules, verifyRules } from './pod-rules.ts'
 import type { PodView } from './pod-view.ts'
 import { selectPod } from './select-pod.ts'
 import { SerialWork } from './serial-work.ts'
@@ -29,6 +31,9 @@ export class PodReconciler implements AsyncDisposable {
   readonly pods: MeshPods = new MeshPods()
   readonly #deps: AgentDeps
   readonly #work = new SerialWork()
+  /** Running pods move from one backend to another one by one: those that wait for their turn, while one is moved. */
+  readonly #toMove = new Set<string>()
+  #isMoving = false
   readonly #touched = new Set<string>()
   readonly #retries = new Map<string, { readonly backoff: Backoff; timer: NodeJS.Timeout | undefined }>()
   /** Sandboxes that are being enrolled, by container. */
@@ -71,6 +76,27 @@ export class PodReconciler implements AsyncDisposable {
         this.touch(uid) // the annotation, and whatever else is left to do
       }),
     )
+  }
+
+  /** Looks at the rules of an enrolled pod, and writes them again when somebody changed them. */
+  verify(uid: string): Promise<void> {
+    return this.#work.run(uid, async () => {
+      const held = this.pods.get(uid)
+      const pod = this.#deps.cluster.pod(uid)
+      if (held?.state.kind !== 'enrolled' || pod === undefined || !this.#areRulesRight(held)) return
+      const seen = this.pods.put(await verifyRules(held, pod, this.#deps))
+      if (!seen.areRulesWhole) this.touch(uid)
+    })
+  }
+
+  /** Puts the addresses of an enrolled pod into the host's set again, from which somebody took them. @returns whether it is one still */
+  restoreAddresses(uid: string): Promise<boolean> {
+    return this.#work.run(uid, async () => {
+      const held = this.pods.get(uid)
+      if (held?.state.kind !== 'enrolled') return false
+      await this.#deps.probeSet.add(held.ips.map((ip) => ({ ip, uid })))
+      return true
+    })
   }
 
   /** The runtime has taken a sandbox down. Another than the one we hold is none of our business. */
@@ -142,6 +168,7 @@ export class PodReconciler implements AsyncDisposable {
       annotation: pod?.annotations[ANNOTATION],
       state: held?.state,
       areIpsKnown: pod === undefined || pod.ips.every((ip) => held?.ips.includes(ip)),
+      areRulesRight: held !== undefined && this.#areRulesRight(held),
       hasRecord: this.#deps.records.get(uid) !== undefined,
     })
   }
@@ -157,6 +184,8 @@ export class PodReconciler implements AsyncDisposable {
     switch (step) {
       case 'enrol':
         return this.#enrolRunning(pod)
+      case 'renew-rules':
+        return this.#renewRules(pod)
       case 'refresh':
         return this.#refresh(pod)
       case 'start-draining':
@@ -170,19 +199,40 @@ export class PodReconciler implements AsyncDisposable {
   }
 
   async #enrolRunning(pod: PodView): Promise<void> {
-    const held = this.pods.get(pod.uid)
-    const record = this.#deps.records.get(pod.uid)
-    const netns = held?.netns ?? this.#findNetns(pod)
-    const containerId = held?.containerId ?? record?.containerId
-    // Put away first: whatever happens below, the descriptor has an owner.
+    const held = this.pods.get(pod.uid) ?? this.#blank(pod)
+    const netns = held.netns ?? this.#findNetns(pod)
+    const backends = [...new Set([...held.backends, this.#deps.backends.chosen.name])]
+    // Put away first: whatever happens below, the descriptor has an owner, and it is known whose rules may be there.
     const state: PodState =
-      held?.state.kind === 'pending' ? held.state : { kind: 'pending', cause: 'being enrolled' }
-    this.pods.put({ ...(held ?? this.#blank(pod)), netns, containerId, state })
-    const earlier = record ?? (held?.state.kind === 'draining' ? held : undefined)
-    this.pods.put(
-      await enrolPod({ pod, netns, containerId, ips: pod.ips, age: 'running', earlier }, this.#deps),
-    )
+      held.state.kind === 'pending' ? held.state : { kind: 'pending', cause: 'being enrolled' }
+    const { containerId, ips } = this.pods.put({ ...held, netns, state, backends, ips: pod.ips })
+    this.pods.put(await enrolPod({ pod, netns, containerId, ips, age: 'running', earlier: held }, this.#deps))
     await this.#refresh(pod)
+  }
+
+  #areRulesRight({ backends, areRulesWhole }: MeshPod): boolean {
+    return areRulesWhole && backends.length === 1 && backends[0] === this.#deps.backends.chosen.name
+  }
+
+  async #renewRules(pod: PodView): Promise<void> {
+    const held = this.pods.get(pod.uid)
+    if (held === undefined) return
+    if (!held.areRulesWhole) this.pods.put(await renewRules(held, pod, this.#deps))
+    else if (this.#isMoving) return void this.#toMove.add(pod.uid)
+    else await this.#move(held, pod)
+    this.touch(pod.uid) // the annotation and the addresses are looked at next
+  }
+
+  async #move(held: MeshPod, pod: PodView): Promise<void> {
+    this.#isMoving = true
+    try {
+      this.pods.put(await renewRules(held, pod, this.#deps))
+    } finally {
+      this.#isMoving = false
+      const waiting = [...this.#toMove]
+      this.#toMove.clear()
+      for (const uid of waiting) this.touch(uid)
+    }
   }
 
   /** The addresses in the host's set, then the annotation: after it nobody looks again. */
@@ -198,17 +248,12 @@ export class PodReconciler implements AsyncDisposable {
   }
 
   async #startDraining(pod: PodView): Promise<void> {
-    const record = this.#deps.records.get(pod.uid)
-    let held = this.pods.get(pod.uid)
-    if (held?.netns === undefined) {
-      if (record === undefined && pod.annotations[ANNOTATION] !== 'enabled') return this.#giveUp(pod)
-      const netns = this.#findNetns(pod)
-      held = this.pods.put({
-        ...(held ?? this.#blank(pod)),
-        netns,
-        before: record?.before ?? {},
-        ips: pod.ips,
-      })
+    let held = this.pods.get(pod.uid) ?? this.#blank(pod)
+    if (held.netns === undefined) {
+      const hasRecord = this.#deps.records.get(pod.uid) !== undefined
+      if (!hasRecord && pod.annotations[ANNOTATION] !== 'enabled') return this.#giveUp(pod)
+      const backends = held.backends.length === 0 ? [this.#deps.backends.chosen.name] : held.backends
+      held = this.pods.put({ ...held, netns: this.#findNetns(pod), backends, ips: pod.ips })
     }
     this.pods.put(await startDraining(held, pod, this.#deps))
     this.#retryIn(pod.uid, cniLimits.drainPollMs)
@@ -239,16 +284,19 @@ export class PodReconciler implements AsyncDisposable {
     )
   }
 
-  #blank(pod: PodView): MeshPod {
-    const state: PodState = { kind: 'pending', cause: 'new' }
+  /** What is known of a pod that is not held: what an earlier agent wrote down. */
+  #blank({ uid }: PodView): MeshPod {
+    const record = this.#deps.records.get(uid)
     return {
-      uid: pod.uid,
-      state,
+      uid,
+      state: { kind: 'pending', cause: 'new' },
       netns: undefined,
-      containerId: undefined,
+      containerId: record?.containerId,
       ips: [],
-      kept: noKeptConnections,
-      before: {},
+      backends: record?.backends ?? [],
+      areRulesWhole: false,
+      kept: record?.kept ?? noKeptConnections,
+      before: record?.before ?? {},
     }
   }
 

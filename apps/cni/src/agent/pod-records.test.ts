@@ -12,7 +12,7 @@ afterEach(() => rmSync(directory, { recursive: true }))
 
 const record: PodRecord = {
   uid: 'a/../b',
-  backend: 'iptables',
+  backends: ['iptables-legacy', 'nftables'],
   containerId: 'c1',
   kept: { count: 2, names: ['x -> y'] },
   before: { loose: '1' },
@@ -25,6 +25,11 @@ test('PodRecords outlive the process, whatever a UID looks like', () => {
   again.delete('a/../b')
   expect(readdirSync(directory)).toEqual([])
   expect(new PodRecords(directory).uids()).toEqual([])
+})
+
+test('PodRecords know no backend that there is none of', () => {
+  writeFileSync(join(directory, 'u1.json'), '{"uid":"u1","backends":["ebpf","nftables",1]}')
+  expect(new PodRecords(directory).get('u1')?.backends).toEqual(['nftables'])
 })
 
 test.each(['', '{', '[]', '{"uid":1}'])('PodRecords take a file that holds %j for none', (text) => {

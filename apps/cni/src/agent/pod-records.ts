@@ -1,13 +1,14 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isRecord } from '@ambient/kube'
-import type { SettingsBefore } from '../redirect/redirect-backend.ts'
+import { type BackendName, backendNames, type SettingsBefore } from '../redirect/redirect-backend.ts'
 import type { KeptConnections } from './mesh-pod.ts'
 
 /** What must outlive the agent about one pod: how it was enrolled, and so how to undo it. */
 export interface PodRecord {
   readonly uid: string
-  readonly backend: 'iptables'
+  /** Every backend that may have rules in the pod; none: nobody knows. */
+  readonly backends: readonly BackendName[]
   readonly containerId: string | undefined
   readonly kept: KeptConnections
   readonly before: SettingsBefore
@@ -59,11 +60,11 @@ function readRecord(path: string): readonly PodRecord[] {
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
     if (!isRecord(value) || typeof value['uid'] !== 'string') return []
-    const { uid, containerId, kept, before } = value
+    const { uid, containerId, backends, kept, before } = value
     return [
       {
         uid,
-        backend: 'iptables',
+        backends: textsOf(backends).flatMap((text) => backendNames.find((name) => name === text) ?? []),
         containerId: typeof containerId === 'string' ? containerId : undefined,
         kept: isRecord(kept)
           ? { count: Number(kept['count'] ?? 0), names: textsOf(kept['names']) }

@@ -1,9 +1,9 @@
 import type { NetworkNamespace } from '@ambient/linux'
 import { messageOf } from '../cni-error.ts'
-import type { RedirectState } from '../redirect/redirect-backend.ts'
+import { type BackendName, backendNames, type RedirectState } from '../redirect/redirect-backend.ts'
 import type { AgentDeps } from './agent-deps.ts'
-import { podFields, podInfo } from './enrol-pod.ts'
 import { type MeshPod, noKeptConnections, type PodState } from './mesh-pod.ts'
+import { podFields, podInfo } from './pod-fields.ts'
 import { podSettings } from './pod-overrides.ts'
 import type { PodView } from './pod-view.ts'
 import { selectPod } from './select-pod.ts'
@@ -63,50 +63,81 @@ function wasEnrolled(pod: PodView, deps: TakeOverDeps): boolean {
 async function lookAt(pod: PodView, netns: NetworkNamespace | undefined, deps: TakeOverDeps): Promise<Found> {
   if (netns === undefined) return { pod, held: undefined, isKnown: wasEnrolled(pod, deps) }
   const record = deps.records.get(pod.uid)
-  const redirect = await inspect(pod, netns, deps)
+  const { state: redirect, backends } = await findRules(pod, netns, deps)
   if (redirect.kind === 'absent') {
     netns[Symbol.dispose]()
     return { pod, held: undefined, isKnown: false }
   }
-  const state = stateOf(redirect, deps)
   if (redirect.kind === 'partial')
     deps.logger.warn('redirection of a pod is not whole', {
       ...podFields(pod),
       missing: redirect.missing.join('; '),
     })
-  else deps.logger.info('pod taken over', { ...podFields(pod), redirection: redirect.kind })
+  else
+    deps.logger.info('pod taken over', {
+      ...podFields(pod),
+      redirection: redirect.kind,
+      backends: backends.join(','),
+    })
   const held: MeshPod = {
     uid: pod.uid,
-    state,
+    state: stateOf(redirect.kind, deps),
     netns,
     containerId: record?.containerId,
     ips: pod.ips,
+    backends,
+    areRulesWhole: redirect.kind !== 'partial',
     kept: record?.kept ?? noKeptConnections,
     before: record?.before ?? {},
   }
   return { pod, held, isKnown: true }
 }
 
-/** A namespace that cannot be looked at is taken for one that needs repair. */
-async function inspect(pod: PodView, netns: NetworkNamespace, deps: TakeOverDeps): Promise<RedirectState> {
-  try {
-    return await deps.backend.inspect(netns, podSettings(pod.annotations, deps.settings).settings)
-  } catch (cause) {
-    return { kind: 'partial', missing: [messageOf(cause)] }
-  }
+interface RulesFound {
+  readonly state: RedirectState
+  /** Whose rules were found, those in force first. */
+  readonly backends: readonly BackendName[]
 }
 
-function stateOf(redirect: RedirectState, deps: TakeOverDeps): PodState {
-  switch (redirect.kind) {
-    case 'complete':
-      return { kind: 'enrolled', sinceMs: deps.clock.nowMs() }
-    case 'draining':
-      return { kind: 'draining', sinceMs: deps.clock.monotonicMs(), quietPolls: 0 }
-    case 'partial':
-      return { kind: 'pending', cause: 'redirection is not whole' }
-    case 'absent':
-      return { kind: 'pending', cause: 'not redirected' }
-  }
+/** How far each state is from being in force. */
+const RANK: Readonly<Record<RedirectState['kind'], number>> = {
+  complete: 0,
+  partial: 1,
+  draining: 2,
+  absent: 3,
+}
+
+/** Asks the backends that may have been at work: this agent's, and those of the record; without one, all. */
+async function findRules(pod: PodView, netns: NetworkNamespace, deps: TakeOverDeps): Promise<RulesFound> {
+  const { chosen, byName } = deps.backends
+  const recorded = deps.records.get(pod.uid)?.backends ?? []
+  const others = recorded.length === 0 ? backendNames : recorded
+  const { settings } = podSettings(pod.annotations, deps.settings)
+  const found = await Promise.all(
+    [...new Set([chosen.name, ...others])].map(async (name) => {
+      try {
+        return { name, state: await byName[name].inspect(netns, settings) }
+      } catch (cause) {
+        // One that must be able to look and cannot means repair; of another, that nobody could have used it.
+        const isExpected = name === chosen.name || recorded.includes(name)
+        const state: RedirectState = isExpected
+          ? { kind: 'partial', missing: [messageOf(cause)] }
+          : { kind: 'absent' }
+        return { name, state }
+      }
+    }),
+  )
+  const there = found
+    .filter(({ state }) => state.kind !== 'absent')
+    .toSorted((a, b) => RANK[a.state.kind] - RANK[b.state.kind])
+  return { state: there[0]?.state ?? { kind: 'absent' }, backends: there.map(({ name }) => name) }
+}
+
+/** Rules that are not whole are those of an enrolled pod: they are written again before anything else. */
+function stateOf(kind: 'complete' | 'partial' | 'draining', deps: TakeOverDeps): PodState {
+  return kind === 'draining'
+    ? { kind: 'draining', sinceMs: deps.clock.monotonicMs(), quietPolls: 0 }
+    : { kind: 'enrolled', sinceMs: deps.clock.nowMs() }
 }
 
 /** Takes out addresses of pods that are not here any more, and of others once all are known; adds what is missing. */

@@ -2,8 +2,8 @@ import { countTunnels } from '../redirect/tcp-connections.ts'
 import { messageOf } from '../cni-error.ts'
 import type { AgentDeps } from './agent-deps.ts'
 import { cniLimits } from './cni-limits.ts'
-import { podFields } from './enrol-pod.ts'
 import type { MeshPod } from './mesh-pod.ts'
+import { podFields } from './pod-fields.ts'
 import type { PodView } from './pod-view.ts'
 
 /**
@@ -12,7 +12,9 @@ import type { PodView } from './pod-view.ts'
  */
 export async function startDraining(held: MeshPod, pod: PodView, deps: AgentDeps): Promise<MeshPod> {
   await deps.annotate(pod, undefined)
-  if (held.netns !== undefined) await deps.backend.stopRedirecting(held.netns)
+  const { netns } = held
+  if (netns !== undefined)
+    for (const name of held.backends) await deps.backends.byName[name].stopRedirecting(netns)
   await deps.probeSet.remove(held.ips.map((ip) => ({ ip, uid: held.uid })))
   deps.logger.info('pod leaves the mesh: new connections go direct, open tunnels go on', podFields(pod))
   return { ...held, ips: [], state: { kind: 'draining', sinceMs: deps.clock.monotonicMs(), quietPolls: 0 } }
@@ -38,7 +40,9 @@ export async function goOnDraining(
     return { ...held, state: { kind: 'draining', sinceMs, quietPolls: tunnels === 0 ? quietPolls + 1 : 0 } }
   }
   await letGo(held, deps)
-  if (held.netns !== undefined) await deps.backend.remove(held.netns, held.before)
+  const { netns } = held
+  if (netns !== undefined)
+    for (const name of held.backends) await deps.backends.byName[name].remove(netns, held.before)
   deps.records.delete(held.uid)
   deps.logger.info('pod has left the mesh', {
     ...podFields(pod),

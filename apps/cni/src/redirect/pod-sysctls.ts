@@ -29,12 +29,13 @@ export function podSysctls(procRoot: string): PodSysctls {
   }
 }
 
-/** No outgoing connection of the pod may take a port that ztunnel listens on. @returns what was there before. */
+/** No outgoing connection of the pod may take a port that ztunnel listens on. @returns what was there before, if it was changed. */
 export function reservePorts(sysctls: PodSysctls, netns: NetworkNamespace): SettingsBefore {
   const found = sysctls.read(netns, RESERVED)
   if (found === undefined) return {}
   const wanted = addPorts(found, OURS)
-  if (wanted !== found) sysctls.write(netns, RESERVED, wanted)
+  if (wanted === found) return {} // by an attempt before this one, or by the pod itself
+  sysctls.write(netns, RESERVED, wanted)
   return { [RESERVED]: found }
 }
 
@@ -52,7 +53,8 @@ export function keepUnknownConnections(sysctls: PodSysctls, netns: NetworkNamesp
       'Cannot keep open connections: the kernel module nf_conntrack is not loaded; run: modprobe nf_conntrack',
     )
   }
-  if (found !== '0') sysctls.write(netns, TCP_LOOSE, '0')
+  if (found === '0') return {}
+  sysctls.write(netns, TCP_LOOSE, '0')
   return { [TCP_LOOSE]: found }
 }
 

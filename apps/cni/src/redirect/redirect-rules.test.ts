@@ -1,29 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { plainSettings as plain, redirectCases } from '../../test/redirect-cases.ts'
 import { parseIptablesSave } from './iptables-save.ts'
 import { planApply, planRemoval } from './plan-iptables.ts'
-import type { RedirectSettings } from './redirect-backend.ts'
 import { type IpFamily, redirectRules } from './redirect-rules.ts'
 
-const plain: RedirectSettings = {
-  ipv6: true,
-  dnsCapture: false,
-  ingressOnly: false,
-  virtualInterfaces: [],
-  probe: { v4: '169.254.7.127', v6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff' },
-}
-const cases: readonly { readonly name: string; readonly settings: RedirectSettings }[] = [
-  { name: 'default', settings: plain },
-  { name: 'dns', settings: { ...plain, dnsCapture: true } },
-  { name: 'ingress', settings: { ...plain, ingressOnly: true } },
-  { name: 'virtual-interfaces', settings: { ...plain, virtualInterfaces: ['tap0', 'br-vm'] } },
-  {
-    name: 'ingress-dns-virtual',
-    settings: { ...plain, dnsCapture: true, ingressOnly: true, virtualInterfaces: ['tap0'] },
-  },
-]
 const families: readonly IpFamily[] = ['ipv4', 'ipv6']
 
-describe.each(cases)('redirectRules() $name', ({ name, settings }) => {
+describe.each(redirectCases)('redirectRules() $name', ({ name, settings }) => {
   test.each(families)('has the golden rules and order in %s', async (family) => {
     const { input } = planApply([], redirectRules(family, settings))
     await expect(input).toMatchFileSnapshot(`testdata/${name}.${family}.rules`)

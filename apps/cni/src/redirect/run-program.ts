@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import type { NetworkNamespace } from '@ambient/linux'
 import { CniError } from '../cni-error.ts'
 
 export interface ProgramRun {
@@ -44,6 +45,11 @@ export function createProgramRunner(limits: ProgramLimits): RunProgram {
   }
 }
 
+/** `words`, to be run in `netns`, which must be held until they have been. */
+export function inNetns(netns: NetworkNamespace, words: readonly string[]): readonly string[] {
+  return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, '--', ...words]
+}
+
 /** @throws {CniError} `RULES_FAILED` with what the program said, unless it ended with status 0. */
 export async function mustRun(
   run: RunProgram,
@@ -86,7 +92,7 @@ function runOnce(
       reject(
         new CniError(
           'PLATFORM_UNSUPPORTED',
-          `Cannot run ${program}: ${cause.message}; install iptables, ipset, iproute2 and util-linux`,
+          `Cannot run ${program}: ${cause.message}; install iptables, nftables, ipset, iproute2 and util-linux`,
           { cause },
         ),
       )

@@ -288,6 +288,18 @@ export const metricRows = {
     help: 'Pods by how far they are on their way into the mesh or out of it',
     labels: ['state'],
   },
+  ambient_cni_rules_rewritten_total: {
+    component: 'cni',
+    type: 'counter',
+    help: 'Rules written again: of a pod or of the node, repaired after somebody changed them, or moved to another backend',
+    labels: ['reason'],
+  },
+  ambient_cni_rules_watched: {
+    component: 'cni',
+    type: 'gauge',
+    help: 'Pods whose rules are watched for changes',
+    labels: [],
+  },
   ambient_cni_kept_connections_total: {
     component: 'cni',
     type: 'counter',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseIpsetSave, planHostRules } from './host-probe.ts'
+import { parseIpsetSave, planHostRules } from './iptables-host-probe.ts'
 import { parseIptablesSave } from './iptables-save.ts'
 
 const rule =

@@ -1,0 +1,176 @@
+import { FirewallChanges, type NetworkNamespace } from '@ambient/linux'
+import { CniError } from '../cni-error.ts'
+import type { PacketRules, RulesThere } from './packet-rules.ts'
+import { ownAddresses, tcpTable } from './pod-connections.ts'
+import { keepUnknownConnections, type PodSysctls, reservePorts, restoreSysctls } from './pod-sysctls.ts'
+import {
+  parsePolicyRouting,
+  type PolicyRouting,
+  policyRoutingQuery,
+  policyRoutingToAdd,
+  policyRoutingToRemove,
+} from './policy-routing.ts'
+import type {
+  Applied,
+  BackendName,
+  PodAge,
+  RedirectBackend,
+  RedirectSettings,
+  RedirectState,
+  SettingsBefore,
+} from './redirect-backend.ts'
+import type { IpFamily } from './redirect-rules.ts'
+import { inNetns, mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
+import {
+  describeConnection,
+  keptConnections,
+  lateConnections,
+  parseMarkedSockets,
+  type TcpConnection,
+} from './tcp-connections.ts'
+
+export interface NetfilterDeps {
+  readonly run: RunProgram
+  readonly sysctls: PodSysctls
+  readonly rules: PacketRules
+}
+
+interface Found {
+  readonly routes: readonly FamilyRouting[]
+  readonly rules: RulesThere
+}
+
+interface FamilyRouting {
+  readonly family: IpFamily
+  readonly routing: PolicyRouting
+  /** Not where lo has no IPv6 (istio/istio#52858). */
+  readonly canRoute: boolean
+}
+
+/**
+ * Redirection by the kernel's packet filter and connection tracking: packet rules, whichever program writes them, and the
+ * policy routing that brings an app's answers back to ztunnel.
+ */
+export class NetfilterBackend implements RedirectBackend {
+  readonly name: BackendName
+  readonly #deps: NetfilterDeps
+
+  constructor(deps: NetfilterDeps) {
+    this.name = deps.rules.name
+    this.#deps = deps
+  }
+
+  async inspect(netns: NetworkNamespace, settings: RedirectSettings): Promise<RedirectState> {
+    const { routes, rules } = await this.#look(netns)
+    const missing = [
+      ...(await rules.missing(settings)),
+      ...routes.flatMap((each) => missingRoutes(each, settings)),
+    ]
+    if (missing.length === 0) return { kind: 'complete' }
+    if (rules.redirects) return { kind: 'partial', missing }
+    // Routes alone say nothing of who made them: another backend may be at work.
+    return { kind: rules.others ? 'draining' : 'absent' }
+  }
+
+  reservePorts(netns: NetworkNamespace): SettingsBefore {
+    return reservePorts(this.#deps.sysctls, netns)
+  }
+
+  async apply(netns: NetworkNamespace, settings: RedirectSettings, age: PodAge): Promise<Applied> {
+    const { routes, rules } = await this.#look(netns)
+    for (const { family, routing, canRoute } of routes) {
+      if (canRoute && isWanted(family, settings))
+        await this.#route(netns, family, policyRoutingToAdd(family, routing))
+    }
+    const before = age === 'new' ? {} : keepUnknownConnections(this.#deps.sysctls, netns)
+    const isFresh = age === 'running' && !rules.redirects
+    const earlier = isFresh ? tcpTable(netns) : []
+    await rules.write(settings)
+    const kept = isFresh || age === 'enrolled' ? await this.#keptSince(netns, earlier) : undefined
+    const state = await this.inspect(netns, settings)
+    if (state.kind === 'complete') return { kept, before }
+    throw new CniError(
+      'RULES_NOT_VERIFIED',
+      `Cannot verify redirect rules: ${state.kind === 'partial' ? state.missing.join('; ') : state.kind}`,
+    )
+  }
+
+  watch(netns: NetworkNamespace): FirewallChanges {
+    return new FirewallChanges(netns)
+  }
+
+  async stopRedirecting(netns: NetworkNamespace): Promise<void> {
+    const { rules } = await this.#look(netns)
+    if (rules.redirects) await rules.removeRedirects()
+  }
+
+  async withdraw(netns: NetworkNamespace): Promise<void> {
+    const { rules } = await this.#look(netns)
+    if (rules.redirects || rules.others) await rules.removeAll()
+  }
+
+  async remove(netns: NetworkNamespace, before: SettingsBefore): Promise<void> {
+    const { routes, rules } = await this.#look(netns)
+    // The rules last: as long as one is there, the next agent knows that there is something to remove.
+    for (const { family, routing } of routes)
+      await this.#route(netns, family, policyRoutingToRemove(family, routing))
+    await rules.removeAll()
+    restoreSysctls(this.#deps.sysctls, netns, before)
+  }
+
+  /** What was open `earlier`, before the first rule, and what else ztunnel has no end of: opened while there were none. */
+  async #keptSince(
+    netns: NetworkNamespace,
+    earlier: readonly TcpConnection[],
+  ): Promise<readonly TcpConnection[]> {
+    const ownIps = ownAddresses(netns)
+    const late = lateConnections(earlier, tcpTable(netns), ownIps)
+    if (late.length === 0) return keptConnections(earlier, ownIps)
+    const text = await this.#inPod(netns, ['ss', '--tcp', '--numeric', '--no-header', '--extended'])
+    const marked = new Set(parseMarkedSockets(text).map(describeConnection))
+    return [
+      ...keptConnections(earlier, ownIps),
+      ...late.filter((each) => !marked.has(describeConnection(each))),
+    ]
+  }
+
+  async #look(netns: NetworkNamespace): Promise<Found> {
+    const v6 = this.#deps.sysctls.read(netns, 'net/ipv6/conf/lo/disable_ipv6') // absent: a kernel without IPv6
+    const families: readonly IpFamily[] = v6 === undefined ? ['ipv4'] : ['ipv4', 'ipv6']
+    const [rules, routes] = await Promise.all([
+      this.#deps.rules.read(netns, families),
+      Promise.all(
+        families.map(async (family) => {
+          const words = ['ip', familyFlag(family), '-force', '-batch', '-']
+          const text = await this.#inPod(netns, words, { input: policyRoutingQuery })
+          return { family, routing: parsePolicyRouting(text), canRoute: family === 'ipv4' || v6 === '0' }
+        }),
+      ),
+    ])
+    return { rules, routes }
+  }
+
+  async #route(netns: NetworkNamespace, family: IpFamily, input: string): Promise<void> {
+    if (input !== '') await this.#inPod(netns, ['ip', familyFlag(family), '-batch', '-'], { input })
+  }
+
+  #inPod(netns: NetworkNamespace, words: readonly string[], options?: ProgramRun): Promise<string> {
+    return mustRun(this.#deps.run, inNetns(netns, words), options)
+  }
+}
+
+function familyFlag(family: IpFamily): string {
+  return family === 'ipv4' ? '-4' : '-6'
+}
+
+function isWanted(family: IpFamily, settings: RedirectSettings): boolean {
+  return family === 'ipv4' || settings.ipv6
+}
+
+function missingRoutes(
+  { family, routing, canRoute }: FamilyRouting,
+  settings: RedirectSettings,
+): readonly string[] {
+  const isWhole = !canRoute || !isWanted(family, settings) || (routing.rule && routing.route)
+  return isWhole ? [] : [`${family}: policy routing to table 100`]
+}

@@ -1,0 +1,65 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { closeDescriptor, listenOn, localAddress, MESH_MARK, startConnect, tcpSocket } from '@ambient/linux'
+import { requireRoot, waitFor } from '@ambient/testkit'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { iptablesPrograms } from '../src/redirect/choose-iptables.ts'
+import { IptablesRules } from '../src/redirect/iptables-rules.ts'
+import { NetfilterBackend } from '../src/redirect/netfilter-backend.ts'
+import { NftRules } from '../src/redirect/nft-rules.ts'
+import { tcpTable } from '../src/redirect/pod-connections.ts'
+import { podSysctls } from '../src/redirect/pod-sysctls.ts'
+import { createProgramRunner } from '../src/redirect/run-program.ts'
+import { parseMarkedSockets } from '../src/redirect/tcp-connections.ts'
+import { ScratchNetns } from './scratch-netns.ts'
+import { verifyRedirectBackend } from './verify-redirect-backend.ts'
+
+requireRoot()
+const installed = { legacy: true, nft: true, plain: undefined }
+const run = createProgramRunner({ maxRunning: 4, maxOutputBytes: 1 << 20, deadlineMs: 10_000 })
+const sysctls = podSysctls('/proc')
+let lockDirectory: string
+
+beforeEach(() => {
+  lockDirectory = mkdtempSync(join(tmpdir(), 'cni-lock-'))
+})
+afterEach(() => {
+  expect(readdirSync(lockDirectory)).toEqual([])
+  rmSync(lockDirectory, { recursive: true })
+})
+
+for (const flavour of ['nft', 'legacy'] as const) {
+  verifyRedirectBackend(`iptables-${flavour}`, () => ({
+    backend: new NetfilterBackend({
+      run,
+      sysctls,
+      rules: new IptablesRules(iptablesPrograms(flavour, installed), { run, lockDirectory }),
+    }),
+    breakRule: [`ip6tables-${flavour}`, '-t', 'nat', '-D', 'OUTPUT', '-j', 'ISTIO_OUTPUT'],
+    broken: 'ipv6: nat OUTPUT -j ISTIO_OUTPUT',
+    foreignRule: [[`iptables-${flavour}`, '-t', 'nat', '-A', 'OUTPUT', '-p', 'udp', '-j', 'RETURN']],
+  }))
+}
+
+verifyRedirectBackend('nftables', () => ({
+  backend: new NetfilterBackend({ run, sysctls, rules: new NftRules({ run, maxReferences: 4 }) }),
+  breakRule: ['nft', 'flush', 'chain', 'inet', 'istio-ambient-nat', 'output'],
+  broken: 'istio-ambient-nat output jump istio-output',
+  foreignRule: [
+    ['nft', 'add', 'table', 'inet', 'theirs'],
+    ['nft', 'add', 'chain', 'inet', 'theirs', 'out', '{ type nat hook output priority -99; }'],
+    ['nft', 'add', 'rule', 'inet', 'theirs', 'out', 'udp', 'dport', '9', 'return'],
+  ],
+}))
+
+test('parseMarkedSockets() finds the mark of ztunnel on its connections', async () => {
+  using pod = new ScratchNetns()
+  const listening = pod.netns.enter(() => listenOn({ ip: '127.0.0.1', port: 7000 }))
+  const [marked, plain] = pod.netns.enter(() => [tcpSocket({ mark: MESH_MARK }), tcpSocket()] as const)
+  for (const fd of [marked, plain]) startConnect(fd, { ip: '127.0.0.1', port: 7000 })
+  await waitFor('both connections', () => tcpTable(pod.netns).length === 4)
+  const found = parseMarkedSockets(pod.run('ss', '--tcp', '--numeric', '--no-header', '--extended'))
+  expect(found).toEqual([{ local: localAddress(marked), remote: { ip: '127.0.0.1', port: 7000 } }])
+  for (const fd of [listening, marked, plain]) closeDescriptor(fd)
+})
