@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ConfigError, type Host, readConfig } from './config.ts'
 
-const host: Host = { cpus: 2, fileExists: () => false }
+const host: Host = { cpus: 2, fileExists: () => false, resolvConf: 'nameserver 10.96.0.10\n' }
 
 test('readConfig() has upstream defaults for an empty environment', () => {
   expect(readConfig({}, host)).toMatchObject({
@@ -19,6 +19,15 @@ test('readConfig() has upstream defaults for an empty environment', () => {
     tunnelsToLoopback: true,
     exchangesBaggage: true,
     workerThreads: 2,
+    dns: {
+      addresses: [
+        { ip: '127.0.0.1', port: 15053 },
+        { ip: '::1', port: 15053 },
+      ],
+      nameservers: [{ ip: '10.96.0.10', port: 53 }],
+      clusterDomain: 'cluster.local',
+      preferredNamespace: undefined,
+    },
     drainMs: 5000,
     secretTtlSeconds: 86_400,
   })
@@ -66,6 +75,26 @@ test.each([
     expected: { workerThreads: 1 },
   },
   {
+    name: 'DNS is off for anything but true',
+    env: { ISTIO_META_DNS_CAPTURE: 'no' },
+    expected: { dns: undefined },
+  },
+  {
+    name: 'DNS is on for true in any case, JSON too',
+    env: { ISTIO_META_DNS_CAPTURE: 'True', CLUSTER_DOMAIN: 'x.y', PREFERED_SERVICE_NAMESPACE: 'shared' },
+    expected: { dns: { clusterDomain: 'x.y', preferredNamespace: 'shared' } },
+  },
+  {
+    name: 'DNS at one address',
+    env: { ISTIO_META_DNS_PROXY_ADDR: '[::1]:53' },
+    expected: { dns: { addresses: [{ ip: '::1', port: 53 }] } },
+  },
+  {
+    name: 'DNS without IPv6 is on 127.0.0.1 only',
+    env: { IPV6_ENABLED: 'false', ISTIO_METAJSON_DNS_CAPTURE: 'true' },
+    expected: { dns: { addresses: [{ ip: '127.0.0.1', port: 15053 }] } },
+  },
+  {
     name: 'zero workers means all cores',
     env: { ZTUNNEL_WORKER_THREADS: '0' },
     expected: { workerThreads: 2 },
@@ -96,6 +125,11 @@ test.each([
   { env: { PROXY_MODE: 'dedicated' }, text: 'PROXY_MODE' },
   { env: { FAKE_CA: 'true' }, text: 'FAKE_CA' },
   { env: { CRL_PATH: '/crl' }, text: 'CRL_PATH' },
+  { env: { XDS_ON_DEMAND: 'true' }, text: 'ISTIO_META_DNS_CAPTURE' },
+  { env: { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' }, text: 'not supported' },
+  { env: { ISTIO_META_DNS_PROXY_ADDR: 'dns.example:53' }, text: 'ISTIO_META_DNS_PROXY_ADDR' },
+  { env: { ISTIO_META_DNS_PROXY_ADDR: 'localhost' }, text: 'ISTIO_META_DNS_PROXY_ADDR' },
+  { env: { ISTIO_META_DNS_PROXY_ADDR: 'localhost:70000' }, text: 'ISTIO_META_DNS_PROXY_ADDR' },
   { env: { XDS_ADDRESS: 'ftp://x' }, text: 'XDS_ADDRESS' },
   { env: { PACKET_MARK: 'x' }, text: 'PACKET_MARK' },
   { env: { SECRET_TTL: '5 years' }, text: 'SECRET_TTL' },

@@ -1,4 +1,7 @@
 import { CodedError } from '@ambient/lifecycle'
+import { canonicalIp } from '@ambient/model'
+import type { DnsSettings } from './dns/dns-thread.ts'
+import { nameserversOf } from './dns/resolv-conf.ts'
 
 export interface ServerAddress {
   readonly host: string
@@ -45,6 +48,8 @@ export interface ZtunnelConfig {
   readonly exchangesBaggage: boolean
   /** Key-exchange groups of tunnels as OpenSSL names them, preferred first; undefined for our own choice. */
   readonly tlsGroups: string | undefined
+  /** Undefined when pods' DNS is not ours. */
+  readonly dns: DnsSettings | undefined
   readonly workerThreads: number
   readonly drainMs: number
   readonly logFilter: string
@@ -56,6 +61,8 @@ type Env = Readonly<Record<string, string | undefined>>
 export interface Host {
   readonly cpus: number
   readonly fileExists: (path: string) => boolean
+  /** The text of `/etc/resolv.conf`. */
+  readonly resolvConf: string
 }
 
 export class ConfigError extends CodedError<'CONFIG_INVALID'> {
@@ -67,6 +74,7 @@ export class ConfigError extends CodedError<'CONFIG_INVALID'> {
 const DEFAULT_ROOT = './var/run/secrets/istio/root-cert.pem'
 const DEFAULT_TOKEN = './var/run/secrets/tokens/istio-token'
 const DEFAULT_MARK = 1337
+const DEFAULT_DNS_ADDRESS = 'localhost:15053'
 
 /**
  * Reads the environment that upstream's ztunnel reads (names, defaults and meanings are its own).
@@ -75,13 +83,15 @@ const DEFAULT_MARK = 1337
  * @see ztunnel `src/config.rs`
  */
 export function readConfig(env: Env, host: Host): ZtunnelConfig {
-  refuseUnsupported(env)
+  const metadata = proxyMetadata(env)
+  const isDnsCaptured = (metadataText(metadata, 'DNS_CAPTURE') ?? 'true').toLowerCase() === 'true'
+  refuseUnsupported(env, isDnsCaptured)
   const clusterId = env['ISTIO_META_CLUSTER_ID'] ?? env['CLUSTER_ID'] ?? 'Kubernetes'
   return {
     ...ownPlace(env),
     clusterId,
     clusterDomain: env['CLUSTER_DOMAIN'] ?? 'cluster.local',
-    metadata: proxyMetadata(env),
+    metadata,
     version: env['ISTIO_META_ISTIO_VERSION'] ?? 'unknown',
     xds: controlPlanePeer(env, 'XDS'),
     ca: controlPlanePeer(env, 'CA'),
@@ -94,6 +104,7 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     tunnelsToLoopback: flag(env, 'LOCALHOST_APP_TUNNEL', true),
     exchangesBaggage: flag(env, 'ENABLE_RESPONSE_BAGGAGE', true),
     tlsGroups: tlsGroups(env),
+    dns: isDnsCaptured ? dnsSettings(env, metadata, host) : undefined,
     workerThreads: workerThreads(env, host.cpus),
     drainMs: drainMs(env),
     logFilter: env['RUST_LOG'] ?? 'info',
@@ -115,10 +126,15 @@ function ownPlace(
 }
 
 /** What upstream offers and this version does not is refused at start, so that nobody believes it is in force. */
-function refuseUnsupported(env: Env): void {
+function refuseUnsupported(env: Env, isDnsCaptured: boolean): void {
   const mode = env['PROXY_MODE'] ?? 'shared'
   if (mode !== 'shared')
     throw new ConfigError(`Cannot start with PROXY_MODE "${mode}": only "shared" is supported; unset it`)
+  // A name is unknown only to who knows all names.
+  if (isDnsCaptured && flag(env, 'XDS_ON_DEMAND', false))
+    throw new ConfigError(
+      'Cannot start with XDS_ON_DEMAND "true" and the DNS proxy: set ISTIO_META_DNS_CAPTURE to "false", or unset it',
+    )
   for (const name of ['FAKE_CA', 'XDS_ON_DEMAND', 'UNSTABLE_ENABLE_SOCKS5', 'TLS12_ENABLED']) {
     if (flag(env, name, false))
       throw new ConfigError(`Cannot start with ${name} "true": not supported; unset it`)
@@ -187,6 +203,36 @@ function proxyMetadata(env: Env): Record<string, unknown> {
     }
   }
   return metadata
+}
+
+function metadataText(metadata: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = metadata[name]
+  return typeof value === 'string' || typeof value === 'boolean' ? String(value) : undefined
+}
+
+function dnsSettings(env: Env, metadata: Readonly<Record<string, unknown>>, host: Host): DnsSettings {
+  const preferredNamespace = env['PREFERED_SERVICE_NAMESPACE']
+  const isIpv6 = flag(env, 'IPV6_ENABLED', true)
+  const addresses = dnsAddresses(metadataText(metadata, 'DNS_PROXY_ADDR') ?? DEFAULT_DNS_ADDRESS)
+  return {
+    addresses: addresses.filter(({ ip }) => isIpv6 || !ip.includes(':')),
+    nameservers: nameserversOf(host.resolvConf),
+    clusterDomain: env['CLUSTER_DOMAIN'] ?? 'cluster.local',
+    preferredNamespace: preferredNamespace === '' ? undefined : preferredNamespace,
+  }
+}
+
+/** `localhost` is the loopback of either family; anything else is one address. */
+function dnsAddresses(text: string): DnsSettings['addresses'] {
+  const [, host = '', portText = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? []
+  const ip = canonicalIp(host.replace(/^\[|\]$/g, ''))
+  const port = Number(portText)
+  const ips = host === 'localhost' ? ['127.0.0.1', '::1'] : ip === undefined ? [] : [ip]
+  if (ips.length === 0 || port < 1 || port > 65_535)
+    throw new ConfigError(
+      `Cannot use ISTIO_META_DNS_PROXY_ADDR "${text}": expected IP:PORT or localhost:PORT`,
+    )
+  return ips.map((address) => ({ ip: address, port }))
 }
 
 function originalSource(env: Env): ZtunnelConfig['originalSource'] {

@@ -1,5 +1,5 @@
 /** The node proxy's process: reads the environment, builds everything, waits for a signal. */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { systemClock } from '@ambient/lifecycle'
 import { raiseFileLimit } from '@ambient/linux'
@@ -15,6 +15,8 @@ The node proxy of the mesh. It is configured by environment variables, as upstre
 NODE_NAME, XDS_ADDRESS, CA_ADDRESS, XDS_ROOT_CA, CA_ROOT_CA, AUTH_TOKEN, CLUSTER_ID, INPOD_UDS, RUST_LOG and more;
 see apps/ztunnel/README.md.
 `
+
+const RESOLV_CONF = '/etc/resolv.conf'
 
 const [command = 'proxy'] = process.argv.slice(2)
 switch (command) {
@@ -38,7 +40,11 @@ switch (command) {
 
 function configuration(): ZtunnelConfig {
   try {
-    return readConfig(process.env, { cpus: availableParallelism(), fileExists: existsSync })
+    return readConfig(process.env, {
+      cpus: availableParallelism(),
+      fileExists: existsSync,
+      resolvConf: existsSync(RESOLV_CONF) ? readFileSync(RESOLV_CONF, 'utf8') : '',
+    })
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause
     process.stderr.write(`ztunnel: ${cause.message}\n`)
@@ -74,6 +80,8 @@ async function serve(config: ZtunnelConfig): Promise<void> {
   }
   const proxy = await NodeProxy.open(config, { logger, onFatal })
   const admin = await openAdmin({ proxy, config, filter, logger, stop: () => stop(0) })
+  if (config.dns?.nameservers.length === 0)
+    logger.warn('no name servers: names that are not the mesh’s cannot be resolved', { file: RESOLV_CONF })
   proxy.start()
   logger.info('started', { node: config.nodeName, workers: config.workerThreads })
   const code = await stopped

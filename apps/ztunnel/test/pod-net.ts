@@ -13,6 +13,8 @@ export interface PodOptions {
   readonly alsoAt?: readonly string[]
   /** Without it the pod is outside the mesh: nothing is redirected. */
   readonly redirected?: boolean
+  /** Its DNS is redirected as well, of both families. */
+  readonly dnsCaptured?: boolean
 }
 
 const REDIRECT = `
@@ -30,6 +32,19 @@ COMMIT
 RULES
 ip rule add fwmark 0x111/0xfff pref 32764 lookup 100
 ip route add local 0.0.0.0/0 dev lo table 100
+`
+
+const dnsRedirect = (program: string, loopback: string): string => `
+${program}-restore --noflush <<'RULES'
+*nat
+-I OUTPUT ! -d ${loopback} -p tcp --dport 53 -m mark ! --mark 0x539/0xfff -j REDIRECT --to-ports 15053
+-I OUTPUT ! -o lo -p udp --dport 53 -m mark ! --mark 0x539/0xfff -j REDIRECT --to-ports 15053
+COMMIT
+*raw
+-A PREROUTING -p udp --sport 53 -m mark ! --mark 0x539/0xfff -j CT --zone 1
+-A OUTPUT -p udp --dport 53 -m mark --mark 0x539/0xfff -j CT --zone 1
+COMMIT
+RULES
 `
 
 /** One pod's namespace. Sockets made here are the app's own: unmarked, and so redirected. */
@@ -79,6 +94,11 @@ export class TestPod implements Disposable {
     this.netns[Symbol.dispose]()
   }
 
+  /** Runs a shell script inside. */
+  run(script: string): Promise<void> {
+    return runIn(pathOf(this.netns), script)
+  }
+
   #keep(socket: net.Socket): void {
     this.#sockets.add(socket)
     socket.on('error', () => {})
@@ -101,22 +121,21 @@ export async function openPods<const Name extends string>(
       new TestPod(name, ip, await newNamespace()),
     ]),
   )
-  const path = (netns: NetworkNamespace): string => `/proc/${process.pid}/fd/${netns.fd}`
   const links = made.map(
-    ([, pod], i) => `ip link add p${i} type veth peer name eth0 netns ${path(pod.netns)}
+    ([, pod], i) => `ip link add p${i} type veth peer name eth0 netns ${pathOf(pod.netns)}
 ip link set p${i} master br0 up`,
   )
-  await runIn(path(bridge), `ip link add br0 type bridge\nip link set br0 up\n${links.join('\n')}`)
+  await runIn(pathOf(bridge), `ip link add br0 type bridge\nip link set br0 up\n${links.join('\n')}`)
   await Promise.all(
     made.map(([, pod], i) => {
-      const { alsoAt = [], redirected = false } = pods[i] ?? {}
+      const { alsoAt = [], redirected = false, dnsCaptured = false } = pods[i] ?? {}
+      const dns = dnsRedirect('iptables', '127.0.0.1/32') + dnsRedirect('ip6tables', '::1/128')
       const addresses = [pod.ip, ...alsoAt].map(
         (ip) => `ip addr add ${ip}/${ip.includes(':') ? 64 : 16} dev eth0 ${ip.includes(':') ? 'nodad' : ''}`,
       )
-      return runIn(
-        path(pod.netns),
+      return pod.run(
         `ip link set lo up\nip link set eth0 up\n${addresses.join('\n')}\nip route add default dev eth0
-${redirected ? REDIRECT : ''}`,
+${redirected ? REDIRECT : ''}${dnsCaptured ? dns : ''}`,
       )
     }),
   )
@@ -137,6 +156,10 @@ async function newNamespace(): Promise<NetworkNamespace> {
   const netns = NetworkNamespace.fromDescriptor(openFile(`/proc/${maker.pid}/ns/net`))
   maker.stdin.end()
   return netns
+}
+
+function pathOf(netns: NetworkNamespace): string {
+  return `/proc/${process.pid}/fd/${netns.fd}`
 }
 
 async function runIn(netns: string, script: string): Promise<void> {

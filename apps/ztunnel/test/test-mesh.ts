@@ -5,7 +5,7 @@ import type { Address, Service, Workload } from '@ambient/model'
 import { spiffeId } from '@ambient/spiffe'
 import { type IssuedCertificate, keepTurning, testCa, type TestCa, waitFor } from '@ambient/testkit'
 import type { LogLine } from '@ambient/telemetry'
-import { DataPlane } from '../src/worker/data-plane.ts'
+import { DataPlane, type DataPlaneOptions } from '../src/worker/data-plane.ts'
 import type { TrafficSample, WorkerReport, WorkerSettings } from '../src/worker/messages.ts'
 import { podIdentity } from '../src/worker/pod-identity.ts'
 import type { TestPod } from './pod-net.ts'
@@ -22,7 +22,11 @@ const SETTINGS: WorkerSettings = {
   clusterId: 'Kubernetes',
   tunnelsToLoopback: true,
   exchangesBaggage: true,
+  dns: undefined,
+  logFilter: 'info,dns=debug',
 }
+
+export type TestMeshOptions = Pick<DataPlaneOptions, 'dnsLimits'>
 
 /** The beginning of upstream's spelling, so that a test reads as the log does. */
 export type AccessFields = LogLine['fields']
@@ -38,7 +42,7 @@ export class TestMesh implements Disposable {
   readonly #turning: Disposable
   readonly #workloads = new Map<TestPod, Workload>()
 
-  private constructor(ca: TestCa, settings: Partial<WorkerSettings>) {
+  private constructor(ca: TestCa, settings: Partial<WorkerSettings>, options: TestMeshOptions) {
     this.ca = ca
     this.loop = new EventLoop({ onFault: (_owner, cause) => void this.faults.push(cause) })
     this.plane = new DataPlane({
@@ -46,12 +50,16 @@ export class TestMesh implements Disposable {
       settings: { ...SETTINGS, ...settings },
       random: systemRandom,
       post: (report) => this.#received(report),
+      ...options,
     })
     this.#turning = keepTurning(this.loop)
   }
 
-  static async open(settings: Partial<WorkerSettings> = {}): Promise<TestMesh> {
-    return new TestMesh(await testCa(), settings)
+  static async open(
+    settings: Partial<WorkerSettings> = {},
+    options: TestMeshOptions = {},
+  ): Promise<TestMesh> {
+    return new TestMesh(await testCa(), settings, options)
   }
 
   /** Takes a pod on: its listeners, its workload, its certificate. */

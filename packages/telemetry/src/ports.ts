@@ -33,6 +33,22 @@ export const ports = {
     bind: 'wildcard',
     purpose: 'HBONE from peers: HTTP/2 CONNECT over mutual TLS',
   },
+  dnsUdp: {
+    port: 15053,
+    protocol: 'UDP',
+    component: 'ztunnel',
+    where: 'every enrolled pod',
+    bind: '127.0.0.1, ::1',
+    purpose: 'DNS queries of the app, by redirect of port 53',
+  },
+  dnsTcp: {
+    port: 15053,
+    protocol: 'TCP',
+    component: 'ztunnel',
+    where: 'every enrolled pod',
+    bind: '127.0.0.1, ::1',
+    purpose: 'DNS queries of the app, by redirect of port 53',
+  },
   ztunnelAdmin: {
     port: 15000,
     protocol: 'TCP',

@@ -79,7 +79,14 @@ function adminRoutes({ proxy, config, filter, stop }: AdminDeps): Readonly<Recor
         return { status: 200, contentType: 'application/json', body: `${JSON.stringify(dump, null, 2)}\n` }
       },
     },
-    '/logging': { method: 'POST', answer: (query) => changeLogging(filter, query) },
+    '/logging': {
+      method: 'POST',
+      answer: (query) => {
+        const answer = changeLogging(filter, query)
+        proxy.logFilterChanged(filter.toString())
+        return answer
+      },
+    },
     '/quitquitquit': {
       method: 'POST',
       answer: () => {

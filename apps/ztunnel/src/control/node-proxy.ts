@@ -109,6 +109,8 @@ export class NodeProxy implements AsyncDisposable {
         return this.#identities.needed(report.id)
       case 'traffic':
         return this.metrics.onTraffic(report)
+      case 'dns':
+        return this.metrics.onDns(report.counts)
       case 'log':
         for (const line of report.lines) {
           this.#deps.logger.line(line)
@@ -118,6 +120,11 @@ export class NodeProxy implements AsyncDisposable {
         return this.metrics.onDroppedLines(report.dropped)
       default:
     }
+  }
+
+  /** @param filter What is in force from now on, as text. */
+  logFilterChanged(filter: string): void {
+    this.workers.broadcast({ kind: 'log-filter', filter })
   }
 
   async drain(): Promise<void> {
@@ -186,7 +193,7 @@ export class NodeProxy implements AsyncDisposable {
 /** What the byte threads need of the configuration: a message, so no more than that. */
 function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
   const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
-  const { tunnelsToLoopback, exchangesBaggage, tlsGroups } = config
+  const { tunnelsToLoopback, exchangesBaggage, tlsGroups, dns, logFilter } = config
   return {
     network,
     packetMark,
@@ -197,6 +204,8 @@ function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
     tunnelsToLoopback,
     exchangesBaggage,
     tlsGroups,
+    dns,
+    logFilter,
   }
 }
 

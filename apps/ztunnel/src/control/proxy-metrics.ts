@@ -3,6 +3,7 @@ import type { XdsEvent } from '@ambient/xds'
 import { Registry } from 'prom-client'
 import { fileLimit } from '@ambient/linux'
 import { readdirSync } from 'node:fs'
+import type { DnsCounts } from '../dns/dns-report.ts'
 import type { PodRegistry } from '../pods/pod-registry.ts'
 import type { WorkerReport } from '../worker/messages.ts'
 
@@ -32,6 +33,20 @@ export class ProxyMetrics {
     this.#sockets.destination += destination
     this.#metrics.set('istio_tcp_sockets_open', this.#sockets.source, ['source'])
     this.#metrics.set('istio_tcp_sockets_open', this.#sockets.destination, ['destination'])
+  }
+
+  onDns({ samples, limitHits, refusals }: DnsCounts): void {
+    for (const { labels, requests, forwarded, failures, durationsSeconds } of samples) {
+      if (requests > 0) this.#metrics.add('istio_dns_requests_total', requests, labels)
+      if (forwarded > 0) this.#metrics.add('istio_dns_upstream_requests_total', forwarded, labels)
+      if (failures > 0) this.#metrics.add('istio_dns_upstream_failures_total', failures, labels)
+      for (const seconds of durationsSeconds)
+        this.#metrics.observe('istio_dns_upstream_request_duration_seconds', seconds, labels)
+    }
+    for (const [limit, hits] of Object.entries(limitHits))
+      this.#metrics.add('ambient_limit_hits_total', hits, [limit])
+    for (const [reason, count] of Object.entries(refusals))
+      this.#metrics.add('ambient_dns_refused_total', count, [reason])
   }
 
   onXds(event: XdsEvent): void {

@@ -25,18 +25,18 @@ const TTL_SECONDS = 30
 const MAX_DATAGRAM_PAYLOAD_BYTES = 65_507
 
 /** The most that the client takes in one message. */
-export function answerRoom({ edns }: Pick<DnsMessage, 'edns'>, transport: DnsTransport): number {
+export function answerRoom({ edns }: Pick<AnsweredQuery, 'edns'>, transport: DnsTransport): number {
   if (transport === 'tcp') return MAX_MESSAGE_BYTES
   return Math.min(Math.max(edns?.payloadBytes ?? 0, MIN_PAYLOAD_BYTES), MAX_DATAGRAM_PAYLOAD_BYTES)
 }
 
 /** Answers a query that was resolved here. @param alias The name that the addresses are of, if not the one asked for. */
 export function answerQuery(
-  query: DnsMessage,
+  query: AnsweredQuery,
   { addresses, alias }: { readonly addresses: readonly string[]; readonly alias: string | undefined },
   maxBytes: number,
 ): Uint8Array {
-  const name = query.questions[0]?.name ?? ''
+  const name = query.questions?.[0]?.name ?? ''
   const record = { class: CLASS_IN, ttlSeconds: TTL_SECONDS }
   const answers: DnsRecord[] = addresses.map((ip) => ({
     ...record,

@@ -26,7 +26,7 @@ export function checkQuery(
   return { kind: 'ask', question }
 }
 
-function invalidQuery(detail: string): DnsRefusal {
+export function invalidQuery(detail: string): DnsRefusal {
   return { kind: 'refuse', responseCode: responseCodes.formatError, reason: 'DNS_QUERY_INVALID', detail }
 }
 

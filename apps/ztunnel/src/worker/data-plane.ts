@@ -2,7 +2,10 @@ import type { EventLoop } from '@ambient/event-loop'
 import { hboneLimits, LoopBuffers, PipeCache } from '@ambient/hbone'
 import { type Random } from '@ambient/lifecycle'
 import { resetSocket, SyscallError } from '@ambient/linux'
+import { LevelFilter } from '@ambient/telemetry'
 import { TlsContext } from '@ambient/tls'
+import type { DnsLimits } from '../dns/dns-limits.ts'
+import { openDnsThread } from '../dns/dns-thread.ts'
 import { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { IdentityStore } from './identity-store.ts'
 import type { WorkerCommand, WorkerReport, WorkerSettings } from './messages.ts'
@@ -20,6 +23,8 @@ export interface DataPlaneOptions {
   readonly settings: WorkerSettings
   readonly random: Random
   readonly post: (report: WorkerReport) => void
+  /** For tests, which have less time. */
+  readonly dnsLimits?: Partial<DnsLimits>
 }
 
 /** Everything one byte thread does, as commands in and reports out. */
@@ -27,13 +32,16 @@ export class DataPlane {
   readonly #options: DataPlaneOptions
   readonly #pods = new Map<string, PodProxy>()
   readonly #shared: WorkerShared
+  #logFilter: LevelFilter
 
   constructor(options: DataPlaneOptions) {
     this.#options = options
     const { loop, settings, random, post } = options
+    this.#logFilter = LevelFilter.parse(settings.logFilter)
     const snapshot = new MeshSnapshot()
     const limits = hboneLimits()
     const after = (delayMs: number, fire: () => void) => loop.after(delayMs, fire)
+    const report = new TrafficReport({ post, after, defer: (run) => loop.defer({ run }) })
     this.#shared = {
       loop,
       settings,
@@ -57,7 +65,15 @@ export class DataPlane {
         waitMs: WORKLOAD_WAIT_MS,
         find: (info) => snapshot.localWorkload(info),
       }),
-      report: new TrafficReport({ post, after, defer: (run) => loop.defer({ run }) }),
+      report,
+      dns: openDnsThread(settings.dns, {
+        loop,
+        random,
+        limits: options.dnsLimits ?? {},
+        post: (counts) => post({ kind: 'dns', counts }),
+        log: (line) => report.log(line),
+        isLogged: () => this.#logFilter.allows('dns', 'debug'),
+      }),
       contain: (fd, step) => loop.contain({ onFault: () => resetSocket(fd) }, step),
     }
   }
@@ -78,6 +94,9 @@ export class DataPlane {
         return this.#shared.identities.refuse(command.id, command.detail)
       case 'forget-identity':
         return this.#shared.identities.forget(command.id)
+      case 'log-filter':
+        this.#logFilter = LevelFilter.parse(command.filter)
+        return
       case 'describe':
         return this.#describe(command.request)
       case 'drain':
@@ -126,6 +145,7 @@ export class DataPlane {
       if (open.length > 0 && loop.nowMs < deadlineMs) return void loop.after(DRAIN_LOOK_MS, look)
       for (const pod of this.#pods.values()) pod.close('drain deadline')
       this.#shared.report.flushTraffic()
+      this.#shared.dns?.report.flush()
       this.#shared.report.flushLines()
       post({ kind: 'drained' })
     }

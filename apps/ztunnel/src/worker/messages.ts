@@ -2,6 +2,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { SpiffeId } from '@ambient/spiffe'
 import type { LogLine } from '@ambient/telemetry'
+import type { DnsCounts } from '../dns/dns-report.ts'
+import type { DnsSettings } from '../dns/dns-thread.ts'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
 
 /** The pod as the CNI agent named it; its identity is never read from the packet. */
@@ -26,6 +28,10 @@ export interface WorkerSettings {
   readonly exchangesBaggage: boolean
   /** Key-exchange groups of tunnels; undefined for those of `@ambient/tls`. */
   readonly tlsGroups: string | undefined
+  /** Undefined leaves port 53 alone. */
+  readonly dns: DnsSettings | undefined
+  /** As `LevelFilter` has it: lines that cost something are not made to be thrown away. */
+  readonly logFilter: string
 }
 
 /** What a byte thread is started with. */
@@ -53,6 +59,7 @@ export type WorkerCommand =
   | { readonly kind: 'identity'; readonly id: SpiffeId; readonly material: IdentityMaterial }
   | { readonly kind: 'identity-unavailable'; readonly id: SpiffeId; readonly detail: string }
   | { readonly kind: 'forget-identity'; readonly id: SpiffeId }
+  | { readonly kind: 'log-filter'; readonly filter: string }
   | { readonly kind: 'describe'; readonly request: number }
   | { readonly kind: 'drain' }
 
@@ -100,6 +107,7 @@ export type WorkerReport =
       readonly samples: readonly TrafficSample[]
       readonly socketsOpened: readonly [source: number, destination: number]
     }
+  | { readonly kind: 'dns'; readonly counts: DnsCounts }
   | { readonly kind: 'log'; readonly lines: readonly LogLine[]; readonly dropped: number }
   | { readonly kind: 'description'; readonly request: number; readonly description: WorkerDescription }
   | { readonly kind: 'drained' }

@@ -3,6 +3,7 @@ import type { HboneLimits, LoopBuffers, PipeCache, SessionPool } from '@ambient/
 import type { NetworkNamespace, SocketAddress } from '@ambient/linux'
 import type { Random } from '@ambient/lifecycle'
 import type { ReasonCode } from '@ambient/telemetry'
+import type { DnsThread } from '../dns/dns-thread.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import type { Connection, ConnectionFacts } from './connection.ts'
 import type { IdentityStore } from './identity-store.ts'
@@ -22,6 +23,8 @@ export interface WorkerShared {
   readonly identities: IdentityStore
   readonly waits: WorkloadWaits
   readonly report: TrafficReport
+  /** Undefined when pods' DNS is not ours. */
+  readonly dns: DnsThread | undefined
   /** Runs `step` for one socket that nothing else owns yet; an exception in it ends that socket only. */
   readonly contain: (fd: number, step: () => void) => void
 }

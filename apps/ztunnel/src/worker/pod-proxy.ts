@@ -8,6 +8,8 @@ import {
   resetSocket,
   type SocketAddress,
 } from '@ambient/linux'
+import { bindDns } from '../dns/bind-dns.ts'
+import { PodDns } from '../dns/pod-dns.ts'
 import { serveHbone } from '../inbound/serve-hbone.ts'
 import { servePlaintext } from '../inbound/serve-plaintext.ts'
 import { serveOutbound } from '../outbound/serve-outbound.ts'
@@ -35,6 +37,7 @@ export class PodProxy implements PodContext {
   readonly #listeners: Listener[] = []
   readonly #connections = new Map<Connection, Reauthorize | undefined>()
   readonly #servers = new Set<Closable>()
+  #dns: PodDns | undefined
   #isOpen = true
 
   private constructor(uid: string, info: PodInfo, shared: WorkerShared, netns: NetworkNamespace) {
@@ -46,7 +49,7 @@ export class PodProxy implements PodContext {
   }
 
   /**
-   * Binds the pod's three listeners inside its namespace. Keeps a duplicate of `netns`; the number stays the caller's.
+   * Binds the pod's listeners inside its namespace. Keeps a duplicate of `netns`; the number stays the caller's.
    *
    * @throws {SyscallError} naming the port that could not be bound; nothing is left open.
    */
@@ -66,7 +69,7 @@ export class PodProxy implements PodContext {
   }
 
   get isIdle(): boolean {
-    return this.#connections.size === 0
+    return this.#connections.size === 0 && this.#dns?.isIdle !== false
   }
 
   track(facts: ConnectionFacts, reauthorize?: Reauthorize): Connection {
@@ -127,6 +130,7 @@ export class PodProxy implements PodContext {
   /** Stops accepting and lets what is open finish. */
   drain(): void {
     for (const listener of this.#listeners.splice(0)) listener.closeAfterDrain()
+    this.#dns?.drain()
     this.pool.drain()
     for (const server of [...this.#servers]) server.drain()
   }
@@ -136,6 +140,7 @@ export class PodProxy implements PodContext {
     if (!this.#isOpen) return
     this.#isOpen = false
     for (const listener of this.#listeners.splice(0)) listener.close()
+    this.#dns?.close()
     for (const connection of [...this.#connections.keys()])
       connection.cut({ reason: 'DRAINED', detail: reason })
     for (const server of [...this.#servers]) server.close(reason)
@@ -144,24 +149,29 @@ export class PodProxy implements PodContext {
   }
 
   #listen(): void {
-    const { loop, settings, contain } = this.shared
+    const { loop, settings, contain, dns, snapshot, waits } = this.shared
+    const { packetMark: mark, ipv6 } = settings
     const options = {
-      mark: settings.packetMark,
+      mark,
       reusePort: true,
       transparent: settings.originalSource !== 'never',
     }
-    const ip = settings.ipv6 ? '::' : '0.0.0.0'
-    // All three are bound before any accepts, so that a failure leaves no half of a proxy.
-    const bound = this.netns.enter(() => {
+    const ip = ipv6 ? '::' : '0.0.0.0'
+    // All are bound before any accepts, so that a failure leaves no half of a proxy.
+    const { bound, boundDns } = this.netns.enter(() => {
       const made: number[] = []
       try {
         for (const { port } of SERVED) made.push(listenOn({ ip, port }, options))
+        return { bound: made, boundDns: dns && bindDns(dns.settings.addresses, mark) }
       } catch (cause) {
         for (const fd of made) resetSocket(fd)
         throw cause
       }
-      return made
     })
+    if (dns !== undefined && boundDns !== undefined) {
+      const { info, netns } = this
+      this.#dns = new PodDns(boundDns, { thread: dns, info, netns, snapshot, waits, mark, ipv6 })
+    }
     for (const [index, { serve }] of SERVED.entries()) {
       const fd = bound[index]
       if (fd === undefined) continue

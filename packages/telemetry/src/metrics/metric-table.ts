@@ -1,3 +1,4 @@
+import { dnsLabelNames } from './dns-labels.ts'
 import { trafficLabelNames } from './traffic-labels.ts'
 
 /** One metric as it is exposed; docs/metrics.md is made from these. */
@@ -9,7 +10,7 @@ export interface MetricDefinition {
   readonly buckets?: readonly number[]
 }
 
-/** `labels: 'traffic'` stands for `trafficLabelNames`. */
+/** `labels: 'traffic'` stands for `trafficLabelNames`, `'dns'` for `dnsLabelNames`. */
 export const metricRows = {
   // Traffic: names, labels and their order are the standard mesh metrics'.
   istio_tcp_connections_opened_total: {
@@ -73,6 +74,31 @@ export const metricRows = {
     help: 'Bytes of responses from the control plane',
     labels: ['url'],
   },
+  istio_dns_requests_total: {
+    component: 'ztunnel',
+    type: 'counter',
+    help: 'DNS queries of pods',
+    labels: 'dns',
+  },
+  istio_dns_upstream_requests_total: {
+    component: 'ztunnel',
+    type: 'counter',
+    help: 'DNS queries forwarded to a name server',
+    labels: 'dns',
+  },
+  istio_dns_upstream_failures_total: {
+    component: 'ztunnel',
+    type: 'counter',
+    help: 'Forwarded DNS queries that got no answer, SERVFAIL or REFUSED',
+    labels: 'dns',
+  },
+  istio_dns_upstream_request_duration_seconds: {
+    component: 'ztunnel',
+    type: 'histogram',
+    help: 'Seconds until a forwarded DNS query ended',
+    labels: 'dns',
+    buckets: [0.0005, 0.001, 0.01, 0.1, 1, 5],
+  },
   workload_manager_active_proxy_count: {
     component: 'ztunnel',
     type: 'gauge',
@@ -111,6 +137,12 @@ export const metricRows = {
     type: 'counter',
     help: 'Connections refused before they were counted as opened',
     labels: ['direction', 'reason'],
+  },
+  ambient_dns_refused_total: {
+    component: 'ztunnel',
+    type: 'counter',
+    help: 'DNS queries that were answered with an error of our own',
+    labels: ['reason'],
   },
   ambient_limit_hits_total: {
     component: 'all',
@@ -316,13 +348,15 @@ export const metricRows = {
 
 export type MetricName = keyof typeof metricRows
 
-type Row = Omit<MetricDefinition, 'labels'> & { readonly labels: 'traffic' | readonly string[] }
+type Row = Omit<MetricDefinition, 'labels'> & { readonly labels: keyof typeof LABELS | readonly string[] }
+
+const LABELS = { traffic: trafficLabelNames, dns: dnsLabelNames } as const
 
 /** Every metric of the mesh by name. */
 export const metricTable: ReadonlyMap<MetricName, MetricDefinition> = new Map(
   entriesOf(metricRows).map(([name, row]) => [
     name,
-    { ...row, labels: row.labels === 'traffic' ? trafficLabelNames : row.labels },
+    { ...row, labels: typeof row.labels === 'string' ? LABELS[row.labels] : row.labels },
   ]),
 )
 

@@ -1,0 +1,104 @@
+import { LEVEL_READ, type Source } from '@ambient/event-loop'
+import {
+  closeDescriptor,
+  receiveDatagram,
+  sendDatagram,
+  type SocketAddress,
+  startConnect,
+} from '@ambient/linux'
+import type { DnsRequest } from './dns-request.ts'
+import type { DnsThread } from './dns-thread.ts'
+
+const PAUSE_MS = 100
+/** Bounds the emptying of a queue that is filled meanwhile. */
+const MAX_DRAIN = 4096
+/** Nobody sends from it. */
+const DISCARD_PORT = 9
+
+/** A UDP socket on which pods ask; owned. */
+export class DatagramListener implements Source {
+  readonly #fd: number
+  readonly #at: SocketAddress
+  readonly #thread: DnsThread
+  readonly #onRequest: (request: DnsRequest) => void
+  #state: 'reading' | 'paused' | 'deaf' | 'closed' = 'reading'
+
+  constructor(
+    { fd, at }: { readonly fd: number; readonly at: SocketAddress },
+    thread: DnsThread,
+    onRequest: (request: DnsRequest) => void,
+  ) {
+    this.#fd = fd
+    this.#at = at
+    this.#thread = thread
+    this.#onRequest = onRequest
+    thread.loop.add(fd, LEVEL_READ, this)
+  }
+
+  onEvents(): void {
+    this.#receiveUpTo(this.#thread.limits.dnsDatagramsPerTurn)
+  }
+
+  /** A bug in here must not make a pod deaf for ever. */
+  onFault(): void {
+    if (this.#state === 'reading') this.#pause()
+  }
+
+  /**
+   * Takes what is queued and no more; answers still go out. Connected to where nothing comes from, the socket gets no
+   * further query, and another listener at this address, of the next ztunnel, gets them all.
+   */
+  drain(): void {
+    if (this.#state === 'closed' || this.#state === 'deaf') return
+    this.#state = 'reading'
+    startConnect(this.#fd, { ip: this.#at.ip, port: DISCARD_PORT })
+    this.#receiveUpTo(MAX_DRAIN)
+    this.#thread.loop.remove(this.#fd)
+    this.#state = 'deaf'
+  }
+
+  close(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#thread.loop.remove(this.#fd)
+    closeDescriptor(this.#fd)
+  }
+
+  #receiveUpTo(most: number): void {
+    const { arena, loop } = this.#thread
+    for (let taken = 0; taken < most && this.#state === 'reading'; taken++) {
+      const result = receiveDatagram(this.#fd, arena)
+      if (result.kind === 'wait') return
+      if (result.kind === 'failed') return this.#pause()
+      // From ourselves, as nobody but a forger sends: it would be answered for ever.
+      if (result.peer.port === this.#at.port && result.peer.ip === this.#at.ip) continue
+      const request = this.#requestOf(arena.bytes.slice(0, result.length), result.peer)
+      loop.contain(undefined, () => this.#onRequest(request))
+    }
+  }
+
+  #requestOf(bytes: Uint8Array, peer: SocketAddress): DnsRequest {
+    return {
+      bytes,
+      transport: 'udp',
+      answer: (message) => {
+        if (message === undefined || this.#state === 'closed') return
+        const { arena } = this.#thread
+        arena.bytes.set(message)
+        // What the kernel has no room for is lost, as any datagram may be.
+        sendDatagram(this.#fd, arena, message.length, peer)
+      },
+    }
+  }
+
+  #pause(): void {
+    const { loop } = this.#thread
+    this.#state = 'paused'
+    loop.remove(this.#fd)
+    loop.after(PAUSE_MS, () => {
+      if (this.#state !== 'paused') return
+      this.#state = 'reading'
+      loop.add(this.#fd, LEVEL_READ, this)
+    })
+  }
+}
