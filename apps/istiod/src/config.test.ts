@@ -21,6 +21,10 @@ test('parseCommand() takes the documented defaults', () => {
       writesStatus: true,
       namespace: 'istio-system',
       revision: 'default',
+      addressRanges: {
+        ipv4: { ip: '240.240.0.0', length: 16 },
+        ipv6: { ip: '2001:2::', length: 48 },
+      },
       customHosts: [],
       trustedNodeAccounts: ['istio-system/ztunnel'],
       tokenAudiences: ['istio-ca'],
@@ -38,6 +42,8 @@ test('parseCommand() takes every flag and variable', () => {
     CA_TRUSTED_NODE_ACCOUNTS: 'a/b, c/d',
     ISTIOD_CUSTOM_HOST: 'x.test',
     DEFAULT_WORKLOAD_CERT_TTL: '1h30m',
+    REVISION: 'canary',
+    PILOT_ENABLE_IP_AUTOALLOCATE: 'false',
   }
   expect(parseCommand([...flags, '--listen', '127.0.0.1', '--secure-port', '0'], env)).toMatchObject({
     config: {
@@ -47,6 +53,8 @@ test('parseCommand() takes every flag and variable', () => {
       trustedNodeAccounts: ['a/b', 'c/d'],
       customHosts: ['x.test'],
       defaultCertTtlSeconds: 5_400,
+      revision: 'canary',
+      addressRanges: undefined,
     },
   })
   expect(parseCommand(['--help'], {})).toEqual({ kind: 'help' })
@@ -85,6 +93,12 @@ test.each([
     args: flags,
     env: { DEFAULT_WORKLOAD_CERT_TTL: '9999h' },
     message: 'DEFAULT_WORKLOAD_CERT_TTL is longer',
+  },
+  {
+    name: 'a range of virtual IPs that is of the other family',
+    args: flags,
+    env: { PILOT_IP_AUTOALLOCATE_IPV6_PREFIX: '10.0.0.0/8' },
+    message: 'PILOT_IP_AUTOALLOCATE_IPV6_PREFIX is no range of IPv6 addresses: "10.0.0.0/8"',
   },
   { name: 'another log format', args: flags, env: { LOG_FORMAT: 'xml' }, message: 'LOG_FORMAT is neither' },
 ])('parseCommand() refuses $name in one line', ({ args, env, message }) => {

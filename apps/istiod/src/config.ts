@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util'
 import { CodedError } from '@ambient/lifecycle'
+import { isIpv6 } from '@ambient/model'
 import { isTrustDomain } from '@ambient/spiffe'
 import { ports } from '@ambient/telemetry'
+import { type AddressPrefix, parsePrefix } from './allocate/address-pool.ts'
+import type { AddressRanges } from './allocate/plan-addresses.ts'
 
 export interface IstiodConfig {
   readonly configDirectory: string
@@ -20,6 +23,8 @@ export interface IstiodConfig {
   readonly namespace: string
   /** Which of several control planes this is. */
   readonly revision: string
+  /** Where virtual IPs of ServiceEntries come from; undefined gives none. */
+  readonly addressRanges: AddressRanges | undefined
   /** Names and addresses in the serving certificate, besides istiod's own. */
   readonly customHosts: readonly string[]
   readonly trustedNodeAccounts: readonly string[]
@@ -61,7 +66,9 @@ The control plane of an ambient mesh: delta xDS and the CA for node proxies.
 Environment (default):
   CLUSTER_ID (Kubernetes)            TRUST_DOMAIN (cluster.local)    DOMAIN_SUFFIX (cluster.local)
   POD_NAMESPACE (istio-system)       ISTIOD_CUSTOM_HOST              TOKEN_AUDIENCES (istio-ca)
-  REVISION (default)
+  REVISION (default)                 PILOT_ENABLE_IP_AUTOALLOCATE (true)
+  PILOT_IP_AUTOALLOCATE_IPV4_PREFIX (240.240.0.0/16)
+  PILOT_IP_AUTOALLOCATE_IPV6_PREFIX (2001:2::/48)
   CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
   AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)             AMBIENT_ENABLE_STATUS (true)
@@ -108,6 +115,7 @@ export function parseCommand(args: readonly string[], env: Env): Command {
       domainSuffix: text(env, 'DOMAIN_SUFFIX', 'cluster.local'),
       namespace,
       revision: text(env, 'REVISION', 'default'),
+      addressRanges: addressRanges(env),
       customHosts: list(env, 'ISTIOD_CUSTOM_HOST', ''),
       trustedNodeAccounts: list(env, 'CA_TRUSTED_NODE_ACCOUNTS', `${namespace}/ztunnel`),
       tokenAudiences: list(env, 'TOKEN_AUDIENCES', 'istio-ca'),
@@ -176,6 +184,19 @@ function seconds(env: Env, name: string, byDefault: string): number {
   const total = Number(hours) * 3600 + Number(minutes) * 60 + Number(rest)
   if (total <= 0) throw new ConfigError(`${name} is no duration such as 24h or 90m: "${value}"`)
   return total
+}
+
+function addressRanges(env: Env): AddressRanges | undefined {
+  const range = (name: string, byDefault: string, bits: number): AddressPrefix => {
+    const value = text(env, name, byDefault)
+    const prefix = parsePrefix(value)
+    if (prefix === undefined || prefix.length >= bits || isIpv6(prefix.ip) !== (bits === 128))
+      throw new ConfigError(`${name} is no range of IPv${bits === 128 ? 6 : 4} addresses: "${value}"`)
+    return prefix
+  }
+  const ipv4 = range('PILOT_IP_AUTOALLOCATE_IPV4_PREFIX', '240.240.0.0/16', 32)
+  const ipv6 = range('PILOT_IP_AUTOALLOCATE_IPV6_PREFIX', '2001:2::/48', 128)
+  return flag(env, 'PILOT_ENABLE_IP_AUTOALLOCATE', 'true') ? { ipv4, ipv6 } : undefined
 }
 
 function logFormat(env: Env): 'plain' | 'json' {

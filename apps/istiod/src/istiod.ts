@@ -4,6 +4,7 @@ import { FileResources } from '@ambient/kube'
 import { type Clock, type Random, Scope } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
 import type { DeltaXdsServer } from '@ambient/xds'
+import { leadAllocation } from './allocate/lead-allocation.ts'
 import { type HttpAnswer, type HttpEndpoint, serveHttp } from './admin/http-endpoint.ts'
 import { IstiodMetrics } from './admin/istiod-metrics.ts'
 import { monitoringRoutes } from './admin/monitoring.ts'
@@ -85,7 +86,7 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     )
     const { monitoring, http } = await openHttp(parts, progress)
     const serving = serveWhenReady(parts, progress)
-    const leading = serving.then(() => leadStatusesIfOn(parts))
+    const leading = serving.then(() => lead(parts))
     return {
       monitoringPort: monitoring.port,
       httpPort: http.port,
@@ -243,9 +244,14 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<GrpcSer
   return server
 }
 
-/** Statuses are about a state that is whole, so not before it is served. */
-async function leadStatusesIfOn({ config, resources, scope, ...parts }: Parts): Promise<void> {
-  if (config.writesStatus) await leadStatuses({ ...parts, writer: resources }, scope.signal)
+/** What only one of all replicas writes: about a state that is whole, so not before it is served. */
+async function lead({ config, resources, scope, ...parts }: Parts): Promise<void> {
+  const deps = { ...parts, writer: resources }
+  const { addressRanges: ranges } = config
+  await Promise.all([
+    config.writesStatus ? leadStatuses(deps, scope.signal) : undefined,
+    ranges === undefined ? undefined : leadAllocation({ ...deps, ranges }, scope.signal),
+  ])
 }
 
 /** Rejects with the first failure of anything that must not end by itself; never after `signal` has aborted. */

@@ -39,6 +39,7 @@ export { type AddressRange } from './read-address.ts'
 export {
   type EntryPort,
   type EntryResolution,
+  readAllocatedAddresses,
   readServiceEntry,
   type ServiceEntryFacts,
 } from './read-service-entry.ts'

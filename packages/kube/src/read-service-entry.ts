@@ -59,7 +59,7 @@ export function readServiceEntry(entry: KubeObject): ServiceEntryFacts {
     endpoints: spec.get('endpoints').list().map(readEndpoint),
     selector: readSelector(spec.get('workloadSelector')),
     subjectAltNames: spec.get('subjectAltNames').texts(),
-    allocated: fieldsOf(entry).get('status').get('addresses').list().flatMap(readAllocated),
+    allocated: readAllocatedAddresses(entry),
   }
   checkTogether(spec, facts)
   return facts
@@ -151,7 +151,15 @@ function readSelector(field: Field): Readonly<Record<string, string>> | undefine
   return field.isAbsent ? undefined : field.get('labels').textMap()
 }
 
-function readAllocated(field: Field): readonly { readonly host: string; readonly ip: string }[] {
-  const ip = canonicalIp(field.get('value').text() ?? '')
-  return ip === undefined ? [] : [{ host: field.get('host').text() ?? '', ip }]
+/** What anybody may have written into the status: what of it cannot be read counts as not there. */
+export function readAllocatedAddresses(entry: KubeObject): ServiceEntryFacts['allocated'] {
+  try {
+    const listed = fieldsOf(entry).get('status').get('addresses').list()
+    return listed.flatMap((item) => {
+      const ip = canonicalIp(item.get('value').text() ?? '')
+      return ip === undefined ? [] : [{ host: item.get('host').text() ?? '', ip }]
+    })
+  } catch {
+    return []
+  }
 }

@@ -72,6 +72,14 @@ export class IstiodMetrics {
     this.#metrics.add('ambient_status_writes_total', 1, [result])
   }
 
+  onAddressWrite(result: 'written' | 'failed' | 'given-up'): void {
+    this.#metrics.add('ambient_address_writes_total', 1, [result])
+  }
+
+  onAddressesExhausted(hosts: number): void {
+    this.#metrics.set('ambient_addresses_exhausted', hosts)
+  }
+
   onLeading(lease: string, isLeading: boolean): void {
     this.#metrics.set('ambient_leader', isLeading ? 1 : 0, [lease])
   }

@@ -1,17 +1,12 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
-import { describeRef, runAsLeader } from '@ambient/kube'
+import { describeRef } from '@ambient/kube'
 import type { ResourceWriter } from '@ambient/kube'
-import type { Logger } from '@ambient/telemetry'
-import type { IstiodMetrics } from '../admin/istiod-metrics.ts'
+import { type LeadDeps, leadWork } from '../lead-work.ts'
 import type { MeshState } from '../translate/mesh-state.ts'
-import { type StatusDeps, writeStatuses, type WriteOutcome } from './write-statuses.ts'
+import { writeStatuses, type WriteOutcome } from './write-statuses.ts'
 
-export interface LeadStatusesDeps extends Pick<StatusDeps, 'clock'> {
+export interface LeadStatusesDeps extends LeadDeps {
   readonly state: Pick<MeshState, 'status'>
   readonly writer: Pick<ResourceWriter, 'applyStatus' | 'lease'>
-  readonly metrics: IstiodMetrics
-  readonly logger: Logger
 }
 
 const LEASE = 'istio-status-leader'
@@ -27,19 +22,6 @@ export async function leadStatuses(deps: LeadStatusesDeps, signal: AbortSignal):
       reason: 'STATUS_NOT_WRITTEN',
     })
   }
-  await runAsLeader(
-    {
-      writer,
-      clock,
-      name: LEASE,
-      holder: `${hostname()}_${randomUUID()}`,
-      onChange: (isLeading) => {
-        metrics.onLeading(LEASE, isLeading)
-        logger.info(isLeading ? 'leads' : 'leads no more', { lease: LEASE })
-      },
-      onFailure: (cause) => logger.warn('cannot ask for the lease', { lease: LEASE, error: String(cause) }),
-    },
-    (term) => writeStatuses({ state: state.status, writer, clock, onWrite }, term),
-    signal,
-  )
+  const statuses = { state: state.status, writer, clock, onWrite }
+  await leadWork(deps, LEASE, (term) => writeStatuses(statuses, term), signal)
 }

@@ -10,6 +10,7 @@ import type { Address } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
 import { configState } from './config/config-state.ts'
 import type { MeshConfig } from './config/mesh-config.ts'
+import { type AddressClaim, addressClaims } from './entries/address-claims.ts'
 import { inlineAddresses, workloadEntryAddresses } from './entries/entry-addresses.ts'
 import { entryState } from './entries/entry-state.ts'
 import { meshInputs } from './mesh-inputs.ts'
@@ -36,6 +37,8 @@ export interface MeshState {
   readonly podsByAccountAndNode: CollectionIndex<PodFacts>
   /** Under the names they have on the wire. */
   readonly addresses: Collection<Address>
+  /** Which virtual IPs the ServiceEntries have and want, under `namespace/name`. */
+  readonly addressClaims: Collection<AddressClaim>
   /** Under `namespace/name`. */
   readonly policies: Collection<AuthorizationPolicy>
   readonly status: StatusState
@@ -76,6 +79,7 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     pods: pods.facts,
     podsByAccountAndNode: pods.byAccountAndNode,
     addresses,
+    addressClaims: addressClaims(inputs, config),
     policies: policies.all,
     status: statusState(graph, config, policies.conditions),
   }

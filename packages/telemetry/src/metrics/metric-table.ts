@@ -282,6 +282,18 @@ export const metricRows = {
     help: 'Attempts to write the status of an object, by result: written, failed, given-up',
     labels: ['result'],
   },
+  ambient_address_writes_total: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'Attempts to write the virtual IPs of a ServiceEntry, by result: written, failed, given-up',
+    labels: ['result'],
+  },
+  ambient_addresses_exhausted: {
+    component: 'istiod',
+    type: 'gauge',
+    help: 'Hosts of ServiceEntries without a virtual IP of some family, since all of its range are in use',
+    labels: [],
+  },
   ambient_leader: {
     component: 'istiod',
     type: 'gauge',

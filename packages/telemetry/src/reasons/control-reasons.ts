@@ -169,6 +169,18 @@ export const controlReasons = {
     action:
       'Nothing, if its pod has just started: it comes again; else check that the control plane sees the pod.',
   },
+  ADDRESS_TAKEN: {
+    flag: '-',
+    meaning: 'A virtual IP that was allocated for a host of a ServiceEntry is somebody else’s too.',
+    action:
+      'Nothing: the host has been given another. Clients that hold on to the old one must ask DNS again.',
+  },
+  ADDRESSES_EXHAUSTED: {
+    flag: '-',
+    meaning: 'All virtual IPs of the range for ServiceEntries are in use.',
+    action:
+      'Give istiod a larger range by PILOT_IP_AUTOALLOCATE_IPV4_PREFIX, or ServiceEntries their own addresses.',
+  },
   POLICY_UNSUPPORTED: {
     flag: '-',
     meaning:
