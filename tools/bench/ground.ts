@@ -1,27 +1,36 @@
-import { type Lab, type LabPod, waitFor } from '@ambient/lab'
+import { join } from 'node:path'
+import { allProcesses, type Lab, type LabPod, type LabProcess, waitFor } from '@ambient/lab'
 import { stringify } from 'yaml'
-import { countOf, installLoad, LOAD_IN_POD, type LoadCounts, runLoad } from './load-program.ts'
+import type { Contestant } from './contestants.ts'
+import { loadArguments, type LoadCounts, type LoadRequest, runLoad, type Target } from './load-program.ts'
+import { treeUse, type TreeUse } from './machine-load.ts'
+import { proveWay } from './prove-way.ts'
+import { PAIR_ENTRANCE, startPair } from './proxy-pair.ts'
 
 /** Two pods on two nodes, the load's server in one of them: what one contestant is measured on. */
 export interface Ground {
-  /** Puts load on the server from the client. @throws {Error} when a single answer was wrong or missing */
-  load(mode: 'connections' | 'bytes', many: number, seconds: number): Promise<LoadCounts>
-}
-
-export interface GroundPlan {
-  /** Its own, so that contestants stand side by side in one lab. */
-  readonly namespace: string
-  /** Whether the mesh carries it; seen to be so before anything is measured. */
-  readonly isEnrolled: boolean
+  readonly client: LabPod
+  readonly server: LabPod
+  /** What the client dials. */
+  readonly target: Target
+  /**
+   * Puts load on the server from the client.
+   *
+   * @param onCounting Called once the warm-up is over.
+   * @throws {Error} when a single answer was wrong or missing
+   */
+  load(request: LoadRequest, onCounting?: () => void): Promise<LoadCounts>
+  /** What the programs that carry the bytes have used and hold, at both ends together. */
+  use(): TreeUse
 }
 
 const PORT = 8080
-const PROOF_SECONDS = 0.1
 const READY_MS = 30_000
-const COUNTED_MS = 5_000
+/** Beyond the time that is measured: namespaces to enter, warm-up, a machine with other work. */
+const SPARE_MS = 30_000
 
 /** Kubernetes YAML of the namespace and its two pods. */
-function groundManifest({ namespace, isEnrolled }: GroundPlan): string {
+function groundManifest(namespace: string, isEnrolled: boolean): string {
   const labels = isEnrolled ? { 'istio.io/dataplane-mode': 'ambient' } : {}
   const pods = ['client', 'server'].flatMap((name, index) => [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } },
@@ -40,48 +49,81 @@ function groundManifest({ namespace, isEnrolled }: GroundPlan): string {
   return objects.map((object) => stringify(object)).join('---\n')
 }
 
-/** Makes the pods, starts the server, and sees the first right answers come the way they should. */
-export async function openGround(lab: Lab, plan: GroundPlan, program: Buffer): Promise<Ground> {
-  lab.apply(groundManifest(plan))
-  const [client, server] = [lab.pod(`${plan.namespace}/client`), lab.pod(`${plan.namespace}/server`)]
-  for (const pod of [client, server]) {
-    await pod.ready(READY_MS)
-    await installLoad(pod, program)
+/** Makes the pods, starts the server and the contestant, and sees the first right answers come the way they should. */
+export async function openGround(lab: Lab, contestant: Contestant, program: string): Promise<Ground> {
+  const namespace = `bench-${contestant.name}`
+  lab.apply(groundManifest(namespace, contestant.carrier.kind === 'mesh'))
+  const [client, server] = [lab.pod(`${namespace}/client`), lab.pod(`${namespace}/server`)]
+  for (const pod of [client, server]) await pod.ready(READY_MS)
+  await server.withHostFiles().start([program, 'serve', String(PORT)])
+  const { target, pids, said } = await startCarrier(lab, contestant, { client, server })
+  const ground: Ground = {
+    client,
+    server,
+    target,
+    load: (request, onCounting) =>
+      runLoad(
+        client,
+        [program, ...loadArguments(target, request)],
+        request.seconds * 1000 + SPARE_MS,
+        onCounting,
+      ),
+    use: () => treeUse(allProcesses(), pids()),
   }
-  await server.start([LOAD_IN_POD, 'serve', String(PORT)])
-  const ground = groundOf(client, server)
-  await proveWay(lab, ground, plan)
+  await proveWay(lab, contestant, { clientIp: client.ip, serverIp: server.ip }, () =>
+    untilItCarries(ground, contestant, said),
+  )
   return ground
 }
 
-function groundOf(client: LabPod, server: LabPod): Ground {
-  return {
-    load: (mode, many, seconds) => runLoad(client, { mode, ip: server.ip, port: PORT, many, seconds }),
+/** @throws {LabError} `TIMEOUT`, with what the contestant's programs said */
+async function untilItCarries(ground: Ground, { name }: Contestant, said: () => string): Promise<void> {
+  const attempt = async (): Promise<true> => {
+    try {
+      await ground.load({ mode: 'round-trips', many: 1, seconds: 0.1, rate: 10 })
+      return true
+    } catch (cause) {
+      throw new Error(`${cause instanceof Error ? cause.message : String(cause)}; ${said()}`, { cause })
+    }
+  }
+  await waitFor(`${name} to carry a connection`, attempt, READY_MS)
+}
+
+interface StartedCarrier {
+  readonly target: Target
+  /** Their last words. */
+  readonly said: () => string
+  /** Of the programs that carry the bytes. */
+  readonly pids: () => readonly number[]
+}
+
+async function startCarrier(
+  lab: Lab,
+  { name, carrier }: Contestant,
+  pods: { readonly client: LabPod; readonly server: LabPod },
+): Promise<StartedCarrier> {
+  const direct = { ip: pods.server.ip, port: PORT }
+  switch (carrier.kind) {
+    case 'none':
+      return { target: direct, pids: () => [], said: () => '' }
+    case 'mesh': {
+      const apps = lab.nodes.map((node) => lab.app(`ztunnel@${node.name}`))
+      const pids = (): readonly number[] => apps.map(({ pid }) => pid)
+      return { target: direct, pids, said: () => apps.map(lastWords).join('') }
+    }
+    case 'pair': {
+      const halves = await startPair(carrier.pair, pods, join(lab.directory, 'bench', name))
+      const pids = (): readonly number[] => halves.map(pidOf)
+      return { target: PAIR_ENTRANCE, pids, said: () => halves.map(lastWords).join('') }
+    }
   }
 }
 
-/** A contestant that is not carried as it claims would be measured all the same, and nobody would know. */
-async function proveWay(lab: Lab, ground: Ground, plan: GroundPlan): Promise<void> {
-  await waitFor('the server to answer', () => ground.load('connections', 1, PROOF_SECONDS), READY_MS)
-  const before = await openedConnections(lab)
-  const sent = countOf(await ground.load('connections', 1, PROOF_SECONDS), 'all')
-  if (!plan.isEnrolled) {
-    const carried = (await openedConnections(lab)) - before
-    if (carried > 0) throw new Error(`${carried} connections of ${plan.namespace} went through the mesh`)
-    return
-  }
-  await waitFor(
-    `the mesh to count ${sent} connections of ${plan.namespace}`,
-    async () => (await openedConnections(lab)) - before >= sent,
-    COUNTED_MS,
-  )
+function pidOf(half: LabProcess): number {
+  if (half.facts === undefined) throw new Error(`${half.name} has ended: ${lastWords(half)}`)
+  return half.facts.pid
 }
 
-/** What the ztunnel beside the server has counted. */
-async function openedConnections(lab: Lab): Promise<number> {
-  const { body } = await lab.httpGet('ztunnel@node2', 15020, '/metrics')
-  return body
-    .split('\n')
-    .filter((line) => line.startsWith('istio_tcp_connections_opened_total{'))
-    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+function lastWords(program: { logs(): string }): string {
+  return program.logs().slice(-500)
 }

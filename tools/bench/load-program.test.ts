@@ -1,20 +1,27 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { waitFor } from '@ambient/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { compileLoad, countOf, type LoadCounts, readCounts } from './load-program.ts'
+import {
+  compileLoad,
+  countOf,
+  loadArguments,
+  type LoadCounts,
+  type LoadRequest,
+  readCounts,
+} from './load-program.ts'
 
 let scratch: string
 let program: string
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'ambient-bench-test-'))
-  program = join(scratch, 'load')
-  writeFileSync(program, await compileLoad(), { mode: 0o755 })
+  program = await compileLoad(scratch)
 })
 afterAll(() => rmSync(scratch, { recursive: true }))
 
@@ -30,28 +37,48 @@ async function serving(answer: (socket: Socket, chunk: Buffer) => void): Promise
   return server
 }
 
-async function load(mode: string, port: number): Promise<LoadCounts> {
-  const { stdout } = await promisify(execFile)(program, [mode, '127.0.0.1', String(port), '4', '0.1'])
-  return readCounts(stdout)
+async function load(mode: LoadRequest['mode'], port: number): Promise<LoadCounts> {
+  const request: LoadRequest = { mode, many: 4, seconds: 0.1, rate: 500 }
+  const words = loadArguments({ ip: '127.0.0.1', port }, request)
+  return readCounts((await promisify(execFile)(program, words)).stdout)
 }
 
-const portOf = (server: Server): number => (server.address() as AddressInfo).port
-
-test('the load program counts the right answers of its own server, in both modes', async () => {
+/** The program's own server, on a port that was free. */
+async function serve(): Promise<{ readonly port: number } & Disposable> {
   const free = await serving(() => {})
   const port = portOf(free)
   await new Promise((resolve) => free.close(resolve))
   const server = execFile(program, ['serve', String(port)])
-  try {
-    const counts = await waitFor('the server', () => load('connections', port).catch(() => undefined))
-    expect(countOf(counts, 'right')).toBeGreaterThan(0)
-    expect(countOf(counts, 'seconds')).toBeGreaterThanOrEqual(0.1)
-    const bytes = await load('bytes', port)
-    expect(countOf(bytes, 'bytes')).toBeGreaterThan(0)
-    expect(countOf(bytes, 'least')).toBeLessThanOrEqual(countOf(bytes, 'bytes') / 4)
-  } finally {
-    server.kill()
-  }
+  await waitFor('the server', () => load('connections', port).catch(() => undefined))
+  return { port, [Symbol.dispose]: () => void server.kill() }
+}
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port
+
+test('the load program counts the right answers of its own server, in each mode', async () => {
+  using server = await serve()
+  const connections = await load('connections', server.port)
+  expect(countOf(connections, 'right')).toBeGreaterThan(0)
+  expect(countOf(connections, 'seconds')).toBeGreaterThanOrEqual(0.1)
+  const bytes = await load('bytes', server.port)
+  expect(countOf(bytes, 'bytes')).toBeGreaterThan(0)
+  expect(countOf(bytes, 'least')).toBeLessThanOrEqual(countOf(bytes, 'bytes') / 4)
+  const roundTrips = await load('round-trips', server.port)
+  expect(countOf(roundTrips, 'all')).toBe(101) // 0.1 s of warm-up, 0.1 s that count, and the first at 0
+  expect(countOf(roundTrips, 'counted')).toBe(51)
+  expect(countOf(roundTrips, 'p50us')).toBeGreaterThan(0)
+  expect(countOf(roundTrips, 'p99us')).toBeGreaterThanOrEqual(countOf(roundTrips, 'p50us'))
+})
+
+test('the load program holds idle connections until its input ends, and sees whether they still work', async () => {
+  using server = await serve()
+  const holding = execFile(program, ['idle', '127.0.0.1', String(server.port), '20'])
+  let said = ''
+  holding.stdout?.on('data', (text: string) => (said += text))
+  await waitFor('the connections to be open', () => said === 'open\n' || undefined)
+  holding.stdin?.end()
+  await once(holding, 'close')
+  expect(countOf(readCounts(said.replace('open\n', '')), 'all')).toBe(20)
 })
 
 test.each([
@@ -71,11 +98,26 @@ test('the load program notices a connection that is reset, and one that nobody t
   await expect(load('connections', port)).rejects.toThrow('Connection refused')
 })
 
+test('the load program notices a wrong round trip, and one that stays away', async () => {
+  await using wrong = await serving((socket, chunk) =>
+    socket.write(chunk.length > 1 ? Buffer.from(chunk).fill(0, 0, 1) : chunk),
+  )
+  await expect(load('round-trips', portOf(wrong))).rejects.toThrow(
+    /^[1-9]\d* answers were wrong and 0 missing/,
+  )
+  await using ending = await serving((socket, chunk) =>
+    chunk.length > 1 ? socket.end() : socket.write(chunk),
+  )
+  await expect(load('round-trips', portOf(ending))).rejects.toThrow(
+    /^0 answers were wrong and [1-9]\d* missing/,
+  )
+})
+
 test('the load program notices bytes that are not the stream’s, and a stream that ends', async () => {
   await using wrong = await serving((socket) => socket.write(Buffer.alloc(1000)))
   await expect(load('bytes', portOf(wrong))).rejects.toThrow(/^[1-9]\d* answers were wrong/)
   await using ending = await serving((socket) => socket.end())
-  await expect(load('bytes', portOf(ending))).rejects.toThrow('0 answers were wrong and 4 missing')
+  await expect(load('bytes', portOf(ending))).rejects.toThrow(/^0 answers were wrong and [1-4] missing/)
 })
 
 test('readCounts() refuses a run without a single answer, and what is no answer', () => {

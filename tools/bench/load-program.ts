@@ -1,72 +1,92 @@
 import { execFile } from 'node:child_process'
-import { mkdtempDisposableSync, readdirSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { LabPod } from '@ambient/lab'
+import { type LabPod, waitFor } from '@ambient/lab'
 
 /** What the program counted; each of its modes has its own names. */
 export type LoadCounts = ReadonlyMap<string, number>
 
+export interface LoadRequest {
+  readonly mode: 'connections' | 'bytes' | 'round-trips'
+  /** Connections or streams at once. */
+  readonly many: number
+  readonly seconds: number
+  /** Requests in a second, of round trips. */
+  readonly rate?: number
+}
+
+export interface Target {
+  readonly ip: string
+  readonly port: number
+}
+
 const SOURCES = join(import.meta.dirname, 'load')
-/** Beyond the time that is measured: namespaces to enter, warm-up, a machine with other work. */
-const SPARE_MS = 30_000
 
-/** Where it lies in a pod: the checkout may be below /tmp, which pods have their own of. */
-export const LOAD_IN_POD = '/run/load'
-
-/** Compiles the load program. @returns its bytes. @throws {Error} with what the compiler said */
-export async function compileLoad(): Promise<Buffer> {
-  using directory = mkdtempDisposableSync(join(tmpdir(), 'ambient-bench-'))
-  const program = join(directory.path, 'load')
+/** Compiles the load program into `folder`. @returns its path. @throws {Error} with what the compiler said */
+export async function compileLoad(folder: string): Promise<string> {
+  const program = join(folder, 'load')
   const sources = readdirSync(SOURCES).filter((name) => name.endsWith('.c'))
-  const flags = ['-std=c17', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program]
+  const flags = ['-std=c17', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', program]
   try {
     await promisify(execFile)('gcc', [...flags, ...sources.map((name) => join(SOURCES, name))])
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : String(cause)
     throw new Error(`Cannot compile the load program with gcc: ${said}`, { cause })
   }
-  return readFileSync(program)
+  return program
 }
 
-/** Puts the program into a pod. */
-export async function installLoad(pod: LabPod, program: Buffer): Promise<void> {
-  const { code, stderr } = await pod.exec(`base64 -d >${LOAD_IN_POD} && chmod +x ${LOAD_IN_POD}`, {
-    input: program.toString('base64'),
-  })
-  if (code !== 0) throw new Error(`Cannot install the load program in ${pod.name}: ${stderr}`)
+/** The program's arguments for a request. Pure. */
+export function loadArguments({ ip, port }: Target, request: LoadRequest): readonly string[] {
+  const { mode, many, seconds, rate } = request
+  const words = [mode, ip, port, many, seconds, ...(rate === undefined ? [] : [rate])]
+  return words.map(String)
 }
 
-export interface LoadRequest {
-  readonly mode: 'connections' | 'bytes'
-  readonly ip: string
-  readonly port: number
-  /** Connections or streams at once. */
-  readonly many: number
-  readonly seconds: number
+/**
+ * Puts load on `target` from inside a pod.
+ *
+ * @param onCounting Called once the warm-up is over; never for round trips, which count by themselves.
+ * @throws {Error} when a single answer was wrong or missing
+ */
+export async function runLoad(
+  pod: LabPod,
+  argv: readonly string[],
+  deadlineMs: number,
+  onCounting: () => void = () => {},
+): Promise<LoadCounts> {
+  await using running = await pod.withHostFiles().start(argv)
+  let isCounting = false
+  await waitFor(
+    `the load from ${pod.name} to end`,
+    () => {
+      if (!isCounting && running.logs().includes('counting\n')) {
+        isCounting = true
+        onCounting()
+      }
+      return !running.isRunning
+    },
+    deadlineMs,
+  )
+  const said = running.logs()
+  if (running.status !== 0)
+    throw new Error(`Load from ${pod.name} ended with ${running.status}: ${said.trim()}`)
+  return readCounts(said)
 }
 
-/** Puts load on `ip` from inside a pod. @throws {Error} when a single answer was wrong or missing */
-export async function runLoad(pod: LabPod, request: LoadRequest): Promise<LoadCounts> {
-  const { mode, ip, port, many, seconds } = request
-  const argv = [LOAD_IN_POD, mode, ip, String(port), String(many), String(seconds)]
-  const { code, stdout, stderr } = await pod.exec(argv, { deadlineMs: seconds * 1000 + SPARE_MS })
-  if (code !== 0) throw new Error(`Load from ${pod.name} ended with ${code}: ${stderr.trim()}`)
-  return readCounts(stdout)
-}
-
-/** The counts of a run in which everything went right. Pure. @throws {Error} saying what did not */
-export function readCounts(line: string): LoadCounts {
+/** The counts of a run in which everything went right: its last line. Pure. @throws {Error} saying what did not */
+export function readCounts(said: string): LoadCounts {
+  const line = said.trim().split('\n').at(-1) ?? ''
   const value: unknown = JSON.parse(line)
-  if (typeof value !== 'object' || value === null) throw new Error(`The load program said "${line.trim()}"`)
+  if (typeof value !== 'object' || value === null) throw new Error(`The load program said "${line}"`)
   const fields: readonly (readonly [name: string, field: unknown])[] = Object.entries(value)
   const counts = new Map(
     fields.flatMap(([name, field]) => (typeof field === 'number' ? [[name, field] as const] : [])),
   )
   const [wrong, failed, all] = [countOf(counts, 'wrong'), countOf(counts, 'failed'), countOf(counts, 'all')]
   if (wrong + failed > 0 || all === 0) {
-    throw new Error(`${wrong} answers were wrong and ${failed} missing, of ${all}: ${line.trim()}`)
+    throw new Error(`${wrong} answers were wrong and ${failed} missing, of ${all}: ${line}`)
   }
   return counts
 }

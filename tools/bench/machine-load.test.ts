@@ -1,6 +1,6 @@
 import type { ProcessFacts } from '@ambient/lab'
 import { expect, test } from 'vitest'
-import { foreignCores, parseBusyMs, readCpuMark, treeCpuMs } from './machine-load.ts'
+import { foreignCores, parseBusyMs, readCpuMark, treeUse } from './machine-load.ts'
 
 const facts = (pid: number, parent: number, cpuMs: number, reapedCpuMs = 0): ProcessFacts => ({
   pid,
@@ -9,10 +9,10 @@ const facts = (pid: number, parent: number, cpuMs: number, reapedCpuMs = 0): Pro
   reapedCpuMs,
   state: 'S',
   startTicks: '1',
-  rssBytes: 0,
+  rssBytes: 1000,
 })
 
-test('treeCpuMs() counts a process, what it started and what has ended, and nobody else', () => {
+test('treeUse() counts a process, what it started and what has ended, and nobody else', () => {
   const processes = [
     facts(1, 0, 1000),
     facts(7, 1, 20, 5),
@@ -20,8 +20,9 @@ test('treeCpuMs() counts a process, what it started and what has ended, and nobo
     facts(11, 9, 300),
     facts(8, 1, 70),
   ]
-  expect(treeCpuMs(processes, 7)).toBe(425)
-  expect(treeCpuMs(processes, 77)).toBe(0)
+  expect(treeUse(processes, [7])).toEqual({ cpuMs: 425, rssBytes: 3000 })
+  expect(treeUse(processes, [9, 8])).toEqual({ cpuMs: 470, rssBytes: 3000 })
+  expect(treeUse(processes, [77])).toEqual({ cpuMs: 0, rssBytes: 0 })
 })
 
 test('parseBusyMs() leaves out idle, waiting and guest time', () => {

@@ -22,8 +22,8 @@ export function readCpuMark(): CpuMark {
   return {
     atMs: performance.now(),
     busyMs: parseBusyMs(readFileSync('/proc/stat', 'utf8')),
-    ownMs: treeCpuMs(processes, process.pid),
-    kernelMs: treeCpuMs(processes, KTHREADD),
+    ownMs: treeUse(processes, [process.pid]).cpuMs,
+    kernelMs: treeUse(processes, [KTHREADD]).cpuMs,
   }
 }
 
@@ -49,13 +49,22 @@ export function parseBusyMs(stat: string): number {
   return (user + nice + system + irq + softirq + steal) * TICK_MS
 }
 
-/** CPU time of a process and everything below it, those that have ended included. Pure. */
-export function treeCpuMs(processes: readonly ProcessFacts[], root: number): number {
+export interface TreeUse {
+  /** Of those that have ended too. */
+  readonly cpuMs: number
+  readonly rssBytes: number
+}
+
+/** What some processes and everything below them use. Pure. */
+export function treeUse(processes: readonly ProcessFacts[], roots: readonly number[]): TreeUse {
   const children = Map.groupBy(processes, ({ parent }) => parent)
-  const below = (facts: ProcessFacts): number =>
-    (children.get(facts.pid) ?? []).reduce(
-      (sum, child) => sum + below(child),
-      facts.cpuMs + facts.reapedCpuMs,
-    )
-  return processes.filter(({ pid }) => pid === root).reduce((sum, facts) => sum + below(facts), 0)
+  const withAllBelow = (facts: ProcessFacts): readonly ProcessFacts[] => [
+    facts,
+    ...(children.get(facts.pid) ?? []).flatMap(withAllBelow),
+  ]
+  const tree = processes.filter(({ pid }) => roots.includes(pid)).flatMap(withAllBelow)
+  return {
+    cpuMs: tree.reduce((sum, { cpuMs, reapedCpuMs }) => sum + cpuMs + reapedCpuMs, 0),
+    rssBytes: tree.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
+  }
 }

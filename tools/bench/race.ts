@@ -1,4 +1,4 @@
-import type { Measured } from './bench-cases.ts'
+import type { Measured } from './cases/bench-case.ts'
 import type { BenchSample } from './sample.ts'
 
 export interface Runner {

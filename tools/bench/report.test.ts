@@ -21,6 +21,17 @@ test('summarise() gives medians, extremes and ratios to the first contestant', (
   ])
 })
 
+test('summarise() keeps the contestants of a case together', () => {
+  const other = (contestant: string): BenchSample => ({ ...sample(contestant, 1, 1), case: 'connections' })
+  const rows = summarise([sample('none', 1, 1), other('none'), sample('mesh', 1, 2), other('mesh')])
+  expect(rows.map((row) => `${row.case} ${row.contestant}`)).toEqual([
+    'bytes none',
+    'bytes mesh',
+    'connections none',
+    'connections mesh',
+  ])
+})
+
 test('summarise() calls the largest time the worst', () => {
   const time = (round: number, value: number): BenchSample => ({
     ...sample('none', round, value),

@@ -14,7 +14,7 @@ export interface Row {
   readonly toBaseline: number | undefined
 }
 
-/** Medians and ratios, in the order in which cases and contestants were first seen. Ratios are what may be compared between machines. */
+/** Medians and ratios, case by case, in the order in which cases and contestants were first seen. Ratios are what may be compared between machines. */
 export function summarise(
   samples: readonly BenchSample[],
   baseline: readonly BenchSample[] = [],
@@ -22,21 +22,16 @@ export function summarise(
   const before = new Map(
     baseline.length === 0 ? [] : summarise(baseline).map((row) => [keyOf(row), row.ratio]),
   )
-  const groups = new Map<string, BenchSample[]>()
-  for (const sample of samples) {
-    const group = groups.get(keyOf(sample)) ?? []
-    group.push(sample)
-    groups.set(keyOf(sample), group)
-  }
+  const byCase = [...Map.groupBy(samples, caseKeyOf).values()].flat()
+  const groups = Map.groupBy(byCase, keyOf)
   const reference = new Map<string, number>()
   return [...groups.values()].flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
     const values = group.map((sample) => sample.value).toSorted((a, b) => a - b)
     const median = medianOf(values)
-    const caseKey = `${first.case}\u0000${first.unit}`
-    const base = reference.get(caseKey) ?? median
-    reference.set(caseKey, base)
+    const base = reference.get(caseKeyOf(first)) ?? median
+    reference.set(caseKeyOf(first), base)
     const ratio = base === 0 ? Number.NaN : median / base
     const was = before.get(keyOf(first))
     const [low = 0] = values
@@ -120,8 +115,14 @@ function isBetterHigher(unit: string): boolean {
   return unit.endsWith('/s')
 }
 
-function keyOf({ case: name, contestant, unit }: Pick<BenchSample, 'case' | 'contestant' | 'unit'>): string {
-  return `${name}\u0000${contestant}\u0000${unit}`
+type CaseKey = Pick<BenchSample, 'case' | 'unit'>
+
+function caseKeyOf({ case: name, unit }: CaseKey): string {
+  return `${name}\u0000${unit}`
+}
+
+function keyOf(of: CaseKey & Pick<BenchSample, 'contestant'>): string {
+  return `${caseKeyOf(of)}\u0000${of.contestant}`
 }
 
 function short(value: number): string {

@@ -9,6 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* For every stream to begin. */
+#define PATIENCE_S 10.0
+
 struct stream {
   int fd;
   int is_open;
@@ -47,6 +50,13 @@ static int turn(struct stream *stream, int epoll, struct tally *tally) {
   return 0;
 }
 
+static int do_all_flow(const struct stream *streams, int count) {
+  for (int i = 0; i < count; i++) {
+    if (streams[i].got == 0) return 0;
+  }
+  return 1;
+}
+
 static void report(const struct stream *streams, int count, double seconds, const struct tally *tally) {
   uint64_t all = 0, counted = 0, least = UINT64_MAX;
   for (int i = 0; i < count; i++) {
@@ -74,11 +84,12 @@ int load_bytes(const char *host, int port, int count, double seconds) {
   for (;;) {
     int ready = epoll_wait(epoll, events, 256, 100);
     double now = now_s();
-    if (counted_from == 0 && now - begun >= WARM_UP_S) {
+    if (counted_from == 0 && now - begun >= warm_up_s(seconds) && (do_all_flow(streams, count) || now - begun > PATIENCE_S)) {
       counted_from = now;
+      say_counting();
       for (int i = 0; i < count; i++) streams[i].counted = 0;
     }
-    if (counted_from != 0 && now - counted_from >= seconds) {
+    if (tally.failed > 0 || (counted_from != 0 && now - counted_from >= seconds)) {
       report(streams, count, now - counted_from, &tally);
       return 0;
     }

@@ -72,8 +72,9 @@ int load_connections(const char *host, int port, int concurrency, double seconds
   for (;;) {
     int count = epoll_wait(epoll, events, 256, 100);
     double now = now_s();
-    if (counted_from == 0 && now - begun >= WARM_UP_S) {
+    if (counted_from == 0 && now - begun >= warm_up_s(seconds)) {
       counted_from = now;
+      say_counting();
       counts[RIGHT] = 0; /* what went wrong counts from the first connection on */
     }
     if (counted_from != 0 && now - counted_from >= seconds) {

@@ -15,23 +15,29 @@
 /* Prime, so that bytes lost or doubled in any power of two are seen. */
 #define PATTERN_PERIOD 65521
 
-/* What is run before anything counts: pools, windows and code get warm. */
-#define WARM_UP_S 0.5
 
 /* CHUNK_BYTES of the stream MODE_GENERATE sends, from `offset` on. */
 const unsigned char *pattern_at(uint64_t offset);
 
 double now_s(void);
+/* What is run before anything counts, so that pools, windows and code get warm. */
+double warm_up_s(double seconds);
+/* Tells whoever looks at the CPU that from now on it counts. */
+void say_counting(void);
 _Noreturn void die(const char *what);
 void set_nonblocking(int fd);
 /* Non-blocking and without delay; connected or about to be. */
 int connect_to(const char *host, int port);
 /* 0 once the connection stands, or its errno. */
 int connect_error(int fd);
+/* Until `fd` is ready for `events`, or is over; gives up loudly after ten seconds. */
+void await(int fd, short events);
 void watch(int epoll, int operation, int fd, uint32_t events, void *data);
 
 int serve(int port);
 int load_connections(const char *host, int port, int concurrency, double seconds);
 int load_bytes(const char *host, int port, int streams, double seconds);
+int load_round_trips(const char *host, int port, int lines, double seconds, double rate);
+int load_idle(const char *host, int port, int count);
 
 #endif

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,15 @@ double now_s(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+double warm_up_s(double seconds) {
+  return seconds < 0.5 ? seconds : 0.5;
+}
+
+void say_counting(void) {
+  puts("counting");
+  fflush(stdout);
 }
 
 _Noreturn void die(const char *what) {
@@ -64,6 +74,13 @@ int connect_error(int fd) {
   return error;
 }
 
+void await(int fd, short events) {
+  struct pollfd poll_one = {.fd = fd, .events = events};
+  if (poll(&poll_one, 1, 10000) == 1) return;
+  errno = ETIMEDOUT;
+  die("no answer");
+}
+
 void watch(int epoll, int operation, int fd, uint32_t events, void *data) {
   struct epoll_event event = {.events = events, .data.ptr = data};
   if (epoll_ctl(epoll, operation, fd, &event) != 0) die("epoll_ctl");
@@ -72,7 +89,9 @@ void watch(int epoll, int operation, int fd, uint32_t events, void *data) {
 static int usage(void) {
   fputs("usage: load serve PORT\n"
         "       load connections HOST PORT CONCURRENCY SECONDS\n"
-        "       load bytes HOST PORT STREAMS SECONDS\n",
+        "       load bytes HOST PORT STREAMS SECONDS\n"
+        "       load round-trips HOST PORT CONNECTIONS SECONDS RATE\n"
+        "       load idle HOST PORT CONNECTIONS\n",
         stderr);
   return 2;
 }
@@ -86,12 +105,15 @@ int main(int count, char **words) {
   make_pattern();
   const char *what = count > 1 ? words[1] : "";
   if (count == 3 && strcmp(what, "serve") == 0) return serve(atoi(words[2]));
-  if (count != 6) return usage();
+  if (count < 5) return usage();
   const char *host = words[2];
   int port = atoi(words[3]), many = atoi(words[4]);
-  double seconds = atof(words[5]);
-  if (many < 1 || seconds <= 0) return usage();
+  double seconds = count > 5 ? atof(words[5]) : 0, rate = count > 6 ? atof(words[6]) : 0;
+  if (many < 1) return usage();
+  if (strcmp(what, "idle") == 0) return load_idle(host, port, many);
+  if (seconds <= 0) return usage();
   if (strcmp(what, "connections") == 0) return load_connections(host, port, many, seconds);
   if (strcmp(what, "bytes") == 0) return load_bytes(host, port, many, seconds);
+  if (strcmp(what, "round-trips") == 0 && rate > 0) return load_round_trips(host, port, many, seconds, rate);
   return usage();
 }

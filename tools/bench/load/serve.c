@@ -1,15 +1,19 @@
-/* The server: one thread, one epoll, the mode of each connection chosen by its first byte. */
+/* The server. The first byte of a connection chooses its mode; those that generate have a thread of their own, so that
+   echoes never wait for them in here. */
 #define _GNU_SOURCE
 #include "load.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES 65536
+
+static int echoes, generators; /* the epoll of each thread */
 
 struct connection {
   int fd;
@@ -29,7 +33,7 @@ static int listen_on(int port) {
   return fd;
 }
 
-static void accept_all(int epoll, int listener) {
+static void accept_all(int listener) {
   for (;;) {
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), on = 1;
     if (fd < 0) {
@@ -40,7 +44,7 @@ static void accept_all(int epoll, int listener) {
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) die("calloc");
     connection->fd = fd;
-    watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, connection);
+    watch(echoes, EPOLL_CTL_ADD, fd, EPOLLIN, connection);
   }
 }
 
@@ -53,22 +57,22 @@ static void forget_buffer(struct connection *connection) {
 
 /* Each of the following returns 0 while the connection goes on. */
 
-static int flush(int epoll, struct connection *connection) {
+static int flush(struct connection *connection) {
   size_t from = connection->sent;
   ssize_t sent = send(connection->fd, connection->buffer + from, connection->have - from, MSG_NOSIGNAL);
   if (sent < 0 && errno != EAGAIN) return 1;
   if (sent > 0) connection->sent += (size_t)sent;
   if (connection->sent < connection->have) {
-    watch(epoll, EPOLL_CTL_MOD, connection->fd, EPOLLOUT, connection);
+    watch(echoes, EPOLL_CTL_MOD, connection->fd, EPOLLOUT, connection);
     return 0;
   }
   int is_over = connection->mode == MODE_ONCE;
   forget_buffer(connection);
-  watch(epoll, EPOLL_CTL_MOD, connection->fd, EPOLLIN, connection);
+  watch(echoes, EPOLL_CTL_MOD, connection->fd, EPOLLIN, connection);
   return is_over;
 }
 
-static int take(int epoll, struct connection *connection) {
+static int take(struct connection *connection) {
   if (connection->buffer == NULL) connection->buffer = malloc(BUFFER_BYTES);
   if (connection->buffer == NULL) die("malloc");
   ssize_t got = recv(connection->fd, connection->buffer + connection->have, BUFFER_BYTES - connection->have, 0);
@@ -78,11 +82,12 @@ static int take(int epoll, struct connection *connection) {
   if (connection->mode == 0) connection->mode = (char)connection->buffer[0];
   if (connection->mode == MODE_GENERATE) {
     forget_buffer(connection);
-    watch(epoll, EPOLL_CTL_MOD, connection->fd, EPOLLIN | EPOLLOUT, connection);
+    watch(echoes, EPOLL_CTL_DEL, connection->fd, 0, NULL);
+    watch(generators, EPOLL_CTL_ADD, connection->fd, EPOLLIN | EPOLLOUT, connection);
     return 0;
   }
   if (connection->mode == MODE_ONCE && connection->have < ONCE_BYTES) return 0;
-  return flush(epoll, connection);
+  return flush(connection);
 }
 
 static int generate(struct connection *connection, uint32_t events) {
@@ -93,26 +98,38 @@ static int generate(struct connection *connection, uint32_t events) {
   return 0;
 }
 
-static int turn(int epoll, struct connection *connection, uint32_t events) {
-  if (connection->mode == MODE_GENERATE) return generate(connection, events);
-  if (events & EPOLLOUT) return flush(epoll, connection);
-  return take(epoll, connection);
+static void end(struct connection *connection) {
+  close(connection->fd);
+  free(connection->buffer);
+  free(connection);
+}
+
+static void *generate_all(void *unused) {
+  struct epoll_event events[256];
+  for (;;) {
+    int count = epoll_wait(generators, events, 256, -1);
+    for (int i = 0; i < count; i++) {
+      struct connection *connection = events[i].data.ptr;
+      if (generate(connection, events[i].events)) end(connection);
+    }
+  }
+  return unused;
 }
 
 int serve(int port) {
-  int listener = listen_on(port), epoll = epoll_create1(EPOLL_CLOEXEC);
+  int listener = listen_on(port);
   struct epoll_event events[256];
-  watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
+  pthread_t thread;
+  echoes = epoll_create1(EPOLL_CLOEXEC);
+  generators = epoll_create1(EPOLL_CLOEXEC);
+  if (pthread_create(&thread, NULL, generate_all, NULL) != 0) die("pthread_create");
+  watch(echoes, EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
   for (;;) {
-    int count = epoll_wait(epoll, events, 256, -1);
+    int count = epoll_wait(echoes, events, 256, -1);
     for (int i = 0; i < count; i++) {
       struct connection *connection = events[i].data.ptr;
-      if (connection == NULL) accept_all(epoll, listener);
-      else if (turn(epoll, connection, events[i].events)) {
-        close(connection->fd);
-        free(connection->buffer);
-        free(connection);
-      }
+      if (connection == NULL) accept_all(listener);
+      else if (events[i].events & EPOLLOUT ? flush(connection) : take(connection)) end(connection);
     }
   }
 }
