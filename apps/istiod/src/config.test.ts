@@ -7,8 +7,7 @@ test('parseCommand() takes the documented defaults', () => {
   expect(parseCommand(flags, {})).toEqual({
     kind: 'run',
     config: {
-      configDirectory: 'c',
-      jwksFile: 'j',
+      source: { kind: 'directory', directory: 'c', jwksFile: 'j' },
       stateDirectory: 's',
       listenAddress: '::',
       securePort: 15012,

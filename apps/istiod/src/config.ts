@@ -7,8 +7,7 @@ import { type AddressPrefix, parsePrefix } from './allocate/address-pool.ts'
 import type { AddressRanges } from './allocate/plan-addresses.ts'
 
 export interface IstiodConfig {
-  readonly configDirectory: string
-  readonly jwksFile: string
+  readonly source: SourceConfig
   /** Holds the CA's root and its key. */
   readonly stateDirectory: string
   readonly listenAddress: string
@@ -38,6 +37,21 @@ export interface IstiodConfig {
   readonly logFormat: 'plain' | 'json'
 }
 
+/** Where objects come from, and what knows the callers' tokens. */
+export type SourceConfig =
+  | {
+      readonly kind: 'directory'
+      readonly directory: string
+      /** The keys of service-account tokens. */
+      readonly jwksFile: string
+    }
+  | {
+      readonly kind: 'cluster'
+      /** Undefined in a pod, where the service account's own files say everything. */
+      readonly kubeconfig: string | undefined
+      readonly environment: Readonly<Record<string, string | undefined>>
+    }
+
 export class ConfigError extends CodedError<'CONFIG_INVALID'> {
   constructor(message: string) {
     super('CONFIG_INVALID', message)
@@ -50,12 +64,13 @@ export type Command =
 
 type Env = Readonly<Record<string, string | undefined>>
 
-export const HELP: string = `Usage: istiod --config-dir DIR --jwks FILE --state-dir DIR [--listen ADDRESS]
+export const HELP: string = `Usage: istiod [--config-dir DIR --jwks FILE | --kubeconfig FILE] --state-dir DIR [--listen ADDRESS]
 
 The control plane of an ambient mesh: delta xDS and the CA for node proxies.
 
-  --config-dir DIR     Kubernetes objects as YAML; watched, never edited
-  --jwks FILE          the keys that sign service-account tokens, as a JSON Web Key Set
+  --config-dir DIR     Kubernetes objects as YAML; watched, never edited. Without it, the API server is the source
+  --kubeconfig FILE    how to reach the API server; not needed in a pod
+  --jwks FILE          with --config-dir: the keys that sign service-account tokens, as a JSON Web Key Set
   --state-dir DIR      the CA's root and key; made at the first start
   --listen ADDRESS     address of every port (default ::, which takes IPv4 too)
   --secure-port N      delta xDS and CA over TLS (default ${ports.istiodSecure.port}; 0 takes any)
@@ -78,6 +93,7 @@ Environment (default):
 const OPTIONS = {
   'config-dir': { type: 'string' },
   jwks: { type: 'string' },
+  kubeconfig: { type: 'string' },
   'state-dir': { type: 'string' },
   listen: { type: 'string' },
   'secure-port': { type: 'string' },
@@ -103,8 +119,7 @@ export function parseCommand(args: readonly string[], env: Env): Command {
   return {
     kind: 'run',
     config: {
-      configDirectory: required(flags, 'config-dir'),
-      jwksFile: required(flags, 'jwks'),
+      source: source(flags, env),
       stateDirectory: required(flags, 'state-dir'),
       listenAddress: flags.listen ?? '::',
       securePort: port(flags, 'secure-port', ports.istiodSecure.port),
@@ -138,6 +153,24 @@ function parseFlags(args: readonly string[]): Flags {
     const [line = ''] = cause instanceof Error ? cause.message.split('\n') : []
     throw new ConfigError(`${line} (see istiod --help)`)
   }
+}
+
+function source(flags: Flags, env: Env): SourceConfig {
+  const { 'config-dir': directory, kubeconfig } = flags
+  if (directory !== undefined && kubeconfig !== undefined)
+    throw new ConfigError('--config-dir and --kubeconfig are two sources: take one of them away')
+  if (directory !== undefined)
+    return {
+      kind: 'directory',
+      directory: required(flags, 'config-dir'),
+      jwksFile: required(flags, 'jwks'),
+    }
+  const { KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT } = env
+  if (kubeconfig === undefined && KUBERNETES_SERVICE_HOST === undefined)
+    throw new ConfigError(
+      '--config-dir is missing, and this is no pod: name a directory of YAML, or a cluster by --kubeconfig (see istiod --help)',
+    )
+  return { kind: 'cluster', kubeconfig, environment: { KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT } }
 }
 
 function required(flags: Flags, name: 'config-dir' | 'jwks' | 'state-dir'): string {

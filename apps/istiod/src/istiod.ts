@@ -1,6 +1,5 @@
 import { caMethods, CertificateIssuer } from '@ambient/ca'
 import { GrpcServer } from '@ambient/grpc'
-import { FileResources } from '@ambient/kube'
 import { type Clock, type Random, Scope } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
 import type { DeltaXdsServer } from '@ambient/xds'
@@ -11,12 +10,12 @@ import { monitoringRoutes } from './admin/monitoring.ts'
 import { synczEntry } from './admin/syncz.ts'
 import type { Caller } from './auth/caller.ts'
 import { CallerVerifier } from './auth/caller-verifier.ts'
-import { TokenVerifier } from './auth/token-verifier.ts'
 import { decideCertificate } from './ca/decide-certificate.ts'
+import { leadRoots } from './ca/lead-roots.ts'
 import { servingNames } from './ca/serving-names.ts'
 import type { IstiodConfig } from './config.ts'
 import { describeState, hindrance, type StartState } from './start-state.ts'
-import { logConditions, logFault, logMeshConfig, logProblem } from './log-problem.ts'
+import { logConditions, logFault, logMeshConfig } from './log-problem.ts'
 import { dumpState } from './admin/dump-state.ts'
 import { openXds } from './push/open-xds.ts'
 import { publishResources } from './push/publish-resources.ts'
@@ -26,6 +25,7 @@ import { startConfig } from './translate/config/start-config.ts'
 import type { MeshOptions } from './translate/mesh-options.ts'
 import { type MeshState, meshState } from './translate/mesh-state.ts'
 import { feedMeshState } from './watch/feed-mesh-state.ts'
+import { type MeshSource, openSource } from './watch/open-source.ts'
 
 export interface IstiodDeps {
   readonly clock: Clock
@@ -46,7 +46,7 @@ export interface Istiod extends AsyncDisposable {
 interface Parts extends IstiodDeps {
   readonly config: IstiodConfig
   readonly scope: Scope
-  readonly resources: FileResources
+  readonly source: MeshSource
   readonly verifier: CallerVerifier
   readonly issuer: CertificateIssuer
   readonly metrics: IstiodMetrics
@@ -75,8 +75,9 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     const parts = await openParts(config, { ...deps, scope }, progress)
     const feeding = feedMeshState(
       {
-        source: parts.resources,
+        source: parts.source.resources,
         state: parts.state,
+        namespace: config.namespace,
         clock: deps.clock,
         onEvent: (kind, event) => parts.metrics.onChange(kind, event),
         onCommitted: () => parts.metrics.onCommitted(),
@@ -109,23 +110,11 @@ async function openParts(
   deps: IstiodDeps & { scope: Scope },
   progress: Progress,
 ): Promise<Parts> {
-  const { clock, logger, scope, version } = deps
-  const resources = scope.use(
-    await FileResources.open({
-      directory: given.configDirectory,
-      clock,
-      report: (problem) => logProblem(logger, problem),
-    }),
-  )
-  const meshConfig = await startConfig(resources, given.namespace)
+  const { clock, logger, version } = deps
+  const source = await openSource(given, deps)
+  const meshConfig = await startConfig(source.resources, given.namespace)
   const config = { ...given, trustDomain: meshConfig.trustDomain ?? given.trustDomain }
-  const tokens = TokenVerifier.open({
-    jwksFile: config.jwksFile,
-    audiences: config.tokenAudiences,
-    trustDomain: config.trustDomain,
-    clock,
-  })
-  const verifier = new CallerVerifier(tokens, config.trustDomain)
+  const verifier = new CallerVerifier(source.tokens(config.trustDomain), config.trustDomain)
   const issuer = await CertificateIssuer.open({
     directory: config.stateDirectory,
     trustDomain: config.trustDomain,
@@ -148,7 +137,7 @@ async function openParts(
     logger: logger.child('xds'),
     onEvent: (event) => metrics.onXdsEvent(event),
   })
-  return { ...deps, config, resources, verifier, issuer, metrics, state, xds }
+  return { ...deps, config, source, verifier, issuer, metrics, state, xds }
 }
 
 function meshOptions(config: IstiodConfig, meshConfig: MeshConfig): MeshOptions {
@@ -169,7 +158,7 @@ async function openHttp(
   parts: Parts,
   progress: Progress,
 ): Promise<{ readonly monitoring: HttpEndpoint; readonly http: HttpEndpoint }> {
-  const { config, scope, state, metrics, resources, logger } = parts
+  const { config, scope, state, metrics, source, logger } = parts
   const routes = monitoringRoutes({
     version: parts.version,
     rootNamespace: config.namespace,
@@ -177,7 +166,7 @@ async function openHttp(
     verify: (authorization) => parts.verifier.verify({ authorization, certificate: undefined }),
     dumps: {
       syncz: () => parts.xds.connections().map((connection) => synczEntry(connection, config.clusterId)),
-      ambientz: () => dumpState(state, resources.problems),
+      ambientz: () => dumpState(state, source.problems()),
     },
   })
   const onFault = (cause: unknown): void => {
@@ -197,10 +186,10 @@ async function openHttp(
 /** Waits until there is something to serve, then opens the secure port. */
 async function serveWhenReady(parts: Parts, progress: Progress): Promise<GrpcServer> {
   const { config, clock, scope, issuer, logger, state } = parts
-  for (let reason = hindrance(progress.isSynced, parts.resources.problems); reason !== undefined;) {
+  for (let reason = hindrance(progress.isSynced, parts.source.problems()); reason !== undefined;) {
     progress.state = { kind: 'starting', reason }
     await clock.sleep(LOOK_AGAIN_MS, scope.signal)
-    reason = hindrance(progress.isSynced, parts.resources.problems)
+    reason = hindrance(progress.isSynced, parts.source.problems())
   }
   const nodes = {
     trustedAccounts: config.trustedNodeAccounts,
@@ -245,12 +234,13 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<GrpcSer
 }
 
 /** What only one of all replicas writes: about a state that is whole, so not before it is served. */
-async function lead({ config, resources, scope, ...parts }: Parts): Promise<void> {
-  const deps = { ...parts, writer: resources }
+async function lead({ config, source, scope, ...parts }: Parts): Promise<void> {
+  const deps = { ...parts, writer: source.resources }
   const { addressRanges: ranges } = config
   await Promise.all([
     config.writesStatus ? leadStatuses(deps, scope.signal) : undefined,
     ranges === undefined ? undefined : leadAllocation({ ...deps, ranges }, scope.signal),
+    config.source.kind === 'cluster' ? leadRoots(deps, scope.signal) : undefined,
   ])
 }
 

@@ -41,6 +41,7 @@ async function start(writer: Partial<ResourceWriter> = {}, clock = systemClock):
     {
       source: resources,
       state,
+      namespace: 'istio-system',
       clock: systemClock,
       onEvent: () => {},
       onCommitted: () => {},

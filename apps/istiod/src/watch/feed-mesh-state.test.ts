@@ -32,6 +32,7 @@ test('feedMeshState() puts nothing in force before every kind is synced, then ev
     {
       source,
       state,
+      namespace: 'istio-system',
       clock: systemClock,
       onEvent: (kind, event) => log.push(`${event} ${kind}`),
       onCommitted: () => log.push(`committed ${state.addresses.size}`),

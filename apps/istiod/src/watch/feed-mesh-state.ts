@@ -7,6 +7,8 @@ import { ChangeBatcher } from './change-batcher.ts'
 export interface FeedDeps {
   readonly source: ResourceSource
   readonly state: MeshState
+  /** Where istiod runs: of config maps, only those of this namespace are read. */
+  readonly namespace: string
   readonly clock: Clock
   /** Told of each event, for the metrics. */
   readonly onEvent: (kind: KindName, event: 'added' | 'modified' | 'deleted') => void
@@ -38,7 +40,8 @@ export async function feedMeshState(deps: FeedDeps, signal: AbortSignal): Promis
   })
   const waiting = new Set(watchedKinds)
   const follow = async (kind: KindName): Promise<void> => {
-    for await (const event of deps.source.watch(kind, signal)) {
+    const options = kind === 'ConfigMap' ? { namespace: deps.namespace } : {}
+    for await (const event of deps.source.watch(kind, signal, options)) {
       if (event.type === 'synced') {
         waiting.delete(kind)
         if (waiting.size > 0) continue

@@ -21,6 +21,16 @@ export const controlReasons = {
     action:
       'Correct the file and line that the message names; until then its last good content stays in force.',
   },
+  API_SERVER_UNAVAILABLE: {
+    flag: '-',
+    meaning: 'The API server cannot be reached or refuses; what was read last stays in force.',
+    action: 'Check the network to the API server and, for a refusal, the rights of the service account.',
+  },
+  ROOT_NOT_PUBLISHED: {
+    flag: '-',
+    meaning: 'The ConfigMap with the root certificate could not be written into a namespace.',
+    action: 'Check the rights of istiod on ConfigMaps; node proxies of new namespaces wait for it.',
+  },
   POD_NOT_FOUND: {
     flag: '-',
     meaning: 'The pod of a CNI request is not known to the API server.',

@@ -1,0 +1,76 @@
+import {
+  ApiResources,
+  FileResources,
+  inClusterAccess,
+  kubeconfigAccess,
+  type ResourceSource,
+  type ResourceWriter,
+} from '@ambient/kube'
+import type { Clock, Random, Scope } from '@ambient/lifecycle'
+import type { Logger } from '@ambient/telemetry'
+import type { Caller } from '../auth/caller.ts'
+import { TokenReviewer } from '../auth/token-reviewer.ts'
+import { TokenVerifier } from '../auth/token-verifier.ts'
+import type { IstiodConfig } from '../config.ts'
+import { logProblem } from '../log-problem.ts'
+
+/** Where the objects of the mesh come from, and who there knows callers by their tokens. */
+export interface MeshSource {
+  readonly resources: ResourceSource & ResourceWriter
+  /** What keeps a state that was read from being served: see `hindrance`. */
+  readonly problems: () => FileResources['problems']
+  readonly tokens: (trustDomain: string) => { verify(header: string | undefined): Promise<Caller> }
+}
+
+export interface SourceDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly scope: Scope
+  readonly version: string
+}
+
+/** @throws when the directory or the API server's whereabouts cannot be used; the message names it. */
+export function openSource(config: IstiodConfig, deps: SourceDeps): Promise<MeshSource> {
+  return config.source.kind === 'directory'
+    ? openDirectory(config, config.source, deps)
+    : openCluster(config, config.source, deps)
+}
+
+async function openDirectory(
+  { tokenAudiences: audiences }: IstiodConfig,
+  { directory, jwksFile }: Extract<IstiodConfig['source'], { kind: 'directory' }>,
+  { clock, logger, scope }: SourceDeps,
+): Promise<MeshSource> {
+  const resources = scope.use(
+    await FileResources.open({ directory, clock, report: (problem) => logProblem(logger, problem) }),
+  )
+  return {
+    resources,
+    problems: () => resources.problems,
+    tokens: (trustDomain) => TokenVerifier.open({ jwksFile, audiences, trustDomain, clock }),
+  }
+}
+
+async function openCluster(
+  { namespace, tokenAudiences: audiences }: IstiodConfig,
+  { kubeconfig, environment }: Extract<IstiodConfig['source'], { kind: 'cluster' }>,
+  { clock, random, logger, scope, version }: SourceDeps,
+): Promise<MeshSource> {
+  const access = kubeconfig === undefined ? inClusterAccess(environment) : await kubeconfigAccess(kubeconfig)
+  const resources = scope.use(
+    new ApiResources({
+      access,
+      clock,
+      random,
+      namespace,
+      userAgent: `ambient-istiod/${version}`,
+      report: (message) => logger.warn(message, { reason: 'API_SERVER_UNAVAILABLE' }),
+    }),
+  )
+  return {
+    resources,
+    problems: () => [], // what the API server holds it has judged; what we cannot use is a fault of the state
+    tokens: (trustDomain) => new TokenReviewer({ api: resources, audiences, trustDomain, clock }),
+  }
+}
