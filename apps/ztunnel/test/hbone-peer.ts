@@ -1,6 +1,7 @@
 /** A proxy of somebody else's, made of node:http2: a waypoint, a gateway, another mesh's ztunnel. */
 import { once } from 'node:events'
 import http2 from 'node:http2'
+import { duplexPair } from 'node:stream'
 import tls from 'node:tls'
 import type { EventLoop } from '@ambient/event-loop'
 import type { IssuedCertificate } from '@ambient/testkit'
@@ -17,6 +18,10 @@ export interface HbonePeer {
   readonly requests: readonly HboneRequest[]
   /** Connections taken so far. */
   readonly connections: number
+  /** RST_STREAM with any code and nothing before it, which node:http2 does not send. */
+  reset(stream: http2.ServerHttp2Stream, code: number): void
+  /** Every connection there is is cut at its next request, without an answer. */
+  dropWhenAsked(): void
   close(): void
 }
 
@@ -27,30 +32,60 @@ export function serveHbonePeer(
   onTunnel: (stream: http2.ServerHttp2Stream, request: HboneRequest) => void,
 ): HbonePeer {
   const requests: HboneRequest[] = []
-  const seen = { connections: 0 }
-  const server = http2.createSecureServer({
-    ...pemOf(certificate),
-    requestCert: true,
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.3',
-  })
-  server.on('secureConnection', () => seen.connections++)
-  server.on('session', (session) => session.on('error', () => {}))
+  const sockets = new Map<http2.Http2Session, tls.TLSSocket>()
+  const doomed = new Set<http2.Http2Session>()
+  let connections = 0
+  const server = http2.createServer()
   server.on('stream', (stream: http2.ServerHttp2Stream, headers) => {
+    const { session } = stream
     stream.on('error', () => {})
-    const { socket } = stream.session ?? {}
-    const caller = socket instanceof tls.TLSSocket ? (socket.getPeerCertificate().subjectaltname ?? '') : ''
+    if (session === undefined || doomed.has(session)) return session?.destroy()
+    const caller = sockets.get(session)?.getPeerCertificate().subjectaltname ?? ''
     const request = { authority: headers[':authority'] ?? '', headers, caller: caller.replace(/^URI:/, '') }
     requests.push(request)
     onTunnel(stream, request)
   })
-  pod.netns.enter(() => server.listen(15_008))
+  const entry = tls.createServer({
+    ...pemOf(certificate),
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: ['h2'],
+  })
+  entry.on('secureConnection', (socket) => {
+    connections++
+    // Not given to HTTP/2 itself, so that a test may put frames between.
+    const [near, far] = duplexPair()
+    socket.on('error', () => far.destroy())
+    socket.on('close', () => far.destroy())
+    far.on('close', () => socket.destroy())
+    socket.pipe(near).pipe(socket)
+    server.once('session', (session) => {
+      sockets.set(session, socket)
+      session.on('error', () => {})
+      session.on('close', () => sockets.delete(session))
+    })
+    server.emit('connection', far)
+  })
+  pod.netns.enter(() => entry.listen(15_008))
   return {
     requests,
     get connections() {
-      return seen.connections
+      return connections
     },
-    close: () => void server.close(),
+    reset: ({ session, id }, code) => {
+      const frame = Buffer.from([0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+      frame.writeUInt32BE(id ?? 0, 5)
+      frame.writeUInt32BE(code, 9)
+      if (session !== undefined) sockets.get(session)?.write(frame)
+    },
+    dropWhenAsked: () => {
+      for (const session of sockets.keys()) doomed.add(session)
+    },
+    close: () => {
+      entry.close()
+      for (const socket of sockets.values()) socket.destroy()
+    },
   }
 }
 

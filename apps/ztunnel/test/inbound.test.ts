@@ -5,7 +5,7 @@ import { requireRoot } from '@ambient/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dialHbone, type HboneClient } from './hbone-peer.ts'
 import { at, pod, port, service } from './mesh-fixture.ts'
-import { echo, openPods } from './pod-net.ts'
+import { echo, openPods, textOf } from './pod-net.ts'
 import { TestMesh } from './test-mesh.ts'
 
 requireRoot()
@@ -141,10 +141,3 @@ test('a PROXY tunnel goes to the app over loopback and begins with who called an
 })
 
 test('after all that no exception was contained', () => expect(mesh.faults).toEqual([]))
-
-async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
-  const parts: Buffer[] = []
-  stream.on('data', (part: Buffer) => parts.push(part))
-  await once(stream, 'end')
-  return String(Buffer.concat(parts))
-}

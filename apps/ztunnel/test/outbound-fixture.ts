@@ -9,6 +9,7 @@ export const WAYPOINT: GatewayAddress = {
   destination: { kind: 'hostname', namespace: 'shop', hostname: 'waypoint' },
   hboneMtlsPort: 15008,
 }
+export const AVOID_NONE: OutboundAttempt['avoid'] = { tried: new Set(), failing: new Set() }
 export const spiffe = (account: string): string => `spiffe://cluster.local/ns/shop/sa/${account}`
 
 export const client = pod('client', {
@@ -56,6 +57,7 @@ export function dial(
     destination: { ip, port: portNumber },
     network: '',
     random,
+    avoid: AVOID_NONE,
     ...over,
   })
 }

@@ -15,6 +15,8 @@ export interface PodOptions {
   readonly redirected?: boolean
   /** Its DNS is redirected as well, of both families. */
   readonly dnsCaptured?: boolean
+  /** Packets to this port vanish, as behind a NetworkPolicy. */
+  readonly droppedPort?: number
 }
 
 const REDIRECT = `
@@ -106,6 +108,23 @@ export class TestPod implements Disposable {
   }
 }
 
+/** Everything up to the other's FIN; throws when there is none. */
+export async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+  const parts: Buffer[] = []
+  for await (const part of stream) parts.push(Buffer.from(part))
+  return String(Buffer.concat(parts))
+}
+
+/** How a socket ended: `end` for a FIN, else the error's code. Everything it receives is read. */
+export function outcomeOf(socket: net.Socket): Promise<string> {
+  return new Promise((resolve) => {
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    socket.on('end', () => resolve('end'))
+    socket.on('close', () => resolve('close'))
+    socket.resume()
+  })
+}
+
 export function echo(socket: net.Socket): void {
   socket.pipe(socket)
 }
@@ -128,14 +147,15 @@ ip link set p${i} master br0 up`,
   await runIn(pathOf(bridge), `ip link add br0 type bridge\nip link set br0 up\n${links.join('\n')}`)
   await Promise.all(
     made.map(([, pod], i) => {
-      const { alsoAt = [], redirected = false, dnsCaptured = false } = pods[i] ?? {}
+      const { alsoAt = [], redirected = false, dnsCaptured = false, droppedPort } = pods[i] ?? {}
+      const drop = droppedPort === undefined ? '' : `iptables -A INPUT -p tcp --dport ${droppedPort} -j DROP`
       const dns = dnsRedirect('iptables', '127.0.0.1/32') + dnsRedirect('ip6tables', '::1/128')
       const addresses = [pod.ip, ...alsoAt].map(
         (ip) => `ip addr add ${ip}/${ip.includes(':') ? 64 : 16} dev eth0 ${ip.includes(':') ? 'nodad' : ''}`,
       )
       return pod.run(
         `ip link set lo up\nip link set eth0 up\n${addresses.join('\n')}\nip route add default dev eth0
-${redirected ? REDIRECT : ''}${dnsCaptured ? dns : ''}`,
+${redirected ? REDIRECT : ''}${dnsCaptured ? dns : ''}${drop}`,
       )
     }),
   )

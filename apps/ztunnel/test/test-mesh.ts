@@ -6,7 +6,7 @@ import { spiffeId } from '@ambient/spiffe'
 import { type IssuedCertificate, keepTurning, testCa, type TestCa, waitFor } from '@ambient/testkit'
 import type { LogLine } from '@ambient/telemetry'
 import { DataPlane, type DataPlaneOptions } from '../src/worker/data-plane.ts'
-import type { TrafficSample, WorkerReport, WorkerSettings } from '../src/worker/messages.ts'
+import type { CountSample, TrafficSample, WorkerReport, WorkerSettings } from '../src/worker/messages.ts'
 import { podIdentity } from '../src/worker/pod-identity.ts'
 import type { TestPod } from './pod-net.ts'
 
@@ -26,7 +26,7 @@ const SETTINGS: WorkerSettings = {
   logFilter: 'info,dns=debug',
 }
 
-export type TestMeshOptions = Pick<DataPlaneOptions, 'dnsLimits'>
+export type TestMeshOptions = Pick<DataPlaneOptions, 'dnsLimits' | 'limits'>
 
 /** The beginning of upstream's spelling, so that a test reads as the log does. */
 export type AccessFields = LogLine['fields']
@@ -38,6 +38,7 @@ export class TestMesh implements Disposable {
   readonly faults: unknown[] = []
   readonly lines: LogLine[] = []
   readonly samples: TrafficSample[] = []
+  readonly counts: CountSample[] = []
   readonly reports: WorkerReport[] = []
   readonly #turning: Disposable
   readonly #workloads = new Map<TestPod, Workload>()
@@ -93,6 +94,21 @@ export class TestMesh implements Disposable {
     })
   }
 
+  forget(...workloads: readonly Workload[]): void {
+    const removed = workloads.map(({ uid }) => uid)
+    this.plane.handle({
+      kind: 'snapshot-delta',
+      delta: { addresses: { upserts: [], removed }, policies: { upserts: [], removed: [] } },
+    })
+  }
+
+  /** How often a counter was counted up so far. */
+  counted(metric: CountSample['metric'], ...labels: readonly string[]): number {
+    return this.counts
+      .filter((sample) => sample.metric === metric && sample.labels.join() === labels.join())
+      .reduce((sum, { amount }) => sum + amount, 0)
+  }
+
   /** The next line of the access log, of those since the last call, that has all of `fields`. */
   async logged(message: string, fields: AccessFields): Promise<AccessFields> {
     return waitFor(`"${message}" with ${JSON.stringify(fields)}`, () => {
@@ -116,7 +132,9 @@ export class TestMesh implements Disposable {
 
   #received(report: WorkerReport): void {
     if (report.kind === 'log') this.lines.push(...report.lines)
-    else if (report.kind === 'traffic') this.samples.push(...report.samples)
-    else this.reports.push(report)
+    else if (report.kind === 'traffic') {
+      this.samples.push(...report.samples)
+      this.counts.push(...report.counts)
+    } else this.reports.push(report)
   }
 }

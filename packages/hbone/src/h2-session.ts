@@ -120,7 +120,7 @@ export class H2Session implements Owner {
     const { kind } = this.#state
     if (kind === 'closed' || kind === 'draining') {
       // Later, when the caller listens.
-      this.loop.defer({ run: () => tunnel.giveBack('session takes no more tunnels') })
+      this.loop.defer({ run: () => tunnel.notTaken('session takes no more tunnels') })
       return tunnel
     }
     this.output.queue(headersFrames(tunnel.id, 0, fields))
@@ -270,6 +270,10 @@ export class H2Session implements Owner {
     this.output.queue(pingFrame(LIVENESS_PING))
   }
 
+  onTick(): void {
+    for (const tunnel of Array.from(this.streams.open.values())) tunnel.expire(this.loop.nowMs)
+  }
+
   onSilence(): void {
     this.#end({ kind: 'peer-silent' })
   }
@@ -313,7 +317,7 @@ export class H2Session implements Owner {
     const refused = [...this.streams.open.values()].filter((tunnel) => tunnel.id > lastStreamId)
     // First leave the pool, then hand the sockets back: a retry must not land here again.
     if (this.#state.kind === 'open') this.#setState({ kind: 'draining', lastStreamId })
-    for (const tunnel of refused) tunnel.giveBack(`peer sent GOAWAY ${code}`)
+    for (const tunnel of refused) tunnel.notTaken(`peer sent GOAWAY ${code}`)
     this.output.flushLater()
   }
 

@@ -61,6 +61,12 @@ const table = {
     whenHit: 'The dial fails with ETIMEDOUT; a tunnel is answered 503',
   },
   handshakeMs: { value: 10_000, unit: 'ms', whenHit: 'The connection is closed' },
+  answerMs: {
+    value: 30_000,
+    unit: 'ms',
+    whenHit:
+      'A request that the next hop has not answered is given up; looked for with every PING, so up to 10 s later',
+  },
   pingMs: { value: 10_000, unit: 'ms', whenHit: 'A PING is sent, whatever else passes' },
   pingAnswerMs: { value: 20_000, unit: 'ms', whenHit: 'The connection is closed and its tunnels are reset' },
   lingerMs: { value: 1000, unit: 'ms', whenHit: 'A closed connection stops waiting for its peer to hang up' },

@@ -16,7 +16,8 @@ export interface RelayDeps {
 /** How a relay ended; told exactly once. */
 export type RelayEnd =
   | { readonly kind: 'completed' }
-  | { readonly kind: 'connect-failed'; readonly errno: number }
+  /** No byte was read from downstream: `fd` is the caller's again. */
+  | { readonly kind: 'connect-failed'; readonly errno: number; readonly fd: number }
   | { readonly kind: 'reset'; readonly by: 'downstream' | 'upstream'; readonly errno: number }
   /** Cut by its owner, for this reason. */
   | { readonly kind: 'aborted'; readonly reason: string }
@@ -109,7 +110,7 @@ export class Relay implements RelaySideOwner, Task {
   }
 
   sideUnreachable(code: number): void {
-    this.#finish({ kind: 'connect-failed', errno: code })
+    this.#finish({ kind: 'connect-failed', errno: code, fd: this.#downstream.fd })
   }
 
   sideBroken(side: RelaySide, code: number): void {
@@ -140,9 +141,9 @@ export class Relay implements RelaySideOwner, Task {
     this.#isClosed = true
     this.#connectTimer.cancel()
     const close = end.kind === 'completed' ? closeDescriptor : resetSocket
-    for (const { fd } of [this.#downstream, this.#upstream]) {
-      this.#deps.loop.remove(fd)
-      close(fd)
+    for (const side of [this.#downstream, this.#upstream]) {
+      this.#deps.loop.remove(side.fd)
+      if (side === this.#upstream || end.kind !== 'connect-failed') close(side.fd)
     }
     this.#up.release()
     this.#down.release()

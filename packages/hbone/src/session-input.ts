@@ -209,8 +209,11 @@ export class SessionInput implements FrameSink {
     this.#requireUsed(streamId)
     const { streams } = this.#owner
     const tunnel = streams.get(streamId)
-    if (tunnel?.receiveState === 'open') return tunnel
-    if (tunnel !== undefined) this.#streamError(tunnel, H2_CODE.streamClosed)
+    // A server that sends before it answers: the app must not see bytes of a tunnel that may yet go elsewhere.
+    const isEarly = this.#owner.role === 'client' && tunnel?.sendState === 'waiting'
+    if (tunnel !== undefined && isEarly) this.#streamError(tunnel, H2_CODE.protocolError)
+    else if (tunnel?.receiveState === 'open') return tunnel
+    else if (tunnel !== undefined) this.#streamError(tunnel, H2_CODE.streamClosed)
     else if (!streams.wasReset(streamId)) {
       this.#spend()
       this.#owner.resetStream(streamId, H2_CODE.streamClosed)
@@ -281,8 +284,8 @@ export class SessionInput implements FrameSink {
       return tunnel.refused(status)
     }
     this.#budget.earnUpdates(0)
+    tunnel.answered(fields)
     if (endStream) tunnel.endReceive()
-    tunnel.openSend()
   }
 
   #onTrailers(tunnel: Tunnel, fields: readonly HeaderField[], endStream: boolean): void {

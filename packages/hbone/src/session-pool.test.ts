@@ -60,7 +60,11 @@ function open(session: H2Session | undefined): Tunnel {
   const [ours, theirs] = socketPair()
   others.push(theirs)
   if (session === undefined) throw new Error('Cannot open a tunnel without a session')
-  return session.open(ours, connectFields('10.0.0.1:80'))
+  const tunnel = session.open(ours, connectFields('10.0.0.1:80'))
+  tunnel.onEnd = (end) => {
+    if (end.kind === 'untouched') closeDescriptor(end.fd)
+  }
+  return tunnel
 }
 
 describe('SessionPool', () => {
@@ -145,7 +149,11 @@ describe('SessionPool', () => {
     const session = checkout('a')
     const tunnel = open(session)
     let sizeWhenTold = -1
-    tunnel.onEnd = () => void (sizeWhenTold = pool.size)
+    const { onEnd } = tunnel
+    tunnel.onEnd = (end) => {
+      sizeWhenTold = pool.size
+      onEnd(end)
+    }
     session?.close('killed')
     expect(sizeWhenTold).toBe(0)
   })

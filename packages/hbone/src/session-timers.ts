@@ -7,6 +7,8 @@ export interface SessionTimersOwner {
   /** What had to happen by now did not. */
   onLate(): void
   sendPing(): void
+  /** Some seconds have passed: for what is not worth a timer of its own. */
+  onTick(): void
   /** A PING was not answered in time. */
   onSilence(): void
   onFault(cause: unknown): void
@@ -61,6 +63,7 @@ export class SessionTimers {
       this.#pingSentAtMs = loop.nowMs
       this.#owner.sendPing()
     }
+    this.#owner.onTick()
     this.keepPinging()
   }
 }

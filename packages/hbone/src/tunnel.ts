@@ -1,13 +1,14 @@
 import type { EventLoop, Task, Timer } from '@ambient/event-loop'
 import { Errno, errno, resetSocket, sys } from '@ambient/linux'
 import { H2_CODE } from './h2-constants.ts'
+import type { HeaderField } from './header-field.ts'
 import type { HboneLimits } from './limits.ts'
 import { LocalSocket, type LocalSocketOwner } from './local-socket.ts'
 import type { SessionRole } from './peer-settings.ts'
 import { ReceiveHalf, type ReceiveHalfDeps, type ReceiveState } from './receive-half.ts'
 import { SendHalf } from './send-half.ts'
-import { describeSessionEnd, type SessionEnd } from './session-end.ts'
-import type { TunnelEnd } from './tunnel-end.ts'
+import type { SessionEnd } from './session-end.ts'
+import type { PeerEnd, TunnelEnd, UntouchedCause } from './tunnel-end.ts'
 
 /** What a tunnel asks of the session that carries it. */
 export interface TunnelCarrier extends ReceiveHalfDeps {
@@ -49,10 +50,13 @@ export class Tunnel implements LocalSocketOwner, Task {
   onEnd: (end: TunnelEnd) => void = nothing
   /** The owner's: a socket attached as `connecting` is connected. */
   onConnected: () => void = nothing
+  /** The owner's, of a client: the peer has answered 200 with these fields. Nothing has been delivered to the app yet. */
+  onOpen: (fields: readonly HeaderField[]) => void = nothing
   readonly #carrier: TunnelCarrier
   readonly #socket: LocalSocket
   readonly #send: SendHalf
   readonly #receive: ReceiveHalf
+  readonly #openedAtMs: number
   #state: 'carried' | 'detached' | 'closed' = 'carried'
   #isQueued = false
   #discardTimer: Timer | undefined
@@ -61,6 +65,7 @@ export class Tunnel implements LocalSocketOwner, Task {
     this.id = id
     this.isWaypoint = options.isWaypoint
     this.#carrier = carrier
+    this.#openedAtMs = carrier.loop.nowMs
     this.#socket = new LocalSocket(this, carrier.loop)
     this.#send = new SendHalf(options.sendWindow)
     this.#receive = new ReceiveHalf(id, this.#socket, carrier)
@@ -142,6 +147,13 @@ export class Tunnel implements LocalSocketOwner, Task {
     this.#carrier.produce(this)
   }
 
+  /** The 200 has come. */
+  answered(fields: readonly HeaderField[]): void {
+    // An exception of one owner must not end the session of the others.
+    this.#carrier.loop.contain(this, () => this.onOpen(fields))
+    if (!this.isClosed) this.openSend()
+  }
+
   /** @returns False when the window is larger than the protocol allows. */
   growSendWindow(increment: number): boolean {
     return this.#send.grow(increment)
@@ -202,32 +214,35 @@ export class Tunnel implements LocalSocketOwner, Task {
   /** RST_STREAM has come. */
   peerReset(code: number): void {
     if (this.#isNormalEnd(code)) return this.#detach()
-    if (code === H2_CODE.refusedStream) return this.giveBack('peer refused the stream')
-    this.#cut({ kind: 'peer-reset', code })
+    if (code === H2_CODE.refusedStream) return this.notTaken('peer refused the stream')
+    this.#endByPeer({ kind: 'peer-reset', code })
   }
 
   /** The peer broke the rules of this stream, which has been reset. */
   peerErred(code: number): void {
-    this.#cut({ kind: 'stream-error', code })
+    this.#endByPeer({ kind: 'stream-error', code })
   }
 
   /** The stream has been answered with something other than 200. */
   refused(status: number): void {
-    this.#cut({ kind: 'refused', status })
+    this.#endByPeer({ kind: 'refused', status })
   }
 
   sessionLost(session: SessionEnd): void {
-    this.#cut({ kind: 'session-lost', session, reason: describeSessionEnd(session) })
+    this.#endByPeer({ kind: 'session-lost', session })
   }
 
-  /** The peer never looked at the stream: the socket goes back to the owner if nothing was read from it. */
-  giveBack(reason: string): void {
-    if (this.#carrier.role === 'server' || this.#send.state !== 'waiting') {
-      return this.#cut({ kind: 'peer-reset', code: H2_CODE.refusedStream })
-    }
-    if (this.isClosed) return
-    const fd = this.#socket.release()
-    this.#finish({ kind: 'untouched', fd, reason })
+  /** The peer never looked at the stream. */
+  notTaken(reason: string): void {
+    if (this.#isUntouched) this.#giveBack({ kind: 'not-taken', reason })
+    else this.#endByPeer({ kind: 'peer-reset', code: H2_CODE.refusedStream })
+  }
+
+  /** To be called from time to time: a request that is older than it may be ends here. */
+  expire(nowMs: number): void {
+    if (!this.#isUntouched || nowMs - this.#openedAtMs < this.#carrier.limits.answerMs) return
+    this.#carrier.resetStream(this.id, H2_CODE.cancel)
+    this.#giveBack({ kind: 'unanswered' })
   }
 
   // --- Task, LocalSocketOwner
@@ -268,6 +283,21 @@ export class Tunnel implements LocalSocketOwner, Task {
   }
 
   // --- its own
+
+  /** A client that has not seen the 200 has read nothing from its app. */
+  get #isUntouched(): boolean {
+    return this.#carrier.role === 'client' && this.#send.state === 'waiting'
+  }
+
+  #endByPeer(end: PeerEnd): void {
+    if (this.#isUntouched) this.#giveBack(end)
+    else this.#cut(end)
+  }
+
+  #giveBack(cause: UntouchedCause): void {
+    if (this.isClosed) return
+    this.#finish({ kind: 'untouched', fd: this.#socket.release(), cause })
+  }
 
   /** Envoy ends every tunnel so when the inner connection is closed; and RFC 9113, 8.1 lets a server that has answered in full. */
   #isNormalEnd(code: number): boolean {

@@ -119,7 +119,27 @@ describe('before the 200', () => {
     const outcome = outcomeOf(client)
     for (const id of [1, 3, 5]) (await hop.asked(0, id)).send(rstStreamFrame(id, H2_CODE.refusedStream))
     expect(await outcome).toBe('ECONNRESET')
-    expect(hop.proxy.endKinds()).toEqual(['untouched'])
+    expect(hop.proxy.endKinds()).toEqual(['not-taken'])
+  })
+
+  test('a request that is not answered in time is given up, and the socket is the owner’s again', async () => {
+    const hop = await nextHop({}, { pingMs: 20, answerMs: 50 })
+    const outcome = outcomeOf(await dial(hop.port))
+    const peer = await hop.asked(0, 1)
+    await waitFor('RST_STREAM', () => peer.of('rst', 1).length === 1)
+    expect(peer.of('rst', 1)[0]?.value).toBe(H2_CODE.cancel)
+    expect([await outcome, hop.proxy.endKinds()]).toEqual(['ECONNRESET', ['unanswered']])
+  })
+
+  test('DATA is an error of the peer, and nothing of it reaches the app', async () => {
+    const hop = await nextHop()
+    const client = await dial(hop.port)
+    const outcome = outcomeOf(client)
+    const peer = await hop.asked(0, 1)
+    peer.send(encodeFrame(FRAME.data, 0, 1, Buffer.from('early')))
+    await waitFor('RST_STREAM', () => peer.of('rst', 1).length === 1)
+    expect(peer.of('rst', 1)[0]?.value).toBe(H2_CODE.protocolError)
+    expect([await outcome, client.bytesRead]).toEqual(['ECONNRESET', 0])
   })
 
   test('GOAWAY below a stream sends it to another connection, and those above finish here', async () => {
@@ -326,7 +346,7 @@ describe('a dial', () => {
     expect(a.ends).toEqual([{ kind: 'refused', status: 503 }])
     const plain = b.servePlaintext(full.port)
     expect(await outcomeOf(await dial(plain))).toBe('ECONNRESET')
-    expect(b.ends[1]).toEqual({ kind: 'connect-failed', errno: 110 })
+    expect(b.ends[1]).toMatchObject({ kind: 'connect-failed', errno: 110 })
     a.close()
     b.close()
     full.close()
@@ -342,7 +362,9 @@ describe('a dial', () => {
     expect([...proxy.clients][0]?.hasRoom).toBe(false)
     proxy.pool.close('node is going down')
     expect(await outcome).toBe('ECONNRESET')
-    expect(proxy.ends).toMatchObject([{ kind: 'session-lost', reason: 'node is going down' }])
+    expect(proxy.ends).toMatchObject([
+      { kind: 'session-lost', session: { kind: 'closed', reason: 'node is going down' } },
+    ])
     proxy.close()
     full.close()
   })

@@ -118,6 +118,7 @@ export class Peer {
   readonly #initialWindow: number
   readonly #role: 'client' | 'server'
   readonly #parser: FrameParser
+  readonly #answered = new Set<number>()
   #input: Uint8Array = new Uint8Array(0)
 
   constructor(fd: number, role: 'client' | 'server', initialWindow: number) {
@@ -140,8 +141,14 @@ export class Peer {
     this.queue(encodeFrame(FRAME.headers, FLAG.endHeaders, id, encodeHeaders(connectFields('10.0.0.1:80'))))
   }
 
+  /** As a server: whether anything has been answered on the stream. */
+  hasAnswered(id: number): boolean {
+    return this.#answered.has(id)
+  }
+
   answer(id: number, status: number): void {
     if (!this.streams.has(id)) return
+    this.#answered.add(id)
     this.queue(
       encodeFrame(
         FRAME.headers,

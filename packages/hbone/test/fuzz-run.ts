@@ -72,7 +72,7 @@ interface PeerAct {
 
 const PEER_ACTS: readonly PeerAct[] = [
   { weight: 15, act: openOrAnswer },
-  { weight: 40, act: ({ peer, random }, id) => peer.say(id, random.below(4000), flagsOf(random)) },
+  { weight: 40, act: say },
   {
     weight: 20,
     act: ({ peer, random }, id) => peer.allow(random.below(2) === 0 ? 0 : id, 1 + random.below(40_000)),
@@ -101,6 +101,14 @@ function peerActs(run: Run): void {
 function openOrAnswer({ peer, random, session }: Run, streamId: number): void {
   if (session.role === 'server') peer.open()
   else peer.answer(streamId, random.below(8) === 0 ? 403 : 200)
+}
+
+/** A server that sends before it has answered breaks the protocol: now and then. */
+function say(run: Run, streamId: number): void {
+  const { peer, random, session } = run
+  const isEarly = session.role === 'client' && !peer.hasAnswered(streamId)
+  if (isEarly && random.below(20) > 0) openOrAnswer(run, streamId)
+  else peer.say(streamId, random.below(4000), flagsOf(random))
 }
 
 /** Bytes that are no frame, or a frame with a wrong byte. */

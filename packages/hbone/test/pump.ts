@@ -33,7 +33,8 @@ export class Pump implements Disposable {
   /** No exception was contained, and the loop sleeps. */
   expectQuiet(): void {
     expect(this.faults).toEqual([])
-    expect(this.idleTurns(100)).toBeLessThanOrEqual(3)
+    // A loop that spins turns tens of thousands of times; a few are pings of sessions and late wake-ups.
+    expect(this.idleTurns(100)).toBeLessThanOrEqual(10)
   }
 
   [Symbol.dispose](): void {

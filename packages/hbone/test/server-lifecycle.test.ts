@@ -25,7 +25,9 @@ describe('an owner', () => {
     await waitFor('the session to end', () => proxy.sessionEnds.length === 1)
     expect(proxy.sessionEnds).toEqual([{ kind: 'closed', reason: 'enough' }])
     expect(proxy.requests).toHaveLength(1)
-    expect(proxy.ends).toMatchObject([{ kind: 'session-lost', reason: 'enough' }])
+    expect(proxy.ends).toMatchObject([
+      { kind: 'session-lost', session: { kind: 'closed', reason: 'enough' } },
+    ])
   })
 
   test('may abort a tunnel from its request, with DATA of it in the same read', async () => {

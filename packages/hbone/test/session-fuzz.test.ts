@@ -13,7 +13,7 @@ import { play, type Run } from './fuzz-run.ts'
 describe('H2Session and Tunnel', () => {
   test.each(['server', 'client'] as const)(
     'keep every promise over 200 random conversations, as %s',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     (role) => {
       const faults: unknown[] = []
       const shared = {

@@ -26,6 +26,7 @@ import {
   type Tunnel,
   type TunnelEnd,
   type TunnelRequest,
+  type UntouchedCause,
 } from '../src/index.ts'
 
 export interface TestProxyOptions {
@@ -53,7 +54,8 @@ export class TestProxy {
   readonly clients = new Set<H2Session>()
   readonly tunnels = new Set<Tunnel>()
   readonly relays = new Set<Relay>()
-  readonly ends: (TunnelEnd | RelayEnd)[] = []
+  /** How they ended; for a tunnel that never began, why. */
+  readonly ends: (TunnelEnd | RelayEnd | UntouchedCause)[] = []
   readonly sessionEnds: SessionEnd[] = []
   readonly requests: TunnelRequest[] = []
   readonly refusals: string[] = []
@@ -111,6 +113,7 @@ export class TestProxy {
       this.relays.add(relay)
       relay.onEnd = (end) => {
         this.relays.delete(relay)
+        if (end.kind === 'connect-failed') resetSocket(end.fd)
         this.ends.push(end)
       }
     })
@@ -146,10 +149,11 @@ export class TestProxy {
     this.tunnels.add(tunnel)
     tunnel.onEnd = (end) => {
       this.tunnels.delete(tunnel)
-      if (end.kind === 'untouched' && attempt < MAX_ATTEMPTS)
+      if (end.kind !== 'untouched') return void this.ends.push(end)
+      if (end.cause.kind === 'not-taken' && attempt < MAX_ATTEMPTS)
         return this.#outbound(end.fd, nextHop, options, attempt + 1)
-      if (end.kind === 'untouched') resetSocket(end.fd)
-      this.ends.push(end)
+      resetSocket(end.fd)
+      this.ends.push(end.cause)
     }
   }
 

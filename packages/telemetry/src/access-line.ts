@@ -19,7 +19,8 @@ export interface AccessError {
 }
 
 export interface AccessRecord {
-  readonly event: 'opened' | 'complete' | 'failed'
+  /** `rerouted`: the upstream named could not be had, and another is tried. */
+  readonly event: 'opened' | 'rerouted' | 'complete' | 'failed'
   readonly direction: 'inbound' | 'outbound'
   readonly src: AccessEndpoint
   readonly dst: AccessEndpoint & {
@@ -50,7 +51,7 @@ export function accessLine(record: AccessRecord): LogLine {
 
 function levelOf(record: AccessRecord): LogLine['level'] {
   if (record.event === 'opened') return 'debug'
-  if (record.event === 'failed') return 'warn'
+  if (record.event === 'failed' || record.event === 'rerouted') return 'warn'
   return record.error === undefined ? 'info' : 'error'
 }
 

@@ -21,6 +21,7 @@ export class ProxyMetrics {
   onTraffic({
     samples,
     socketsOpened: [source, destination],
+    counts,
   }: Extract<WorkerReport, { kind: 'traffic' }>): void {
     for (const { labels, opened, closed, failed, sentBytes, receivedBytes } of samples) {
       if (opened > 0) this.#metrics.add('istio_tcp_connections_opened_total', opened, labels)
@@ -29,6 +30,7 @@ export class ProxyMetrics {
       if (sentBytes > 0) this.#metrics.add('istio_tcp_sent_bytes_total', sentBytes, labels)
       if (receivedBytes > 0) this.#metrics.add('istio_tcp_received_bytes_total', receivedBytes, labels)
     }
+    for (const { metric, labels, amount } of counts) this.#metrics.add(metric, amount, labels)
     this.#sockets.source += source
     this.#sockets.destination += destination
     this.#metrics.set('istio_tcp_sockets_open', this.#sockets.source, ['source'])

@@ -3,7 +3,7 @@ import type { AuthorizationPolicy } from '@ambient/policy'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { expect, test } from 'vitest'
 import { MeshSnapshot } from '../state/mesh-snapshot.ts'
-import { authorizeInbound, authorizePlaintext } from './authorize-inbound.ts'
+import { authorizeInbound } from './authorize-inbound.ts'
 
 const local = defineWorkload({
   uid: 'Kubernetes//Pod/shop/web',
@@ -26,7 +26,7 @@ const fromClient = {
   destinationIp: '10.0.0.2',
   destinationPort: 8080,
 }
-const inTheClear = { peerIp: '10.0.0.1', destination: { ip: '10.0.0.2', port: 8080 } }
+const inTheClear = { ...fromClient, sourceIdentity: undefined }
 
 function mesh(...upserts: readonly AuthorizationPolicy[]): MeshSnapshot {
   const snapshot = new MeshSnapshot()
@@ -36,9 +36,9 @@ function mesh(...upserts: readonly AuthorizationPolicy[]): MeshSnapshot {
 
 test('authorizeInbound() lets an identity in where plaintext is refused', () => {
   expect(authorizeInbound(mesh(strict), underStrict, fromClient)).toMatchObject({ verdict: 'allow' })
-  expect(authorizePlaintext(mesh(strict), underStrict, inTheClear)).toMatchObject({
-    kind: 'decided',
-    decision: { verdict: 'deny', because: { kind: 'policy', policy: 'istio-system/strict' } },
+  expect(authorizeInbound(mesh(strict), underStrict, inTheClear)).toMatchObject({
+    verdict: 'deny',
+    because: { kind: 'policy', policy: 'istio-system/strict' },
   })
 })
 
@@ -49,17 +49,6 @@ test('authorizeInbound() closes a workload whose policy has not arrived', () => 
   })
 })
 
-test('authorizePlaintext() lets plaintext in without policies', () => {
-  expect(authorizePlaintext(mesh(strict), local, inTheClear)).toMatchObject({
-    kind: 'decided',
-    decision: { verdict: 'allow' },
-  })
+test('authorizeInbound() lets plaintext in without policies', () => {
+  expect(authorizeInbound(mesh(strict), local, inTheClear)).toMatchObject({ verdict: 'allow' })
 })
-
-test.each([15001, 15006, 15008])(
-  'authorizePlaintext() refuses port %i before any policy is asked',
-  (port) => {
-    const attempt = { peerIp: '10.0.0.1', destination: { ip: '10.0.0.2', port } }
-    expect(authorizePlaintext(mesh(), local, attempt)).toMatchObject({ kind: 'reject', reason: 'SELF_CALL' })
-  },
-)

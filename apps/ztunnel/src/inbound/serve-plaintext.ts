@@ -1,10 +1,18 @@
-import { originalDestination, setKeepAlive, setNoDelay, type SocketAddress } from '@ambient/linux'
+import {
+  originalDestination,
+  resetSocket,
+  setKeepAlive,
+  setNoDelay,
+  type SocketAddress,
+} from '@ambient/linux'
 import type { Workload } from '@ambient/model'
+import { illegalPorts } from '@ambient/telemetry'
 import { joinRelay } from '../worker/join-relay.ts'
 import type { PodContext } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
+import { SELF_CALL } from '../worker/self-call.ts'
 import { withLocal } from '../worker/with-local.ts'
-import { authorizePlaintext } from './authorize-inbound.ts'
+import { authorizeInbound } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
 import { inboundFacts } from './inbound-facts.ts'
 
@@ -13,9 +21,9 @@ export function servePlaintext(fd: number, peer: SocketAddress, pod: PodContext)
   setNoDelay(fd)
   setKeepAlive(fd)
   const destination = originalDestination(fd)
-  withLocal(fd, pod, { direction: 'inbound', src: peer, dst: destination }, (local) =>
-    admit(fd, { pod, local, peer, destination }),
-  )
+  const ends = { direction: 'inbound', src: peer, dst: destination } as const
+  if (illegalPorts.has(destination.port)) return pod.refuse(fd, { ...ends, ...SELF_CALL })
+  withLocal(fd, pod, ends, (local) => admit(fd, { pod, local, peer, destination }))
 }
 
 interface Arrival {
@@ -27,18 +35,14 @@ interface Arrival {
 
 function admit(fd: number, { pod, local, peer, destination }: Arrival): void {
   const { snapshot, settings } = pod.shared
-  const ask = () =>
-    authorizePlaintext(snapshot, snapshot.localWorkload(pod.info) ?? local, { peerIp: peer.ip, destination })
-  const verdict = ask()
-  if (verdict.kind === 'reject') {
-    return pod.refuse(fd, {
-      direction: 'inbound',
-      src: peer,
-      dst: destination,
-      reason: verdict.reason,
-      detail: verdict.detail,
-    })
+  const attempt = {
+    sourceIdentity: undefined,
+    sourceIp: peer.ip,
+    destinationIp: destination.ip,
+    destinationPort: destination.port,
   }
+  const ask = () => authorizeInbound(snapshot, snapshot.localWorkload(pod.info) ?? local, attempt)
+  const decision = ask()
   const facts = inboundFacts({
     snapshot,
     local,
@@ -51,20 +55,23 @@ function admit(fd: number, { pod, local, peer, destination }: Arrival): void {
     authority: undefined,
     forwarded: undefined,
     port: destination.port,
-    decision: verdict.decision,
+    decision,
   })
-  const connection = pod.track(facts, () => {
-    const again = ask()
-    return again.kind === 'reject' ? { kind: 'denied', detail: again.detail } : denialOf(again.decision)
-  })
-  const denial = denialOf(verdict.decision)
-  // An app that calls itself needs no foreign source, and binding to its own address would clash with it.
-  const sourceIp = peer.ip === destination.ip ? undefined : peer.ip
+  const connection = pod.track(facts, () => denialOf(ask()))
+  const denial = denialOf(decision)
+  if (denial.kind === 'denied') {
+    resetSocket(fd)
+    return connection.end({ ...denial, kind: 'failed' })
+  }
   joinRelay(fd, {
     pod,
     connection,
     to: destination,
-    sourceIp,
-    denied: denial.kind === 'denied' ? denial : undefined,
+    // An app that calls itself needs no foreign source, and binding to its own address would clash with it.
+    sourceIp: peer.ip === destination.ip ? undefined : peer.ip,
+    onUnreachable: (back, error) => {
+      resetSocket(back)
+      connection.end({ ...error, kind: 'failed' })
+    },
   })
 }

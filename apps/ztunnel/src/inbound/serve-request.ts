@@ -111,7 +111,7 @@ function joinApp(tunnel: Tunnel, admission: Admission, connection: Connection): 
   const { pod, session, local, target } = admission
   const to = { ip: target.dial.ip, port: target.port }
   const app = dial(pod, to, { keepAlive: true, sourceIp: target.dial.sourceIp })
-  if (app.kind === 'failed') {
+  if (app.kind !== 'started') {
     connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: app.detail })
     return session.answer(tunnel, 503)
   }

@@ -15,7 +15,7 @@ export interface SessionWish {
 
 export type CheckedOut =
   | { readonly kind: 'session'; readonly session: H2Session }
-  | { readonly kind: 'failed'; readonly detail: string }
+  | { readonly kind: 'lacking' | 'failed'; readonly detail: string }
 
 /**
  * A session of the pod's pool to the next hop, dialled if there is none with room. Streams queue on it while it
@@ -25,11 +25,11 @@ export function checkoutSession(pod: PodContext, wish: SessionWish): CheckedOut 
   const { route, identity, context } = wish
   const { shared, pool } = pod
   const key = `${identity}|${route.expectedIds.join()}|${route.nextHop.ip}|${route.nextHop.port}`
-  let failure = 'no session to the next hop'
+  let failure: CheckedOut = { kind: 'lacking', detail: 'no room for another session to the next hop' }
   const session = pool.checkout(key, () => {
     const dialled = dial(pod, route.nextHop, { keepAlive: false, sourceIp: undefined })
-    if (dialled.kind === 'failed') {
-      failure = dialled.detail
+    if (dialled.kind !== 'started') {
+      failure = dialled
       return undefined
     }
     const made: H2Session = new H2Session(
@@ -50,5 +50,5 @@ export function checkoutSession(pod: PodContext, wish: SessionWish): CheckedOut 
     )
     return made
   })
-  return session === undefined ? { kind: 'failed', detail: failure } : { kind: 'session', session }
+  return session === undefined ? failure : { kind: 'session', session }
 }

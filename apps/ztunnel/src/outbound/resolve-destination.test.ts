@@ -14,15 +14,6 @@ import {
 } from '../../test/outbound-fixture.ts'
 
 const rows: readonly OutboundRow[] = [
-  // Calls to the proxy itself.
-  ...[15001, 15006, 15008].map((own): OutboundRow => ({
-    name: `refuses loopback port ${own}`,
-    mesh: [],
-    to: ['127.0.0.1', own],
-    expected: 'reject SELF_CALL',
-  })),
-  { name: 'refuses IPv6 loopback', mesh: [], to: ['::1', 15001], expected: 'reject SELF_CALL' },
-  { name: 'refuses all of 127/8', mesh: [], to: ['127.9.9.9', 15008], expected: 'reject SELF_CALL' },
   {
     name: 'lets other loopback ports through',
     mesh: [],

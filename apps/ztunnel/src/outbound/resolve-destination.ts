@@ -1,9 +1,8 @@
 import { formatHostPort, type Service, serviceName, type Workload } from '@ambient/model'
-import { illegalPorts } from '@ambient/telemetry'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { expectedIds, isFromWaypoint, routeToWaypoint, waypointOf } from './resolve-waypoint.ts'
 import type { Destination, HostPort, OutboundAttempt, Route } from './route.ts'
-import { selectEndpoint } from './select-endpoint.ts'
+import { endpointKey, selectEndpoint } from './select-endpoint.ts'
 
 const HBONE_PORT = 15008
 
@@ -15,9 +14,6 @@ const HBONE_PORT = 15008
  */
 export function resolveDestination(snapshot: MeshSnapshot, attempt: OutboundAttempt): Route {
   const { source, destination, network, random } = attempt
-  if (isLoopback(destination.ip) && illegalPorts.has(destination.port)) {
-    return { kind: 'reject', reason: 'SELF_CALL', detail: 'attempted recursive call to ourselves' }
-  }
   const addressed = addressedService(snapshot, network, attempt)
   const serviceWaypoint = addressed === undefined ? undefined : waypointOf(addressed, random)
   if (serviceWaypoint !== undefined) return routeToWaypoint(snapshot, attempt, serviceWaypoint, addressed)
@@ -31,7 +27,7 @@ export function resolveDestination(snapshot: MeshSnapshot, attempt: OutboundAtte
     workload.waypoint !== undefined && isFromWaypoint(snapshot, attempt, workload.waypoint)
   if (workload.waypoint !== undefined && !isOwnWaypoint)
     return routeToWaypoint(snapshot, attempt, workload.waypoint, undefined)
-  return routeToWorkload(workload, destination, undefined)
+  return routeToWorkload(workload, destination, { service: undefined, endpoint: undefined })
 }
 
 /** Only a service's own address leads to its waypoint: a pod's address that is also a virtual IP is the pod's. */
@@ -45,7 +41,7 @@ function addressedService(
 }
 
 function routeToService(snapshot: MeshSnapshot, attempt: OutboundAttempt, service: Service): Route {
-  const { source, destination, random } = attempt
+  const { source, destination, random, avoid } = attempt
   if (service.loadBalancing?.mode === 'passthrough') return passthrough(destination, service)
   const selected = selectEndpoint(snapshot, service, {
     source,
@@ -53,6 +49,7 @@ function routeToService(snapshot: MeshSnapshot, attempt: OutboundAttempt, servic
     requestedIp: destination.ip,
     mode: 'standard',
     random,
+    avoid,
   })
   if (selected === undefined) {
     const detail = `no healthy upstream: ${formatHostPort(destination.ip, destination.port)} (${serviceName(service)})`
@@ -67,11 +64,20 @@ function routeToService(snapshot: MeshSnapshot, attempt: OutboundAttempt, servic
     const detail = `endpoint ${workload.uid} is known by host name "${workload.hostname}" only`
     return { kind: 'reject', reason: 'WORKLOAD_HOSTNAME_UNSUPPORTED', detail }
   }
-  return routeToWorkload(workload, { ip, port }, service)
+  return routeToWorkload(workload, { ip, port }, { service, endpoint: endpointKey(workload, port) })
 }
 
-function routeToWorkload(workload: Workload, target: HostPort, service: Service | undefined): Route {
-  const destination: Destination = { destinationService: service, destinationWorkload: workload }
+interface Choice {
+  readonly service: Service | undefined
+  readonly endpoint: string | undefined
+}
+
+function routeToWorkload(workload: Workload, target: HostPort, { service, endpoint }: Choice): Route {
+  const destination: Destination = {
+    destinationService: service,
+    destinationWorkload: workload,
+    endpoint,
+  }
   if (workload.tunnelProtocol === 'none') return { kind: 'tcp', nextHop: target, ...destination }
   return {
     kind: 'hbone',
@@ -84,9 +90,11 @@ function routeToWorkload(workload: Workload, target: HostPort, service: Service 
 }
 
 function passthrough(nextHop: HostPort, destinationService: Service | undefined): Route {
-  return { kind: 'passthrough', nextHop, destinationService, destinationWorkload: undefined }
-}
-
-function isLoopback(ip: string): boolean {
-  return ip === '::1' || ip.startsWith('127.')
+  return {
+    kind: 'passthrough',
+    nextHop,
+    destinationService,
+    destinationWorkload: undefined,
+    endpoint: undefined,
+  }
 }

@@ -3,7 +3,7 @@ import { isSpiffeId, type SpiffeId } from '@ambient/spiffe'
 import { gatewayTarget } from '../state/gateway-target.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import type { OutboundAttempt, Route } from './route.ts'
-import { chooseIp, selectEndpoint } from './select-endpoint.ts'
+import { chooseIp, endpointKey, selectEndpoint } from './select-endpoint.ts'
 
 /** The waypoint of a service for this connection: one of the weighted ones by chance, else the only one. */
 export function waypointOf(service: Service, random: { float(): number }): GatewayAddress | undefined {
@@ -51,6 +51,7 @@ export function routeToWaypoint(
     isWaypoint: true,
     destinationService,
     destinationWorkload: found.workload,
+    endpoint: found.service && endpointKey(found.workload, found.port),
   }
 }
 
@@ -87,13 +88,13 @@ function resolveGateway(
   attempt: OutboundAttempt,
   { destination, hboneMtlsPort }: GatewayAddress,
 ): FoundGateway | undefined {
-  const { source, random } = attempt
+  const { source, random, avoid } = attempt
   // One given by address prefers that address or its family, one given by name that of what the app dialled.
   const requestedIp = destination.kind === 'address' ? destination.ip : attempt.destination.ip
   const target = gatewayTarget(snapshot, destination, source.namespace)
   if (target === undefined) return undefined
   if (target.kind === 'service') {
-    const wish = { source, servicePort: hboneMtlsPort, requestedIp, mode: 'waypoint', random } as const
+    const wish = { source, servicePort: hboneMtlsPort, requestedIp, mode: 'waypoint', random, avoid } as const
     const selected = selectEndpoint(snapshot, target.service, wish)
     return selected === undefined ? undefined : { ...selected, service: target.service }
   }

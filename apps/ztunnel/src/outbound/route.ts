@@ -1,6 +1,7 @@
 import type { Service, Workload } from '@ambient/model'
 import type { SpiffeId } from '@ambient/spiffe'
 import type { TrafficReasonCode } from '@ambient/telemetry'
+import type { AvoidedEndpoints } from './select-endpoint.ts'
 
 export interface HostPort {
   /** Canonical text. */
@@ -17,12 +18,15 @@ export interface OutboundAttempt {
   /** The network this node proxy is configured for. */
   readonly network: string
   readonly random: { float(): number }
+  readonly avoid: AvoidedEndpoints
 }
 
 export interface Destination {
   readonly destinationService: Service | undefined
   /** Whoever is at the next hop: an endpoint, or a waypoint's pod. */
   readonly destinationWorkload: Workload | undefined
+  /** The `endpointKey` of what was picked among several; `undefined` where there was no choice. */
+  readonly endpoint: string | undefined
 }
 
 export type Route =

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import type { Workload } from '@ambient/model'
 import { expect, test } from 'vitest'
+import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { at, mesh, pod, port, serves, service } from '../../test/mesh-fixture.ts'
 import {
   brief,
@@ -275,6 +276,55 @@ test('resolveDestination() with NETWORK first prefers any endpoint of its own ne
     detail: expect.stringContaining('remote-near') as unknown,
   })
 })
+
+const key = (name: string): string => `Kubernetes//Pod/shop/${name}|80`
+const near = pod('near', { addresses: ['10.1.0.1'], ...places.node, ...serves('web', [80, 80]) })
+const near2 = pod('near2', { addresses: ['10.1.0.2'], ...places.node, ...serves('web', [80, 80]) })
+const away = pod('away', { addresses: ['10.1.0.3'], ...places.far, ...serves('web', [80, 80]) })
+
+test.each([
+  { name: 'whoever it likes', tried: [], failing: [], expected: ['near', 'near2'] },
+  { name: 'none that failed others', tried: [], failing: ['near'], expected: ['near2'] },
+  { name: 'none it has tried', tried: ['near2'], failing: [], expected: ['near'] },
+  { name: 'a farther one when all near ones fail', tried: ['near'], failing: ['near2'], expected: ['away'] },
+  {
+    name: 'one that failed others rather than one it has tried',
+    tried: ['near', 'away'],
+    failing: ['near2'],
+    expected: ['near2'],
+  },
+  { name: 'nobody when it has tried all', tried: ['near', 'near2', 'away'], failing: [], expected: ['none'] },
+])('resolveDestination() picks $name', ({ tried, failing, expected }) => {
+  const toNode = {
+    ...webService,
+    loadBalancing: {
+      routingPreference: ['region', 'node'],
+      mode: 'failover',
+      healthPolicy: 'only-healthy',
+    },
+  } as const
+  expect(pickedOf(mesh(toNode, near, near2, away), tried, failing)).toEqual(expected)
+})
+
+test('resolveDestination() picks no farther one for a strict service, and no unready one', () => {
+  const strict = {
+    ...webService,
+    loadBalancing: { routingPreference: ['node'], mode: 'strict', healthPolicy: 'only-healthy' },
+  } as const
+  expect(pickedOf(mesh(strict, near, away), ['near'], [])).toEqual(['none'])
+  expect(pickedOf(mesh(strict, near, away), [], ['near'])).toEqual(['near'])
+  expect(pickedOf(mesh(webService, near, { ...near2, status: 'unhealthy' }), ['near'], [])).toEqual(['none'])
+})
+
+function pickedOf(snapshot: MeshSnapshot, tried: readonly string[], failing: readonly string[]): string[] {
+  const avoid = { tried: new Set(tried.map(key)), failing: new Set(failing.map(key)) }
+  const seen = new Set<string>()
+  for (let i = 0; i < 20; i++) {
+    const route = dial(snapshot, VIP, 80, { avoid, random: { float: () => i / 20 } })
+    seen.add(route.kind === 'reject' ? 'none' : (route.destinationWorkload?.name ?? ''))
+  }
+  return [...seen].toSorted()
+}
 
 test('resolveDestination() spreads connections by capacity', () => {
   const pods = [1, 3, 6].map((capacity, i) =>

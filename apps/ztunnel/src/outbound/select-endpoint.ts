@@ -1,6 +1,6 @@
 import { isIpv6, type LoadBalancingScope, type Service, serviceName, type Workload } from '@ambient/model'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
-import type { Candidates } from '../state/selection-cache.ts'
+import { type Candidates, weigh } from '../state/selection-cache.ts'
 
 export interface EndpointWish {
   readonly source: Workload
@@ -10,6 +10,15 @@ export interface EndpointWish {
   /** A waypoint may take connections for ports its service does not name. */
   readonly mode: 'standard' | 'waypoint'
   readonly random: { float(): number }
+  readonly avoid: AvoidedEndpoints
+}
+
+/** Endpoints by `endpointKey`. */
+export interface AvoidedEndpoints {
+  /** By this very connection: never again. */
+  readonly tried: { has(endpoint: string): boolean }
+  /** By others, a moment ago: only if there is no better one. */
+  readonly failing: { has(endpoint: string): boolean }
 }
 
 export interface SelectedEndpoint {
@@ -17,6 +26,11 @@ export interface SelectedEndpoint {
   /** `undefined` when the workload has no address of its own: it is behind a gateway, or known by host name. */
   readonly ip: string | undefined
   readonly port: number
+}
+
+/** What is tried and remembered: an app's port may be closed while others of the same pod are open. */
+export function endpointKey(workload: Pick<Workload, 'uid'>, port: number): string {
+  return `${workload.uid}|${port}`
 }
 
 /**
@@ -34,12 +48,41 @@ export function selectEndpoint(
   const candidates = selections.get(placeKey(service, wish), () =>
     nearest(service, usable(service, workloads.values(), wish), wish.source),
   )
-  const workload = draw(candidates, wish.random)
-  if (workload === undefined) return undefined
-  const port = endpointPort(service, workload, wish)
-  if (port === undefined) return undefined
+  const first = draw(candidates, wish.random)
+  if (first === undefined) return undefined
+  const workload = isAvoided(service, first, wish) ? drawOther(service, workloads.values(), wish) : first
+  const port = workload && endpointPort(service, workload, wish)
+  if (workload === undefined || port === undefined) return undefined
   const fitting = workload.addresses.filter((ip) => fitsFamilies(service, ip))
   return { workload, ip: chooseIp(fitting, wish.requestedIp), port }
+}
+
+function isAvoided(service: Service, workload: Workload, wish: EndpointWish): boolean {
+  const key = endpointKey(workload, endpointPort(service, workload, wish) ?? 0)
+  return wish.avoid.tried.has(key) || wish.avoid.failing.has(key)
+}
+
+/**
+ * Among the others, as if those to be avoided were not there: a farther one may do where the service allows it. When
+ * all have failed somebody, one that this connection has not tried itself.
+ */
+function drawOther(
+  service: Service,
+  endpoints: Iterable<Workload>,
+  wish: EndpointWish,
+): Workload | undefined {
+  const keyed = usable(service, endpoints, wish).map((workload) => ({
+    workload,
+    key: endpointKey(workload, endpointPort(service, workload, wish) ?? 0),
+  }))
+  const untried = keyed.filter(({ key }) => !wish.avoid.tried.has(key))
+  const fine = untried.filter(({ key }) => !wish.avoid.failing.has(key))
+  for (const pool of [fine, untried]) {
+    const workloads = pool.map(({ workload }) => workload)
+    const drawn = draw(weigh(nearest(service, workloads, wish.source)), wish.random)
+    if (drawn !== undefined) return drawn
+  }
+  return undefined
 }
 
 /** Everything the candidates depend on besides the service and its endpoints; `requestedIp` does not matter to them. */

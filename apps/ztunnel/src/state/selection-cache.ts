@@ -29,7 +29,7 @@ export class SelectionCache {
   }
 }
 
-function weigh(workloads: readonly Workload[]): Candidates {
+export function weigh(workloads: readonly Workload[]): Candidates {
   let total = 0
   return { workloads, sums: workloads.map((workload) => (total += workload.capacity)) }
 }

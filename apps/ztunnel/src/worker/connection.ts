@@ -49,12 +49,12 @@ const NOTHING: ByteCounts = { up: 0, down: 0 }
  * The bytes themselves never pass here.
  */
 export class Connection {
-  readonly facts: ConnectionFacts
+  #facts: ConnectionFacts
   readonly #deps: ConnectionDeps
   readonly #openedAtMs: number
   readonly #leaveFlush: () => void
   /** Of the series that opening and bytes are counted in; made once, for it is asked for with every report. */
-  readonly #labels: readonly string[]
+  #labels: readonly string[]
   #counts: () => ByteCounts = () => NOTHING
   #accounted: ByteCounts = NOTHING
   /** Until something carries it there is nothing to cut but the connection itself. */
@@ -62,7 +62,7 @@ export class Connection {
   #ended = false
 
   constructor(facts: ConnectionFacts, deps: ConnectionDeps) {
-    this.facts = facts
+    this.#facts = facts
     this.#deps = deps
     this.#openedAtMs = deps.loop.nowMs
     this.#labels = facts.labels('-')
@@ -81,6 +81,16 @@ export class Connection {
     this.#cut = cut
   }
 
+  /** It goes on to another upstream, since the one it was for could not be had. Counted as if it were another. */
+  reroute(facts: ConnectionFacts, failure: AccessError): void {
+    if (this.#ended) return
+    this.#closeSeries(failure)
+    this.#deps.report.log(this.#line('rerouted', { error: failure }))
+    this.#facts = facts
+    this.#labels = facts.labels('-')
+    this.#deps.report.series(this.#labels).opened++
+  }
+
   cut(why: AccessError): void {
     if (!this.#ended) this.#cut({ ...why, kind: 'failed' })
   }
@@ -91,19 +101,14 @@ export class Connection {
     this.#ended = true
     this.#leaveFlush()
     this.#deps.onEnd()
-    const { report, loop } = this.#deps
-    const flag = outcome.kind === 'failed' ? reasons[outcome.reason].flag : '-'
-    const series = report.series(flag === '-' ? this.#labels : this.facts.labels(flag))
-    series.closed++
-    if (flag !== '-') series.failed++
-    report.touched()
-    const durationMs = Math.max(0, loop.nowMs - this.#openedAtMs)
     const error = outcome.kind === 'failed' ? outcome : undefined
-    report.log(this.#line('complete', { durationMs, error }))
+    this.#closeSeries(error)
+    const durationMs = Math.max(0, this.#deps.loop.nowMs - this.#openedAtMs)
+    this.#deps.report.log(this.#line('complete', { durationMs, error }))
   }
 
   describe(nowMs: number): LiveConnection {
-    const { facts } = this
+    const facts = this.#facts
     const { up, down } = this.#counts()
     return {
       direction: facts.direction,
@@ -119,6 +124,15 @@ export class Connection {
     }
   }
 
+  #closeSeries(error: AccessError | undefined): void {
+    const { report } = this.#deps
+    const flag = error === undefined ? '-' : reasons[error.reason].flag
+    const series = report.series(flag === '-' ? this.#labels : this.#facts.labels(flag))
+    series.closed++
+    if (flag !== '-') series.failed++
+    report.touched()
+  }
+
   #account(): void {
     const now = this.#counts()
     const up = now.up - this.#accounted.up
@@ -131,8 +145,8 @@ export class Connection {
   }
 
   /** Bytes are the local pod's: what its app sent, what it received. */
-  #line(event: 'opened' | 'complete', end: Pick<AccessRecord, 'durationMs' | 'error'>): LogLine {
-    const { src, dst, direction } = this.facts
+  #line(event: AccessRecord['event'], end: Pick<AccessRecord, 'durationMs' | 'error'>): LogLine {
+    const { src, dst, direction } = this.#facts
     const { up, down } = this.#counts()
     const [bytesSent, bytesReceived] = direction === 'outbound' ? [up, down] : [down, up]
     return accessLine({ event, direction, src, dst, bytesSent, bytesReceived, ...end })

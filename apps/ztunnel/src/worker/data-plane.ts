@@ -1,5 +1,5 @@
 import type { EventLoop } from '@ambient/event-loop'
-import { hboneLimits, LoopBuffers, PipeCache } from '@ambient/hbone'
+import { type HboneLimits, hboneLimits, LoopBuffers, PipeCache } from '@ambient/hbone'
 import { type Random } from '@ambient/lifecycle'
 import { resetSocket, SyscallError } from '@ambient/linux'
 import { LevelFilter } from '@ambient/telemetry'
@@ -25,6 +25,8 @@ export interface DataPlaneOptions {
   readonly post: (report: WorkerReport) => void
   /** For tests, which have less time. */
   readonly dnsLimits?: Partial<DnsLimits>
+  /** Other bounds than the table's: for tests. */
+  readonly limits?: HboneLimits
 }
 
 /** Everything one byte thread does, as commands in and reports out. */
@@ -39,7 +41,7 @@ export class DataPlane {
     const { loop, settings, random, post } = options
     this.#logFilter = LevelFilter.parse(settings.logFilter)
     const snapshot = new MeshSnapshot()
-    const limits = hboneLimits()
+    const limits = options.limits ?? hboneLimits()
     const after = (delayMs: number, fire: () => void) => loop.after(delayMs, fire)
     const report = new TrafficReport({ post, after, defer: (run) => loop.defer({ run }) })
     this.#shared = {

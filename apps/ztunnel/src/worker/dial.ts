@@ -14,7 +14,8 @@ import type { PodContext } from './pod-context.ts'
 
 export type Dialled =
   | { readonly kind: 'started'; readonly fd: number }
-  | { readonly kind: 'failed'; readonly errno: number; readonly detail: string }
+  /** `lacking`: it is we who could not, for want of descriptors or rights, and not the destination. */
+  | { readonly kind: 'lacking' | 'failed'; readonly errno: number; readonly detail: string }
 
 export interface DialOptions {
   /** HBONE connections are kept alive by HTTP/2 pings, all others by TCP. */
@@ -56,5 +57,5 @@ export function dial(pod: PodContext, to: SocketAddress, options: DialOptions): 
 /** Out of descriptors and the like ends this connection only; anything that is not a system call's failure is a bug and goes on up. */
 function failure(cause: unknown): Dialled {
   if (!(cause instanceof SyscallError)) throw cause
-  return { kind: 'failed', errno: cause.errno, detail: cause.message }
+  return { kind: 'lacking', errno: cause.errno, detail: cause.message }
 }

@@ -38,6 +38,10 @@ export class IdentityStore {
     this.#deps = deps
   }
 
+  get(id: SpiffeId): TlsContext | undefined {
+    return this.#contexts.get(id)
+  }
+
   /** Calls `use` exactly once: in this call when the context is here, else when it comes, is refused, or `waitMs` are over. */
   withContext(id: SpiffeId, use: (answer: IdentityAnswer) => void): Wait {
     const context = this.#contexts.get(id)

@@ -1,38 +1,42 @@
 import { Relay } from '@ambient/hbone'
-import { resetSocket, type SocketAddress } from '@ambient/linux'
+import type { SocketAddress } from '@ambient/linux'
 import type { AccessError } from '@ambient/telemetry'
 import type { Connection } from './connection.ts'
 import { dial } from './dial.ts'
-import { relayOutcome } from './tunnel-outcome.ts'
 import type { PodContext } from './pod-context.ts'
+import { connectError } from './tunnel-outcome.ts'
 
 export interface RelayJoin {
   readonly pod: PodContext
   readonly connection: Connection
   readonly to: SocketAddress
   readonly sourceIp: string | undefined
-  readonly denied: AccessError | undefined
+  /** Upstream is connected; nothing of it has been delivered yet. */
+  readonly onUp?: () => void
+  /** Upstream could not be had, and nothing was read from `fd`, which is the caller's again. */
+  readonly onUnreachable: (fd: number, error: AccessError, because: 'lacking' | 'failed') => void
 }
 
-/** Joins an accepted socket to a plain connection to `to`; owns `fd`. A connection that was denied ends here. */
-export function joinRelay(fd: number, { pod, connection, to, sourceIp, denied }: RelayJoin): void {
+/** Joins an accepted socket to a plain connection to `to`; owns `fd` unless it says otherwise. */
+export function joinRelay(
+  fd: number,
+  { pod, connection, to, sourceIp, onUp, onUnreachable }: RelayJoin,
+): void {
   const { shared } = pod
-  if (denied !== undefined) {
-    resetSocket(fd)
-    return connection.end({ ...denied, kind: 'failed' })
-  }
   const upstream = dial(pod, to, { keepAlive: true, sourceIp })
-  if (upstream.kind === 'failed') {
-    resetSocket(fd)
-    return connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: upstream.detail })
-  }
+  if (upstream.kind !== 'started')
+    return onUnreachable(fd, { reason: 'CONNECT_FAILED', detail: upstream.detail }, upstream.kind)
   const relay = new Relay(fd, upstream.fd, {
     loop: shared.loop,
     limits: shared.limits,
     buffers: shared.buffers,
     pipes: shared.pipes,
   })
-  relay.onEnd = (end) => connection.end(relayOutcome(end, to))
+  if (onUp !== undefined) relay.onConnected = onUp
+  relay.onEnd = (end) => {
+    if (end.kind === 'connect-failed') onUnreachable(end.fd, connectError(end.errno, to), 'failed')
+    else connection.end({ kind: 'completed' })
+  }
   connection.carriedBy(
     () => ({ up: relay.bytesUp, down: relay.bytesDown }),
     (outcome) => {

@@ -1,9 +1,9 @@
 /** What crosses between the control thread and a byte thread. Plain values only: each message is cloned. */
 import type { MessagePort } from 'node:worker_threads'
 import type { SpiffeId } from '@ambient/spiffe'
-import type { LogLine } from '@ambient/telemetry'
 import type { DnsCounts } from '../dns/dns-report.ts'
 import type { DnsSettings } from '../dns/dns-thread.ts'
+import type { CounterName, LogLine } from '@ambient/telemetry'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
 
 /** The pod as the CNI agent named it; its identity is never read from the packet. */
@@ -73,6 +73,13 @@ export interface TrafficSample {
   readonly receivedBytes: number
 }
 
+/** How often something happened since the last report. */
+export interface CountSample {
+  readonly metric: CounterName
+  readonly labels: readonly string[]
+  readonly amount: number
+}
+
 export interface LiveConnection {
   readonly direction: 'inbound' | 'outbound'
   readonly src: string
@@ -106,6 +113,7 @@ export type WorkerReport =
       readonly kind: 'traffic'
       readonly samples: readonly TrafficSample[]
       readonly socketsOpened: readonly [source: number, destination: number]
+      readonly counts: readonly CountSample[]
     }
   | { readonly kind: 'dns'; readonly counts: DnsCounts }
   | { readonly kind: 'log'; readonly lines: readonly LogLine[]; readonly dropped: number }

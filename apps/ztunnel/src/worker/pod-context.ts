@@ -4,6 +4,7 @@ import type { NetworkNamespace, SocketAddress } from '@ambient/linux'
 import type { Random } from '@ambient/lifecycle'
 import type { ReasonCode } from '@ambient/telemetry'
 import type { DnsThread } from '../dns/dns-thread.ts'
+import type { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import type { Connection, ConnectionFacts } from './connection.ts'
 import type { IdentityStore } from './identity-store.ts'
@@ -36,6 +37,7 @@ export interface PodContext {
   readonly netns: NetworkNamespace
   readonly shared: WorkerShared
   readonly pool: SessionPool
+  readonly failing: FailingEndpoints
   /** False once the pod is gone: whatever comes back late from a wait is refused. */
   readonly isOpen: boolean
   readonly track: (facts: ConnectionFacts, reauthorize?: Reauthorize) => Connection

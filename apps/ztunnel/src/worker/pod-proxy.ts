@@ -12,6 +12,7 @@ import { bindDns } from '../dns/bind-dns.ts'
 import { PodDns } from '../dns/pod-dns.ts'
 import { serveHbone } from '../inbound/serve-hbone.ts'
 import { servePlaintext } from '../inbound/serve-plaintext.ts'
+import { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import { serveOutbound } from '../outbound/serve-outbound.ts'
 import { Connection, type ConnectionFacts, refusedLine } from './connection.ts'
 import type { LiveConnection, PodInfo } from './messages.ts'
@@ -34,6 +35,7 @@ export class PodProxy implements PodContext {
   readonly netns: NetworkNamespace
   readonly shared: WorkerShared
   readonly pool: SessionPool
+  readonly failing: FailingEndpoints
   readonly #listeners: Listener[] = []
   readonly #connections = new Map<Connection, Reauthorize | undefined>()
   readonly #servers = new Set<Closable>()
@@ -46,6 +48,7 @@ export class PodProxy implements PodContext {
     this.shared = shared
     this.netns = netns
     this.pool = new SessionPool(shared.loop, shared.limits)
+    this.failing = new FailingEndpoints(shared.loop)
   }
 
   /**

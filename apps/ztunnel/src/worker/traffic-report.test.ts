@@ -40,7 +40,7 @@ test('flushTraffic() posts sockets that were opened and closed since the last ti
   report.socketChanged('destination', -1)
   report.flushTraffic()
   report.flushTraffic()
-  expect(posted).toEqual([{ kind: 'traffic', samples: [], socketsOpened: [1, 0] }])
+  expect(posted).toEqual([{ kind: 'traffic', samples: [], counts: [], socketsOpened: [1, 0] }])
 })
 
 test('flushTraffic() counts a live connection once opened, its bytes as they come, and its end', () => {
@@ -70,4 +70,57 @@ test('cut() ends a connection that nothing carries yet', () => {
   const { connection } = connect(open().report)
   connection.cut({ reason: 'DRAINED', detail: 'the pod left the mesh' })
   expect(connection.isEnded).toBe(true)
+})
+
+test('count() adds up events of one counter and label set until they are posted', () => {
+  const { report, posted } = open()
+  report.count('ambient_upstream_retries_total', ['CONNECT_FAILED'])
+  report.count('ambient_upstream_retries_total', ['CONNECT_FAILED'])
+  report.count('ambient_upstream_retries_total', ['HBONE_REFUSED'])
+  report.flushTraffic()
+  report.flushTraffic()
+  expect(posted).toMatchObject([
+    {
+      counts: [
+        { labels: ['CONNECT_FAILED'], amount: 2 },
+        { labels: ['HBONE_REFUSED'], amount: 1 },
+      ],
+    },
+  ])
+})
+
+test('Connection.reroute() closes what was opened for the first upstream as failed, and opens for the second', () => {
+  const { posted, report } = open()
+  const { connection, made } = connect(report)
+  const failure = { reason: 'CONNECT_FAILED', detail: 'refused' } as const
+  connection.reroute(
+    {
+      direction: 'outbound',
+      protocol: 'HBONE',
+      src: { addr: '10.0.0.1:1' },
+      dst: { addr: '10.0.0.3:15008' },
+      originalDst: '10.0.0.2:80',
+      admittedBy: undefined,
+      labels: (flag) => ['other', flag],
+    },
+    failure,
+  )
+  connection.end({ kind: 'completed' })
+  report.flushTraffic()
+  report.flushLines()
+  expect(made).toEqual(['-', 'CONNECT'])
+  expect(posted[0]).toMatchObject({
+    samples: [
+      { labels: ['source', '-'], opened: 1, closed: 0, failed: 0 },
+      { labels: ['source', 'CONNECT'], opened: 0, closed: 1, failed: 1 },
+      { labels: ['other', '-'], opened: 1, closed: 1, failed: 0 },
+    ],
+  })
+  expect(posted[1]).toMatchObject({
+    lines: [
+      { message: 'connection opened', fields: { 'dst.addr': '10.0.0.2:15008' } },
+      { message: 'connection rerouted', fields: { 'dst.addr': '10.0.0.2:15008', reason: 'CONNECT_FAILED' } },
+      { message: 'connection complete', fields: { 'dst.addr': '10.0.0.3:15008' } },
+    ],
+  })
 })

@@ -1,4 +1,4 @@
-import type { LogLine } from '@ambient/telemetry'
+import type { CounterName, LogLine } from '@ambient/telemetry'
 import type { TrafficSample, WorkerReport } from './messages.ts'
 
 export interface TrafficReportDeps {
@@ -36,6 +36,10 @@ export class TrafficReport {
   #linesDue = false
   #trafficDue = false
   #sockets: [number, number] = [0, 0]
+  readonly #counts = new Map<
+    string,
+    { readonly metric: CounterName; readonly labels: readonly string[]; amount: number }
+  >()
 
   constructor(deps: TrafficReportDeps) {
     this.#deps = deps
@@ -56,6 +60,15 @@ export class TrafficReport {
     this.#live.add(account)
     this.touched()
     return () => void this.#live.delete(account)
+  }
+
+  /** Counts one event in a counter that is not one of the traffic series. */
+  count(metric: CounterName, labels: readonly string[]): void {
+    const key = [metric, ...labels].join('\u0000')
+    const known = this.#counts.get(key)
+    if (known !== undefined) known.amount++
+    else this.#counts.set(key, { metric, labels, amount: 1 })
+    this.touched()
   }
 
   socketChanged(side: 'source' | 'destination', by: 1 | -1): void {
@@ -107,8 +120,10 @@ export class TrafficReport {
       series.opened = series.closed = series.failed = series.sentBytes = series.receivedBytes = 0
     }
     const [source, destination] = this.#sockets
-    if (samples.length === 0 && source === 0 && destination === 0) return
+    const counts = [...this.#counts.values()]
+    if (samples.length + counts.length === 0 && source === 0 && destination === 0) return
     this.#sockets = [0, 0]
-    this.#deps.post({ kind: 'traffic', samples, socketsOpened: [source, destination] })
+    this.#counts.clear()
+    this.#deps.post({ kind: 'traffic', samples, socketsOpened: [source, destination], counts })
   }
 }

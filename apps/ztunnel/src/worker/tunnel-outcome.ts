@@ -1,12 +1,12 @@
 import {
   describeSessionEnd,
   describeTunnelEnd,
-  type RelayEnd,
   type SessionEnd,
   type TunnelEnd,
+  type UntouchedCause,
 } from '@ambient/hbone'
 import { Errno, errnoName, formatAddress, type SocketAddress } from '@ambient/linux'
-import { isReasonCode, type ReasonCode } from '@ambient/telemetry'
+import { type AccessError, isReasonCode } from '@ambient/telemetry'
 import type { Outcome } from './connection.ts'
 
 const COMPLETED: Outcome = { kind: 'completed' }
@@ -19,47 +19,62 @@ export function tunnelOutcome(end: TunnelEnd, to: SocketAddress): Outcome {
     case 'peer-reset':
     case 'aborted':
       return COMPLETED
-    case 'refused':
-    case 'stream-error':
-      return failed('HBONE_REFUSED', describeTunnelEnd(end))
     case 'connect-failed':
       return connectFailed(end.errno, to)
+    case 'refused':
+    case 'stream-error':
     case 'session-lost':
-      return sessionOutcome(end.session, to)
+      return failed(untouchedError(end, to))
     case 'untouched':
-      return failed('SESSION_LOST', `${formatAddress(to)}: ${end.reason}`)
+      return failed(untouchedError(end.cause, to))
   }
 }
 
-export function relayOutcome(end: RelayEnd, to: SocketAddress): Outcome {
-  return end.kind === 'connect-failed' ? connectFailed(end.errno, to) : COMPLETED
+/** Why an upstream could not be had. */
+export function untouchedError(cause: UntouchedCause, to: SocketAddress): AccessError {
+  switch (cause.kind) {
+    case 'session-lost':
+      return sessionError(cause.session, to)
+    case 'not-taken':
+      return { reason: 'SESSION_LOST', detail: `${formatAddress(to)}: ${cause.reason}` }
+    case 'unanswered':
+      return { reason: 'CONNECT_TIMEOUT', detail: `${formatAddress(to)}: ${describeTunnelEnd(cause)}` }
+    case 'refused':
+    case 'stream-error':
+    case 'peer-reset':
+      return { reason: 'HBONE_REFUSED', detail: describeTunnelEnd(cause) }
+  }
 }
 
-function sessionOutcome(end: SessionEnd, to: SocketAddress): Outcome {
+function sessionError(end: SessionEnd, to: SocketAddress): AccessError {
   const detail = `${formatAddress(to)}: ${describeSessionEnd(end)}`
   if (end.kind === 'connect-failed' && end.errno === Errno.ETIMEDOUT) {
-    return failed(
-      'HBONE_TIMEOUT',
-      `connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ${detail}`,
-    )
+    const hint = 'connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008'
+    return { reason: 'HBONE_TIMEOUT', detail: `${hint}: ${detail}` }
   }
-  if (end.kind === 'connect-failed') return failed('CONNECT_FAILED', detail)
+  if (end.kind === 'connect-failed') return { reason: 'CONNECT_FAILED', detail }
   if (end.kind === 'handshake-failed' && end.stage === 'tls')
-    return failed('PEER_CERTIFICATE_INVALID', detail)
+    return { reason: 'PEER_CERTIFICATE_INVALID', detail }
   if (end.kind === 'peer-refused') {
     // Our own check gave the reason, its code first.
     const [code = '', ...rest] = end.reason.split(': ')
-    return isReasonCode(code) ? failed(code, rest.join(': ')) : failed('PEER_IDENTITY_MISMATCH', detail)
+    return isReasonCode(code)
+      ? { reason: code, detail: rest.join(': ') }
+      : { reason: 'PEER_IDENTITY_MISMATCH', detail }
   }
-  return failed('SESSION_LOST', detail)
+  return { reason: 'SESSION_LOST', detail }
 }
 
 function connectFailed(errno: number, to: SocketAddress): Outcome {
-  if (errno === Errno.ETIMEDOUT)
-    return failed('CONNECT_TIMEOUT', `connection timed out: ${formatAddress(to)}`)
-  return failed('CONNECT_FAILED', `connect to ${formatAddress(to)}: ${errnoName(errno)}`)
+  return failed(connectError(errno, to))
 }
 
-function failed(reason: ReasonCode, detail: string): Outcome {
-  return { kind: 'failed', reason, detail }
+export function connectError(errno: number, to: SocketAddress): AccessError {
+  return errno === Errno.ETIMEDOUT
+    ? { reason: 'CONNECT_TIMEOUT', detail: `connection timed out: ${formatAddress(to)}` }
+    : { reason: 'CONNECT_FAILED', detail: `connect to ${formatAddress(to)}: ${errnoName(errno)}` }
+}
+
+function failed(error: AccessError): Outcome {
+  return { ...error, kind: 'failed' }
 }

@@ -1,4 +1,6 @@
+import { errnoName } from '@ambient/linux'
 import type { Workload } from '@ambient/model'
+import { HeldSocket } from './held-socket.ts'
 import type { PodInfo } from './messages.ts'
 import type { PodContext, Refusal } from './pod-context.ts'
 
@@ -7,17 +9,25 @@ export type Ends = Pick<Refusal, 'direction' | 'src' | 'dst'>
 
 /**
  * Goes on with `use` once the control plane has named the pod: in this call if it has. A socket whose pod left
- * meanwhile, or that stays unknown, is refused with the reason.
+ * meanwhile, or that stays unknown, is refused with the reason; one that its peer resets is let go.
  */
 export function withLocal(fd: number, pod: PodContext, ends: Ends, use: (local: Workload) => void): void {
   const { shared, info } = pod
-  shared.waits.withWorkload(info, (local) =>
+  const known = shared.snapshot.localWorkload(info)
+  if (known !== undefined) return use(known)
+  const wait = shared.waits.withWorkload(info, (local) => {
+    held.release()
     shared.contain(fd, () => {
       if (refuseGone(fd, pod, ends)) return
       if (local === undefined) return pod.refuse(fd, { ...ends, ...unknownLocal(ends.direction, info) })
       use(local)
-    }),
-  )
+    })
+  })
+  const held = new HeldSocket(fd, shared.loop, (errno) => {
+    wait.cancel()
+    const detail = `gave up while its pod’s description was waited for: ${errnoName(errno)}`
+    pod.refused({ ...ends, reason: 'DOWNSTREAM_CLOSED', detail })
+  })
 }
 
 /** Refuses a socket that waited while its pod left. @returns Whether it did. */

@@ -144,6 +144,12 @@ export const metricRows = {
     help: 'DNS queries that were answered with an error of our own',
     labels: ['reason'],
   },
+  ambient_upstream_retries_total: {
+    component: 'ztunnel',
+    type: 'counter',
+    help: 'Dials that failed before any byte moved, and were tried again or elsewhere',
+    labels: ['reason'],
+  },
   ambient_limit_hits_total: {
     component: 'all',
     type: 'counter',

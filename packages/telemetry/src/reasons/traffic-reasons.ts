@@ -171,7 +171,8 @@ export const trafficReasons = {
   },
   DOWNSTREAM_CLOSED: {
     flag: 'CONNECT',
-    meaning: 'The downstream closed before all data was written to it.',
+    meaning:
+      'The downstream was gone before its connection was decided, or before all data was written to it.',
     action: 'Look at the client app’s log.',
   },
   DRAINED: {
