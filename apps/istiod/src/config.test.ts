@@ -9,6 +9,7 @@ test('parseCommand() takes the documented defaults', () => {
     config: {
       source: { kind: 'directory', directory: 'c', jwksFile: 'j' },
       stateDirectory: 's',
+      caDirectory: '/etc/cacerts',
       listenAddress: '::',
       securePort: 15012,
       monitoringPort: 15014,
@@ -40,6 +41,7 @@ test('parseCommand() takes every flag and variable', () => {
     POD_NAMESPACE: 'mesh',
     CA_TRUSTED_NODE_ACCOUNTS: 'a/b, c/d',
     ISTIOD_CUSTOM_HOST: 'x.test',
+    ROOT_CA_DIR: '/ca',
     DEFAULT_WORKLOAD_CERT_TTL: '1h30m',
     REVISION: 'canary',
     PILOT_ENABLE_IP_AUTOALLOCATE: 'false',
@@ -51,6 +53,7 @@ test('parseCommand() takes every flag and variable', () => {
       namespace: 'mesh',
       trustedNodeAccounts: ['a/b', 'c/d'],
       customHosts: ['x.test'],
+      caDirectory: '/ca',
       defaultCertTtlSeconds: 5_400,
       revision: 'canary',
       addressRanges: undefined,

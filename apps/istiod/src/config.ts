@@ -10,6 +10,8 @@ export interface IstiodConfig {
   readonly source: SourceConfig
   /** Holds the CA's root and its key. */
   readonly stateDirectory: string
+  /** A CA that somebody else issued, if there is one. */
+  readonly caDirectory: string
   readonly listenAddress: string
   /** 0 takes any that is free. */
   readonly securePort: number
@@ -84,7 +86,7 @@ Environment (default):
   REVISION (default)                 PILOT_ENABLE_IP_AUTOALLOCATE (true)
   PILOT_IP_AUTOALLOCATE_IPV4_PREFIX (240.240.0.0/16)
   PILOT_IP_AUTOALLOCATE_IPV6_PREFIX (2001:2::/48)
-  CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)
+  CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)    ROOT_CA_DIR (/etc/cacerts)
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
   AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)             AMBIENT_ENABLE_STATUS (true)
   LOG_LEVEL (info)                   LOG_FORMAT (plain or json)      ISTIOD_HEAP_MB (512)
@@ -121,6 +123,7 @@ export function parseCommand(args: readonly string[], env: Env): Command {
     config: {
       source: source(flags, env),
       stateDirectory: required(flags, 'state-dir'),
+      caDirectory: text(env, 'ROOT_CA_DIR', '/etc/cacerts'),
       listenAddress: flags.listen ?? '::',
       securePort: port(flags, 'secure-port', ports.istiodSecure.port),
       monitoringPort: port(flags, 'monitoring-port', ports.istiodMonitoring.port),

@@ -1,4 +1,4 @@
-import { caMethods, CertificateIssuer } from '@ambient/ca'
+import type { CertificateIssuer } from '@ambient/ca'
 import { GrpcServer } from '@ambient/grpc'
 import { type Clock, type Random, Scope } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
@@ -10,8 +10,9 @@ import { monitoringRoutes } from './admin/monitoring.ts'
 import { synczEntry } from './admin/syncz.ts'
 import type { Caller } from './auth/caller.ts'
 import { CallerVerifier } from './auth/caller-verifier.ts'
-import { decideCertificate } from './ca/decide-certificate.ts'
 import { leadRoots } from './ca/lead-roots.ts'
+import { caService, openIssuer } from './ca/open-ca.ts'
+import { OwnCertificate } from './ca/own-certificate.ts'
 import { servingNames } from './ca/serving-names.ts'
 import type { IstiodConfig } from './config.ts'
 import { describeState, hindrance, type StartState } from './start-state.ts'
@@ -54,6 +55,11 @@ interface Parts extends IstiodDeps {
   readonly xds: DeltaXdsServer<Caller>
 }
 
+interface Serving {
+  readonly server: GrpcServer
+  readonly own: OwnCertificate
+}
+
 /** Progress of one istiod, seen by its readiness probe. */
 class Progress {
   state: StartState = { kind: 'starting', reason: 'the configuration has not been read yet' }
@@ -88,11 +94,14 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     const { monitoring, http } = await openHttp(parts, progress)
     const serving = serveWhenReady(parts, progress)
     const leading = serving.then(() => lead(parts))
+    const following = serving.then(({ server, own }) =>
+      own.follow(() => server.setCredentials(own.credentials), scope.signal),
+    )
     return {
       monitoringPort: monitoring.port,
       httpPort: http.port,
-      serving: serving.then(({ port }) => ({ securePort: port })),
-      failed: firstFailure([feeding, serving, leading], scope.signal),
+      serving: serving.then(({ server }) => ({ securePort: server.port })),
+      failed: firstFailure([feeding, serving, leading, following], scope.signal),
       [Symbol.asyncDispose]: async () => {
         progress.state = { kind: 'stopping' }
         await scope[Symbol.asyncDispose]()
@@ -115,15 +124,8 @@ async function openParts(
   const meshConfig = await startConfig(source.resources, given.namespace)
   const config = { ...given, trustDomain: meshConfig.trustDomain ?? given.trustDomain }
   const verifier = new CallerVerifier(source.tokens(config.trustDomain), config.trustDomain)
-  const issuer = await CertificateIssuer.open({
-    directory: config.stateDirectory,
-    trustDomain: config.trustDomain,
-    clock,
-    defaultTtlSeconds: config.defaultCertTtlSeconds,
-    maxTtlSeconds: config.maxCertTtlSeconds,
-  })
+  const issuer = await openIssuer(config, clock)
   const metrics = new IstiodMetrics(clock, version)
-  metrics.onRoot(issuer.rootExpiresAtMs)
   const mesh = meshOptions(config, meshConfig)
   const state = meshState(mesh, (fault) => logFault(logger, fault))
   state.config.onChange((changes) => changes.forEach((change) => logMeshConfig(logger, change, mesh)))
@@ -184,8 +186,8 @@ async function openHttp(
 }
 
 /** Waits until there is something to serve, then opens the secure port. */
-async function serveWhenReady(parts: Parts, progress: Progress): Promise<GrpcServer> {
-  const { config, clock, scope, issuer, logger, state } = parts
+async function serveWhenReady(parts: Parts, progress: Progress): Promise<Serving> {
+  const { config, clock, scope, logger, state } = parts
   for (let reason = hindrance(progress.isSynced, parts.source.problems()); reason !== undefined;) {
     progress.state = { kind: 'starting', reason }
     await clock.sleep(LOOK_AGAIN_MS, scope.signal)
@@ -197,29 +199,17 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<GrpcSer
     pods: state.pods,
     podsByAccountAndNode: state.podsByAccountAndNode,
   }
-  const onFault = (what: string, cause: unknown): void => {
-    parts.metrics.onFault()
-    logger.error(what, { error: String(cause) })
-  }
+  const own = await openOwnCertificate(parts)
   const server = await GrpcServer.open({
     address: config.listenAddress,
     port: config.securePort,
-    credentials: { ...(await issuer.issueServing(servingNames(config))), clientRootsPem: issuer.rootPem },
-    methods: {
-      ...parts.xds.methods,
-      ...caMethods(issuer, {
-        authorize: (caller, impersonated) =>
-          decideCertificate(caller, impersonated, {
-            verifier: parts.verifier,
-            nodes,
-            logger: logger.child('ca'),
-          }),
-        onResult: (result) => parts.metrics.onCertificate(result),
-        onFault: (cause) => onFault('cannot sign', cause),
-      }),
-    },
+    credentials: own.credentials,
+    methods: { ...parts.xds.methods, ...caService({ ...parts, nodes, logger: logger.child('ca') }) },
     random: parts.random,
-    onFault: (cause) => onFault('call failed', cause),
+    onFault: (cause) => {
+      parts.metrics.onFault()
+      logger.error('call failed', { error: String(cause) })
+    },
   })
   if (scope.signal.aborted) await server[Symbol.asyncDispose]()
   scope.signal.throwIfAborted()
@@ -230,7 +220,26 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<GrpcSer
     addresses: state.addresses.size,
     policies: state.policies.size,
   })
-  return server
+  return { server, own }
+}
+
+async function openOwnCertificate({
+  config,
+  issuer,
+  metrics,
+  clock,
+  logger,
+}: Parts): Promise<OwnCertificate> {
+  const onAuthority = (): void => metrics.ca.onAuthority(issuer.expiry)
+  onAuthority()
+  return OwnCertificate.open({
+    issuer,
+    directory: config.stateDirectory,
+    names: servingNames(config),
+    clock,
+    logger: logger.child('ca'),
+    onAuthority,
+  })
 }
 
 /** What only one of all replicas writes: about a state that is whole, so not before it is served. */

@@ -32,7 +32,10 @@ export interface TokenFacts {
   readonly audience: string
 }
 
-export async function meshFixture(flags: readonly string[] = []): Promise<MeshFixture> {
+export async function meshFixture(
+  flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<MeshFixture> {
   const root = mkdtempSync(join(tmpdir(), 'istiod-'))
   const directory = join(root, 'config')
   mkdirSync(directory)
@@ -62,7 +65,7 @@ export async function meshFixture(flags: readonly string[] = []): Promise<MeshFi
     '0',
     ...flags,
   ]
-  const command = parseCommand(args, {})
+  const command = parseCommand(args, { ROOT_CA_DIR: '/nowhere', ...env })
   if (command.kind !== 'run') throw new Error('flags must start istiod')
   return {
     directory,

@@ -6,7 +6,7 @@ import {
   decodeCertificateRequest,
   encodeCertificateResponse,
 } from '@ambient/xds-proto'
-import { CaError } from './ca-error.ts'
+import { CaError, type CaErrorCode } from './ca-error.ts'
 import type { CertificateIssuer } from './certificate-issuer.ts'
 
 export interface CaServiceHooks {
@@ -15,10 +15,17 @@ export interface CaServiceHooks {
     caller: GrpcCaller,
     impersonated: string | undefined,
   ) => Promise<{ readonly kind: 'issue'; readonly id: SpiffeId } | { readonly kind: 'refuse' }>
-  readonly onResult: (result: 'issued' | 'unauthenticated' | 'invalid') => void
-  /** An error of our own, or a CA that cannot sign; the caller is told only that. */
-  readonly onFault: (cause: unknown) => void
+  readonly onOutcome: (outcome: CaOutcome) => void
 }
+
+export type CaOutcome =
+  | { readonly kind: 'issued' | 'unauthenticated' }
+  /** The request cannot be met; the caller is told why. */
+  | { readonly kind: 'refused'; readonly peer: string; readonly cause: CaError }
+  /** An error of our own, or a CA that cannot sign; the caller is told only that. */
+  | { readonly kind: 'failed'; readonly cause: unknown }
+
+const REQUEST_ERRORS: readonly CaErrorCode[] = ['CSR_INVALID', 'CERTIFICATE_TTL_INVALID']
 
 /** CreateCertificate, to be given to a gRPC server. @see Istio `security/pkg/server/ca/server.go` */
 export function caMethods(
@@ -29,10 +36,10 @@ export function caMethods(
     try {
       const { csr, id, validitySeconds } = await authorised(readRequest(bytes), caller, hooks)
       const certChain = await issuer.sign(csr, id, validitySeconds)
-      hooks.onResult('issued')
+      hooks.onOutcome({ kind: 'issued' })
       return encodeCertificateResponse({ certChain })
     } catch (cause) {
-      throw asStatus(cause, hooks)
+      throw asStatus(cause, caller.peer, hooks)
     }
   })
   return { [CREATE_CERTIFICATE_PATH]: createCertificate }
@@ -58,15 +65,15 @@ async function authorised(
   return { csr, id: decision.id, validitySeconds }
 }
 
-function asStatus(cause: unknown, hooks: CaServiceHooks): GrpcError {
+function asStatus(cause: unknown, peer: string, { onOutcome }: CaServiceHooks): GrpcError {
   if (cause instanceof GrpcError) {
-    hooks.onResult('unauthenticated')
+    onOutcome({ kind: 'unauthenticated' })
     return cause
   }
-  if (cause instanceof CaError && cause.code === 'CSR_INVALID') {
-    hooks.onResult('invalid')
+  if (cause instanceof CaError && REQUEST_ERRORS.includes(cause.code)) {
+    onOutcome({ kind: 'refused', peer, cause })
     return new GrpcError(grpcStatus.invalidArgument, cause.message, { cause })
   }
-  hooks.onFault(cause)
+  onOutcome({ kind: 'failed', cause })
   return new GrpcError(grpcStatus.internal, 'cannot sign', { cause })
 }

@@ -3,10 +3,19 @@ import { X509Certificate } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GrpcServer } from '@ambient/grpc'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { type Clock, systemClock, systemRandom } from '@ambient/lifecycle'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CaClient, CaError, caMethods, CertificateIssuer, ROOT_CERT_FILE } from './index.ts'
+import {
+  CaClient,
+  CaError,
+  caMethods,
+  type CaOutcome,
+  CertificateIssuer,
+  writeRootFile,
+  ROOT_CERT_FILE,
+  SelfSignedSource,
+} from './index.ts'
 
 const id = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/web')
 let directory = ''
@@ -21,10 +30,13 @@ afterEach(async () => {
 })
 
 function open(): Promise<CertificateIssuer> {
+  return openAt(systemClock)
+}
+
+function openAt(clock: Pick<Clock, 'nowMs'>): Promise<CertificateIssuer> {
   return CertificateIssuer.open({
-    directory,
-    trustDomain: 'cluster.local',
-    clock: systemClock,
+    source: new SelfSignedSource({ directory, trustDomain: 'cluster.local', clock }),
+    clock,
     defaultTtlSeconds: 86_400,
     maxTtlSeconds: 172_800,
   })
@@ -50,8 +62,7 @@ async function serve(
       seen.push(impersonated, metadata.get('authorization'))
       return Promise.resolve(decision)
     },
-    onResult: (result) => void results.push(result),
-    onFault: (cause) => void results.push(String(cause)),
+    onOutcome: (outcome) => void results.push(textOf(outcome)),
   })
   const certificate = await issuer.issueServing({
     dnsNames: serving.dnsNames ?? ['istiod.istio-system.svc'],
@@ -60,7 +71,7 @@ async function serve(
   const server = await GrpcServer.open({
     address: '127.0.0.1',
     port: 0,
-    credentials: { ...certificate, clientRootsPem: issuer.rootPem },
+    credentials: { ...certificate, clientRootsPem: issuer.rootsPem },
     methods,
     random: systemRandom,
     onFault: (cause) => void results.push(String(cause)),
@@ -68,7 +79,7 @@ async function serve(
   const { port } = server
   const client = new CaClient({
     address: { host: serving.host ?? 'localhost', port, plaintext: false },
-    roots: () => Promise.resolve(issuer.rootPem),
+    roots: () => Promise.resolve(issuer.rootsPem),
     altHostname: 'altHostname' in serving ? serving.altHostname : 'istiod.istio-system.svc',
     token: () => Promise.resolve('jwt'),
     headers: {},
@@ -83,6 +94,11 @@ async function serve(
   return { client, results, seen }
 }
 
+function textOf(outcome: CaOutcome): string {
+  if (outcome.kind === 'refused') return `refused: ${outcome.cause.code}`
+  return outcome.kind === 'failed' ? `failed: ${String(outcome.cause)}` : outcome.kind
+}
+
 test('requestCertificate() gets an SVID of the identity, for both roles, under the root', async () => {
   const issuer = await open()
   const { client, results, seen } = await serve(issuer, { kind: 'issue', id })
@@ -94,7 +110,7 @@ test('requestCertificate() gets an SVID of the identity, for both roles, under t
   expect(leaf.keyUsage).toEqual(expect.arrayContaining(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']))
   expect(leaf.verify(new X509Certificate(svid.trustBundlePem).publicKey)).toBe(true)
   expect(svid.notAfterMs - svid.notBeforeMs).toBe(3_600_000 + 120_000)
-  expect(svid.trustBundlePem).toBe(issuer.rootPem)
+  expect(svid.trustBundlePem).toBe(issuer.rootsPem)
   expect(seen).toEqual([id, 'Bearer jwt'])
   expect(results).toEqual(['issued'])
 })
@@ -114,7 +130,7 @@ test('requestCertificate() does not take a certificate of somebody else', async 
 test('requestCertificate() for longer than allowed is an invalid argument', async () => {
   const { client, results } = await serve(await open(), { kind: 'issue', id }, { ttlSeconds: 999_999 })
   await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({ code: 3 })
-  expect(results).toEqual(['invalid'])
+  expect(results).toEqual(['refused: CERTIFICATE_TTL_INVALID'])
 })
 
 test.each<{ name: string; serving: Serving }>([
@@ -141,22 +157,16 @@ test.each<{ name: string; serving: Serving }>([
 })
 
 test('requestCertificate() learns nothing of why a CA cannot sign; the CA does', async () => {
-  const rootEndsMs = (await open()).rootExpiresAtMs
+  const rootEndsMs = (await open()).expiry.rootMs
   const clock = { nowMs: () => systemClock.nowMs() }
-  const issuer = await CertificateIssuer.open({
-    directory,
-    trustDomain: 'cluster.local',
-    clock,
-    defaultTtlSeconds: 86_400,
-    maxTtlSeconds: 172_800,
-  })
+  const issuer = await openAt(clock)
   const { client, results } = await serve(issuer, { kind: 'issue', id })
   clock.nowMs = () => rootEndsMs
   await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({
     code: 13,
     details: 'cannot sign',
   })
-  expect(results).toEqual(['CaError: Cannot sign: the root has expired'])
+  expect(results).toEqual(['failed: CaError: Cannot sign: the CA has expired'])
 })
 
 test('sign() refuses what is no request, and what is too large', async () => {
@@ -167,9 +177,10 @@ test('sign() refuses what is no request, and what is too large', async () => {
 
 test('open() makes one root when two start together, keeps it, and shows only the certificate', async () => {
   const [a, b] = await Promise.all([open(), open()])
-  expect(a.rootPem).toBe(b.rootPem)
-  expect((await open()).rootPem).toBe(a.rootPem)
-  expect(readFileSync(join(directory, ROOT_CERT_FILE), 'utf8')).toBe(a.rootPem)
+  expect(a.rootsPem).toBe(b.rootsPem)
+  expect((await open()).rootsPem).toBe(a.rootsPem)
+  await writeRootFile(directory, a.rootsPem)
+  expect(readFileSync(join(directory, ROOT_CERT_FILE), 'utf8')).toBe(a.rootsPem)
   expect(statSync(join(directory, 'ca-root.pem')).mode & 0o777).toBe(0o600)
   expect(readdirSync(directory).toSorted()).toEqual(['ca-root.pem', ROOT_CERT_FILE])
 })

@@ -1,6 +1,14 @@
 export { CaClient, type CaClientOptions } from './ca-client.ts'
 export { CaError, type CaErrorCode } from './ca-error.ts'
-export { caMethods, type CaServiceHooks } from './ca-service.ts'
-export { CertificateIssuer, type IssuerOptions } from './certificate-issuer.ts'
+export { caMethods, type CaOutcome, type CaServiceHooks } from './ca-service.ts'
+export {
+  type AuthorityExpiry,
+  CertificateIssuer,
+  type IssuerOptions,
+  type ServingCertificate,
+} from './certificate-issuer.ts'
 export { CA_LIMITS } from './limits.ts'
-export { ROOT_CERT_FILE } from './root-store.ts'
+export { PluggedInSource } from './plugged-in-source.ts'
+export { writeRootFile, ROOT_CERT_FILE } from './root-file.ts'
+export { SelfSignedSource } from './self-signed-source.ts'
+export type { AuthoritySource } from './signing-authority.ts'

@@ -5,7 +5,7 @@ import { GrpcServer } from '@ambient/grpc'
 import { systemClock as clock, systemRandom as random } from '@ambient/lifecycle'
 import { spiffeId } from '@ambient/spiffe'
 import { expect, onTestFinished, test } from 'vitest'
-import { CaClient, caMethods, CertificateIssuer } from './index.ts'
+import { CaClient, caMethods, CertificateIssuer, SelfSignedSource } from './index.ts'
 
 test('the README’s example runs', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'ca-readme-'))
@@ -14,23 +14,21 @@ test('the README’s example runs', async () => {
   const token = () => Promise.resolve('jwt')
 
   const issuer = await CertificateIssuer.open({
-    directory,
-    trustDomain: 'cluster.local',
+    source: new SelfSignedSource({ directory, trustDomain: 'cluster.local', clock }),
     clock,
     defaultTtlSeconds: 3600,
     maxTtlSeconds: 7200,
   })
   const methods = caMethods(issuer, {
     authorize: () => Promise.resolve({ kind: 'issue', id }),
-    onResult: () => {},
-    onFault: (cause) => expect.fail(String(cause)),
+    onOutcome: ({ kind }) => expect(kind).toBe('issued'),
   })
   await using server = await GrpcServer.open({
     address: '127.0.0.1',
     port: 0,
     credentials: {
       ...(await issuer.issueServing({ dnsNames: ['localhost'], ips: [] })),
-      clientRootsPem: issuer.rootPem,
+      clientRootsPem: issuer.rootsPem,
     },
     methods,
     random,
@@ -39,7 +37,7 @@ test('the README’s example runs', async () => {
   const address = { host: 'localhost', port: server.port, plaintext: false }
   using client = new CaClient({
     address,
-    roots: () => Promise.resolve(issuer.rootPem),
+    roots: () => Promise.resolve(issuer.rootsPem),
     altHostname: undefined,
     token,
     headers: {},

@@ -2,6 +2,7 @@ import type { Clock } from '@ambient/lifecycle'
 import { createMetrics, type Metrics } from '@ambient/telemetry'
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, WORKLOAD_TYPE, type XdsServerEvent } from '@ambient/xds'
 import { Registry } from 'prom-client'
+import { CaMetrics } from './ca-metrics.ts'
 import type { MeshState } from '../translate/mesh-state.ts'
 
 const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
@@ -14,6 +15,7 @@ const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
 export class IstiodMetrics {
   readonly #registry = new Registry()
   readonly #metrics: Metrics
+  readonly ca: CaMetrics
   readonly #clock: Clock
   readonly #startedMs: number
   readonly #recomputed = new Map<string, number>()
@@ -24,6 +26,7 @@ export class IstiodMetrics {
   constructor(clock: Clock, version: string) {
     this.#metrics = createMetrics(this.#registry, 'istiod')
     this.#clock = clock
+    this.ca = new CaMetrics(this.#metrics, clock)
     this.#startedMs = clock.monotonicMs()
     this.#metrics.set('istio_build', 1, ['pilot', version])
   }
@@ -57,17 +60,6 @@ export class IstiodMetrics {
     }
   }
 
-  onCertificate(result: 'issued' | 'unauthenticated' | 'invalid'): void {
-    this.#metrics.add('citadel_server_csr_count', 1)
-    if (result === 'issued') this.#metrics.add('citadel_server_success_cert_issuance_count', 1)
-    else if (result === 'invalid') this.#metrics.add('citadel_server_csr_parsing_err_count', 1)
-    else this.#metrics.add('citadel_server_authentication_failure_count', 1)
-  }
-
-  onRoot(expiresAtMs: number): void {
-    this.#metrics.set('citadel_server_root_cert_expiry_timestamp', expiresAtMs / 1000)
-  }
-
   onStatusWrite(result: 'written' | 'failed' | 'given-up'): void {
     this.#metrics.add('ambient_status_writes_total', 1, [result])
   }
@@ -91,6 +83,7 @@ export class IstiodMetrics {
   /** The metrics in Prometheus' text form, those that only a look at the state tells included. */
   async render(state: MeshState): Promise<{ readonly type: string; readonly body: string }> {
     this.#metrics.set('istiod_uptime_seconds', (this.#clock.monotonicMs() - this.#startedMs) / 1000)
+    this.ca.tick()
     this.#metrics.set('pilot_services', state.inputs.get('Service')?.size ?? 0)
     for (const [name, count] of state.graph.evaluationsByName) {
       const before = this.#recomputed.get(name) ?? 0

@@ -1,18 +1,16 @@
 import type { GrpcCaller } from '@ambient/grpc'
 import { CodedError } from '@ambient/lifecycle'
 import { parseSpiffeId, type SpiffeId } from '@ambient/spiffe'
-import type { Logger } from '@ambient/telemetry'
 import { type CallerVerifier, credentialsOf } from '../auth/caller-verifier.ts'
 import { authorizeOnNode, type NodeAuthorizerDeps } from './authorize-on-node.ts'
 
-/** For whom to issue, or that nobody is to be told why not. */
+/** For whom to issue, or why not; the caller is not to be told. */
 export type CertificateDecision =
   | { readonly kind: 'issue'; readonly id: SpiffeId }
-  | { readonly kind: 'refuse' }
+  | { readonly kind: 'refuse'; readonly code: string; readonly message: string }
 
 /**
- * For whom to issue: for the caller itself, or for an identity on the caller's node. Every refusal is logged with its
- * reason.
+ * For whom to issue: for the caller itself, or for an identity on the caller's node.
  *
  * @param impersonated The identity that a node proxy asks for on behalf of a pod.
  */
@@ -22,7 +20,6 @@ export async function decideCertificate(
   deps: {
     readonly verifier: Pick<CallerVerifier, 'verify'>
     readonly nodes: NodeAuthorizerDeps
-    readonly logger: Logger
   },
 ): Promise<CertificateDecision> {
   try {
@@ -33,11 +30,6 @@ export async function decideCertificate(
     return { kind: 'issue', id }
   } catch (cause) {
     if (!(cause instanceof CodedError)) throw cause
-    deps.logger.warn('certificate refused', {
-      peer: request.peer,
-      reason: String(cause.code),
-      error: cause.message,
-    })
-    return { kind: 'refuse' }
+    return { kind: 'refuse', code: String(cause.code), message: cause.message }
   }
 }

@@ -11,8 +11,6 @@ export interface LeadRootsDeps extends LeadDeps {
 }
 
 const LEASE = 'istio-namespace-controller-election'
-/** The root of one process is one as long as it runs. */
-const NEVER: Promise<void> = new Promise(() => {})
 
 /** Gives every namespace the root while this istiod is the one of all replicas that may; ends with `signal`. */
 export function leadRoots(deps: LeadRootsDeps, signal: AbortSignal): Promise<void> {
@@ -24,7 +22,7 @@ export function leadRoots(deps: LeadRootsDeps, signal: AbortSignal): Promise<voi
         writer,
         clock,
         random,
-        roots: () => ({ pem: issuer.rootPem, changed: NEVER }),
+        roots: () => ({ pem: issuer.rootsPem, changed: issuer.rootsChanged }),
         onFailure: (what, cause) =>
           logger.error(`Cannot write ${what}: ${String(cause)}`, { reason: 'ROOT_NOT_PUBLISHED' }),
       },

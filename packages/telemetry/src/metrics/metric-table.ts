@@ -1,3 +1,4 @@
+import { controlPlaneRows } from './control-plane-rows.ts'
 import { dnsLabelNames } from './dns-labels.ts'
 import { trafficLabelNames } from './traffic-labels.ts'
 
@@ -11,7 +12,7 @@ export interface MetricDefinition {
 }
 
 /** `labels: 'traffic'` stands for `trafficLabelNames`, `'dns'` for `dnsLabelNames`. */
-export const metricRows = {
+const dataPlaneRows = {
   // Traffic: names, labels and their order are the standard mesh metrics'.
   istio_tcp_connections_opened_total: {
     component: 'ztunnel',
@@ -181,132 +182,6 @@ export const metricRows = {
     labels: ['result'],
   },
 
-  pilot_xds: { component: 'istiod', type: 'gauge', help: 'Connected xDS clients', labels: ['version'] },
-  pilot_xds_pushes: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Pushes by type of resource',
-    labels: ['type'],
-  },
-  pilot_proxy_convergence_time: {
-    component: 'istiod',
-    type: 'histogram',
-    help: 'Seconds from a change to its push',
-    labels: [],
-    buckets: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30],
-  },
-  pilot_xds_push_time: {
-    component: 'istiod',
-    type: 'histogram',
-    help: 'Seconds to make and send a push',
-    labels: ['type'],
-    buckets: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30],
-  },
-  pilot_xds_config_size_bytes: {
-    component: 'istiod',
-    type: 'histogram',
-    help: 'Bytes of a push',
-    labels: ['type'],
-    buckets: [1, 1e4, 1e6, 4e6, 1e7, 4e7],
-  },
-  pilot_push_triggers: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'What made a push necessary',
-    labels: ['type'],
-  },
-  pilot_total_xds_rejects: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Resources that a client refused',
-    labels: ['type'],
-  },
-  pilot_total_xds_internal_errors: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Errors of our own while serving xDS',
-    labels: [],
-  },
-  pilot_xds_expired_nonce: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Requests that answered an older response',
-    labels: ['type'],
-  },
-  pilot_services: { component: 'istiod', type: 'gauge', help: 'Services known', labels: [] },
-  pilot_k8s_cfg_events: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Changes of configuration objects',
-    labels: ['type', 'event'],
-  },
-  citadel_server_csr_count: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Certificate signing requests',
-    labels: [],
-  },
-  citadel_server_success_cert_issuance_count: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Certificates issued',
-    labels: [],
-  },
-  citadel_server_authentication_failure_count: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Requests refused for who made them',
-    labels: [],
-  },
-  citadel_server_csr_parsing_err_count: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Signing requests that could not be used',
-    labels: [],
-  },
-  citadel_server_root_cert_expiry_timestamp: {
-    component: 'istiod',
-    type: 'gauge',
-    help: 'Unix time at which the root expires',
-    labels: [],
-  },
-  istiod_uptime_seconds: {
-    component: 'istiod',
-    type: 'gauge',
-    help: 'Seconds since the process started',
-    labels: [],
-  },
-  ambient_collection_recomputed_total: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Derived entries computed anew',
-    labels: ['collection'],
-  },
-  ambient_status_writes_total: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Attempts to write the status of an object, by result: written, failed, given-up',
-    labels: ['result'],
-  },
-  ambient_address_writes_total: {
-    component: 'istiod',
-    type: 'counter',
-    help: 'Attempts to write the virtual IPs of a ServiceEntry, by result: written, failed, given-up',
-    labels: ['result'],
-  },
-  ambient_addresses_exhausted: {
-    component: 'istiod',
-    type: 'gauge',
-    help: 'Hosts of ServiceEntries without a virtual IP of some family, since all of its range are in use',
-    labels: [],
-  },
-  ambient_leader: {
-    component: 'istiod',
-    type: 'gauge',
-    help: '1 while this process leads, by lease',
-    labels: ['lease'],
-  },
-
   istio_cni_install_ready: {
     component: 'cni',
     type: 'gauge',
@@ -363,6 +238,11 @@ export const metricRows = {
     labels: [],
   },
 } as const
+
+export const metricRows: typeof dataPlaneRows & typeof controlPlaneRows = {
+  ...dataPlaneRows,
+  ...controlPlaneRows,
+}
 
 export type MetricName = keyof typeof metricRows
 

@@ -119,7 +119,19 @@ export const controlReasons = {
   CSR_INVALID: {
     flag: '-',
     meaning: 'The certificate signing request cannot be parsed, verified, or names what it may not.',
-    action: 'Check that the client sends one SPIFFE URI and a P-256 key.',
+    action:
+      'Check that the client sends a request of P-256, P-384, P-521, Ed25519, or RSA of 2048 bits or more, signed by its key.',
+  },
+  CERTIFICATE_TTL_INVALID: {
+    flag: '-',
+    meaning: 'A certificate was asked for that would last longer than the CA allows.',
+    action: 'Lower SECRET_TTL of the node proxy, or raise MAX_WORKLOAD_CERT_TTL of the control plane.',
+  },
+  CA_EXPIRED: {
+    flag: '-',
+    meaning: 'The CA’s own certificate, or one above it, has expired, so nothing can be signed.',
+    action:
+      'Replace the files of the plugged-in CA; a root of istiod’s own gets a successor in time by itself.',
   },
   CA_UNAVAILABLE: {
     flag: '-',
@@ -135,7 +147,7 @@ export const controlReasons = {
   },
   CA_ROOT_INVALID: {
     flag: '-',
-    meaning: 'The CA’s own root certificate or key on disk cannot be used.',
+    meaning: 'The CA’s certificates or key on disk cannot be used; what was read before stays in force.',
     action:
       'Restore the files that the message names, or remove both to make a new root, which ends trust in the old one.',
   },
