@@ -72,9 +72,11 @@ export class Capture implements AsyncDisposable {
     const send = [
       ...this.#options.fabric.networkEntry,
       'bash',
+      '--norc',
       '-c',
       `echo "$1" >/dev/udp/${nodeIp(1)}/9`,
       'bash',
+      '--norc',
       marker,
     ]
     await mustRun(send)

@@ -56,7 +56,9 @@ export class NamespaceHolder implements AsyncDisposable {
       '--fork',
       '--kill-child',
       '--',
+      // A shell whose input is a socket takes itself for a remote login and would run the user's ~/.bashrc.
       'bash',
+      '--norc',
       '-c',
       script,
     ]
