@@ -76,7 +76,6 @@ export class Capture implements AsyncDisposable {
       '-c',
       `echo "$1" >/dev/udp/${nodeIp(1)}/9`,
       'bash',
-      '--norc',
       marker,
     ]
     await mustRun(send)
