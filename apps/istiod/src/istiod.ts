@@ -247,7 +247,9 @@ async function lead({ config, source, scope, ...parts }: Parts): Promise<void> {
   const deps = { ...parts, writer: source.resources }
   const { addressRanges: ranges } = config
   await Promise.all([
-    config.writesStatus ? leadStatuses(deps, scope.signal) : undefined,
+    config.writesStatus
+      ? leadStatuses({ ...deps, systemNamespace: config.namespace }, scope.signal)
+      : undefined,
     ranges === undefined ? undefined : leadAllocation({ ...deps, ranges }, scope.signal),
     config.source.kind === 'cluster' ? leadRoots(deps, scope.signal) : undefined,
   ])

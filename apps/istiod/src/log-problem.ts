@@ -1,7 +1,7 @@
 import type { Change, Fault } from '@ambient/collections'
 import { describeRef, type FileProblem } from '@ambient/kube'
-import type { Logger } from '@ambient/telemetry'
-import type { ObjectConditions } from './translate/conditions.ts'
+import type { Logger, ReasonCode } from '@ambient/telemetry'
+import type { Condition, ObjectConditions } from './translate/conditions.ts'
 import type { MeshConfig } from './translate/config/mesh-config.ts'
 import type { MeshOptions } from './translate/mesh-options.ts'
 
@@ -30,12 +30,17 @@ export function logMeshConfig(logger: Logger, { after }: Change<MeshConfig>, mes
   }
 }
 
-/** An object that is taken otherwise than it says. One that cannot be used at all is a fault, and is logged as such. */
+/** What is amiss with an object, as its status says it. One that cannot be used at all is a fault, and is logged as such. */
 export function logConditions(logger: Logger, { before, after }: Change<ObjectConditions>): void {
-  if (after === undefined) return
-  for (const { type, reason, message } of after.conditions) {
-    const was = before?.conditions.find((condition) => condition.type === type)
-    if (reason !== 'UnsupportedValue' || was?.message === message) continue
-    logger.warn(`${describeRef(after.ref)}: ${message}`, { reason: 'POLICY_UNSUPPORTED' })
+  for (const condition of after?.conditions ?? []) {
+    const reason = reasonToLog(condition)
+    const was = before?.conditions.find(({ type }) => type === condition.type)
+    if (after === undefined || reason === undefined || was?.message === condition.message) continue
+    logger.warn(`${describeRef(after.ref)}: ${condition.message}`, { reason })
   }
+}
+
+function reasonToLog({ type, status, reason }: Condition): ReasonCode | undefined {
+  if (reason === 'UnsupportedValue') return 'POLICY_UNSUPPORTED'
+  return type === 'istio.io/WaypointBound' && status === 'False' ? 'WAYPOINT_NOT_BOUND' : undefined
 }

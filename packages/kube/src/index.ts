@@ -26,6 +26,13 @@ export {
   readLabelSelector,
   selectsLabels,
 } from './label-selector.ts'
+export {
+  type AllowedNamespaces,
+  type GatewayFacts,
+  type GatewayListener,
+  readAllowedNamespaces,
+  readGateway,
+} from './read-gateway.ts'
 export { type ContainerFacts, type ContainerPort, type PodFacts, type PodPhase, readPod } from './read-pod.ts'
 export { readService, type ServiceFacts, type ServicePort } from './read-service.ts'
 export {

@@ -17,6 +17,7 @@ export type KindName =
   | 'EndpointSlice'
   | 'AuthorizationPolicy'
   | 'PeerAuthentication'
+  | 'RequestAuthentication'
   | 'ServiceEntry'
   | 'WorkloadEntry'
   | 'Gateway'
@@ -40,6 +41,12 @@ export const resourceKinds: Readonly<Record<KindName, ResourceKind>> = {
     group: 'security.istio.io',
     version: 'v1',
     plural: 'peerauthentications',
+    namespaced: true,
+  },
+  RequestAuthentication: {
+    group: 'security.istio.io',
+    version: 'v1',
+    plural: 'requestauthentications',
     namespaced: true,
   },
   ServiceEntry: { group: 'networking.istio.io', version: 'v1', plural: 'serviceentries', namespaced: true },

@@ -2,18 +2,20 @@ import { describeRef } from '@ambient/kube'
 import type { ResourceWriter } from '@ambient/kube'
 import { type LeadDeps, leadWork } from '../lead-work.ts'
 import type { MeshState } from '../translate/mesh-state.ts'
+import { keepWaypointRecords } from './keep-waypoint-records.ts'
 import { writeStatuses, type WriteOutcome } from './write-statuses.ts'
 
 export interface LeadStatusesDeps extends LeadDeps {
-  readonly state: Pick<MeshState, 'status'>
-  readonly writer: Pick<ResourceWriter, 'applyStatus' | 'lease'>
+  readonly state: Pick<MeshState, 'status' | 'waypointRecords'>
+  readonly systemNamespace: string
+  readonly writer: Pick<ResourceWriter, 'applyStatus' | 'apply' | 'lease'>
 }
 
 const LEASE = 'istio-status-leader'
 
-/** Writes statuses while this istiod is the one of all replicas that may; ends with `signal`. */
+/** Writes statuses, and down what is remembered of waypoints, while this istiod is the one of all replicas that may; ends with `signal`. */
 export async function leadStatuses(deps: LeadStatusesDeps, signal: AbortSignal): Promise<void> {
-  const { state, writer, clock, metrics, logger } = deps
+  const { state, systemNamespace, writer, clock, metrics, logger } = deps
   const onWrite = (outcome: WriteOutcome): void => {
     metrics.onStatusWrite(outcome.kind)
     if (outcome.kind !== 'given-up') return
@@ -22,6 +24,13 @@ export async function leadStatuses(deps: LeadStatusesDeps, signal: AbortSignal):
       reason: 'STATUS_NOT_WRITTEN',
     })
   }
-  const statuses = { state: state.status, writer, clock, onWrite }
-  await leadWork(deps, LEASE, (term) => writeStatuses(statuses, term), signal)
+  const how = { writer, clock, onWrite }
+  const { written: records, wanted } = state.waypointRecords
+  const work = async (term: AbortSignal): Promise<void> => {
+    await Promise.all([
+      writeStatuses({ ...how, state: state.status }, term),
+      keepWaypointRecords({ ...how, records, wanted, systemNamespace }, term),
+    ])
+  }
+  await leadWork(deps, LEASE, work, signal)
 }

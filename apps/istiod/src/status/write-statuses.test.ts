@@ -131,7 +131,9 @@ test('writeStatuses() takes a condition away that no longer applies', async () =
     join(directory, 'a.yaml'),
     'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: shop}\nspec: {targetRef: {kind: Service, name: web}, rules: [{}]}\n',
   )
-  await eventually(async () => expect(await running.conditions('a')).toEqual([]))
+  await eventually(async () =>
+    expect(await running.conditions('a')).toEqual(['WaypointAccepted False TargetNotFound']),
+  )
 })
 
 test('writeStatuses() leaves an object that is another control plane’s as it is', async () => {

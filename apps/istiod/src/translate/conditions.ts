@@ -9,16 +9,29 @@ export interface Condition {
 }
 
 /** Who says what: fields of a status belong to the manager that wrote them, and each manager has conditions of its own. */
-export type FieldManager = 'istio-ambient-ztunnel-policy'
+export type FieldManager =
+  | 'istio-ambient-ztunnel-policy'
+  | 'istio-ambient-waypoint-policy'
+  | 'istio-ambient-service'
+  | 'istio-ambient-workloadentry'
 
 /** The conditions of each manager, all of them: what an object has of these and should not have is taken away. */
 export const managedConditions: Readonly<
   Record<FieldManager, { readonly kinds: readonly KindName[]; readonly types: readonly string[] }>
 > = {
   'istio-ambient-ztunnel-policy': {
-    kinds: ['AuthorizationPolicy', 'PeerAuthentication'],
+    kinds: ['AuthorizationPolicy', 'PeerAuthentication', 'RequestAuthentication'],
     types: ['ZtunnelAccepted'],
   },
+  'istio-ambient-waypoint-policy': {
+    kinds: ['AuthorizationPolicy', 'RequestAuthentication'],
+    types: ['WaypointAccepted'],
+  },
+  'istio-ambient-service': {
+    kinds: ['Service', 'ServiceEntry'],
+    types: ['istio.io/WaypointBound', 'istio.io/WaypointMissing'],
+  },
+  'istio-ambient-workloadentry': { kinds: ['WorkloadEntry'], types: ['istio.io/WaypointBound'] },
 }
 
 /** All that one manager says about one object. */

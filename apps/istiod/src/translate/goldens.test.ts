@@ -13,7 +13,7 @@ const isUpdate = process.env['UPDATE_GOLDENS'] === '1'
 const directory = join(import.meta.dirname, 'testdata')
 const cases = readdirSync(directory).flatMap((name) => (name.endsWith('.in.yaml') ? [name.slice(0, -8)] : []))
 
-test.each(cases)('meshState() turns %s.in.yaml into %s.out.yaml', (name) => {
+test.each(cases)('meshState() turns %s.in.yaml into the .out.yaml of that name', (name) => {
   const actual = translate(readFileSync(join(directory, `${name}.in.yaml`), 'utf8'))
   const path = join(directory, `${name}.out.yaml`)
   if (isUpdate) writeFileSync(path, actual)
@@ -39,7 +39,7 @@ function translate(input: string): string {
     addresses: sorted(state.addresses.entries()).map(withoutDefaults),
     policies: sorted(state.policies.entries()),
     ...(state.status.conditions.size === 0 ? {} : { conditions: toldConditions(state.status.conditions) }),
-    faults,
+    faults: faults.toSorted(),
   })
 }
 
@@ -73,5 +73,17 @@ function withoutDefaults(address: Address): unknown {
   const told = Object.entries(given).filter(
     ([field, value]) => !isRecord(defaults) || JSON.stringify(defaults[field]) !== JSON.stringify(value),
   )
-  return { [address.kind]: Object.fromEntries(told) }
+  return { [address.kind]: Object.fromEntries(told.map(([field, value]) => [field, briefly(value)])) }
+}
+
+/** A place to send to on one line. */
+function briefly(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(briefly)
+  if (!isRecord(value) || !isRecord(value['destination'])) return value
+  const { kind, namespace, hostname, network, ip, destination } = value['destination']
+  if (destination !== undefined)
+    return `${String(value['weight'])} % to ${String(briefly(value['destination']))}`
+  const name =
+    kind === 'hostname' ? `${String(namespace)}/${String(hostname)}` : `${String(network)}/${String(ip)}`
+  return `${name}:${String(value['hboneMtlsPort'])}`
 }

@@ -11,7 +11,7 @@ import type { AuthorizationPolicy } from '@ambient/policy'
 import { configState } from './config/config-state.ts'
 import type { MeshConfig } from './config/mesh-config.ts'
 import { type AddressClaim, addressClaims } from './entries/address-claims.ts'
-import { inlineAddresses, workloadEntryAddresses } from './entries/entry-addresses.ts'
+import { inlineAddresses, workloadEntries, workloadEntryAddresses } from './entries/entry-addresses.ts'
 import { entryState } from './entries/entry-state.ts'
 import { meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
@@ -23,6 +23,13 @@ import { kubeServices, serviceAddresses } from './services/kube-services.ts'
 import { membership } from './services/membership.ts'
 import { sliceAddresses } from './services/slice-addresses.ts'
 import { sliceFacts } from './services/slice-facts.ts'
+import { accountsOfServices } from './waypoints/account-members.ts'
+import { entryWaypoints, serviceWaypoints } from './waypoints/service-waypoints.ts'
+import { wantedRecords } from './waypoints/wanted-records.ts'
+import type { WaypointRecord } from './waypoints/waypoint-records.ts'
+import { waypointState } from './waypoints/waypoint-state.ts'
+import { workloadEntryWaypoints } from './waypoints/workload-waypoints.ts'
+import { waypointConditions } from './waypoints/waypoint-status.ts'
 import { type StatusState, statusState } from './status-state.ts'
 
 /** Everything istiod knows, and what follows from it; objects go in, resources come out. */
@@ -42,6 +49,11 @@ export interface MeshState {
   /** Under `namespace/name`. */
   readonly policies: Collection<AuthorizationPolicy>
   readonly status: StatusState
+  /** What is remembered of waypoints, and what should be. */
+  readonly waypointRecords: {
+    readonly written: Collection<WaypointRecord>
+    readonly wanted: Collection<WaypointRecord>
+  }
 }
 
 /**
@@ -54,8 +66,11 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
   const inputs = meshInputs(graph, mesh)
   const config = configState(inputs)
   const places = placeState(inputs)
+  const policies = policyState(inputs, config)
+  const waypoints = waypointState(inputs, { places, l7: policies.l7 })
   const services = kubeServices(inputs, config)
-  const entries = entryState(inputs, { config, places, kubeServices: services })
+  const entryBindings = entryWaypoints(inputs, { config, waypoints })
+  const entries = entryState(inputs, { config, places, kubeServices: services, waypoints: entryBindings })
   const slices = graph.derive('endpoint slices', inputs.of('EndpointSlice'), sliceFacts)
   const members = membership({
     services: graph.union('all service facts', [services.facts, entries.services]),
@@ -63,15 +78,39 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     slices,
   })
   const pods = podState(inputs)
-  const policies = policyState(inputs, config)
+  const workloads = workloadEntries(inputs, config)
+  const accountsOf = accountsOfServices(inputs, waypoints, {
+    pods: pods.facts,
+    workloadEntries: workloads,
+    slices,
+    membership: members,
+    kubeServices: services,
+  })
+  const bindings = {
+    services: serviceWaypoints(inputs, { waypoints, kubeServices: services, accountsOf }),
+    entries: entryBindings,
+    workloadEntries: workloadEntryWaypoints(inputs, workloads, waypoints),
+  }
+  const around = { places, policies, waypoints, config }
   const addresses = graph.union<Address>('addresses', [
-    podAddresses(inputs, pods, { places, membership: members, policies, config }),
-    workloadEntryAddresses(inputs, members, { places, policies, config }),
-    inlineAddresses(inputs, entries, { places, policies }),
+    podAddresses(inputs, pods, { ...around, membership: members }),
+    workloadEntryAddresses(inputs, workloads, {
+      ...around,
+      membership: members,
+      bindings: bindings.workloadEntries,
+    }),
+    inlineAddresses(inputs, entries, around),
     sliceAddresses(inputs, slices, { kubeServices: services, places }),
-    serviceAddresses(inputs, services, { places, config }),
+    serviceAddresses(inputs, services, { places, config, waypoints: bindings.services }),
     entries.addresses,
   ])
+  const conditions = waypointConditions(inputs, {
+    config,
+    policies,
+    waypoints,
+    bindings,
+    entryFacts: entries.facts,
+  })
   return {
     graph,
     inputs: inputs.byKind,
@@ -81,6 +120,10 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     addresses,
     addressClaims: addressClaims(inputs, config),
     policies: policies.all,
-    status: statusState(graph, config, policies.conditions),
+    status: statusState(inputs, config, [...policies.conditions, ...conditions]),
+    waypointRecords: {
+      written: waypoints.records,
+      wanted: wantedRecords(inputs, { waypoints, config, pods: pods.facts }),
+    },
   }
 }

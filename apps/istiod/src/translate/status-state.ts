@@ -1,7 +1,8 @@
-import type { Collection, CollectionGraph, CollectionIndex } from '@ambient/collections'
+import type { Collection, CollectionIndex } from '@ambient/collections'
 import { describeRef, type KindName, type KubeObject } from '@ambient/kube'
 import type { ObjectConditions } from './conditions.ts'
 import type { ConfigState } from './config/config-state.ts'
+import type { MeshInputs } from './mesh-inputs.ts'
 
 /** What is to be said in the status of objects, and the objects that it may be said of. */
 export interface StatusState {
@@ -14,7 +15,7 @@ export interface StatusState {
 }
 
 export function statusState(
-  graph: CollectionGraph,
+  { graph, of }: MeshInputs,
   { own }: ConfigState,
   parts: readonly Collection<ObjectConditions>[],
 ): StatusState {
@@ -23,6 +24,10 @@ export function statusState(
     objects: new Map<KindName, Collection<KubeObject>>([
       ['AuthorizationPolicy', own.AuthorizationPolicy],
       ['PeerAuthentication', own.PeerAuthentication],
+      ['RequestAuthentication', own.RequestAuthentication],
+      ['Service', of('Service')],
+      ['ServiceEntry', own.ServiceEntry],
+      ['WorkloadEntry', own.WorkloadEntry],
     ]),
     conditions,
     byObject: conditions.index(({ ref }) => [describeRef(ref)]),

@@ -20,7 +20,7 @@ export interface ValidatedParts<V> {
   /** @throws {KubeError} `OBJECT_INVALID` */
   readonly read: (object: KubeObject) => V
   /** What stands in for an object that never could be read: something that opens nothing. */
-  readonly closed: (object: KubeObject) => V | undefined
+  readonly closed: (object: KubeObject, problem: string) => V | undefined
 }
 
 /** Reads every object of a kind once; each one that cannot be read is a fault of the graph. */
@@ -33,7 +33,7 @@ export function validated<V>(
       return { kind: 'good', value: read(object) }
     } catch (cause) {
       if (!(cause instanceof KubeError)) throw cause
-      return { kind: 'bad', problem: cause.message, closed: closed(object) }
+      return { kind: 'bad', problem: cause.message, closed: closed(object, cause.message) }
     }
   })
   const inForce = graph.derive<Reading<V>, V>(

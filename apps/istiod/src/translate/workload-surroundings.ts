@@ -1,4 +1,4 @@
-import type { PortMapping } from '@ambient/model'
+import type { GatewayAddress, PortMapping } from '@ambient/model'
 
 /** What any workload takes from other objects. */
 export interface WorkloadSurroundings {
@@ -7,4 +7,5 @@ export interface WorkloadSurroundings {
   readonly services: Readonly<Record<string, readonly PortMapping[]>>
   /** Names `ns/name`, in the order they are sent. */
   readonly policies: readonly string[]
+  readonly waypoint: GatewayAddress | undefined
 }

@@ -203,6 +203,12 @@ export const controlReasons = {
     action:
       'Give istiod a larger range by PILOT_IP_AUTOALLOCATE_IPV4_PREFIX, or ServiceEntries their own addresses.',
   },
+  WAYPOINT_NOT_BOUND: {
+    flag: '-',
+    meaning: 'A service or workload refers to a waypoint that is not ready or does not take its traffic.',
+    action:
+      'Read in the message whether its connections go direct or are refused; deploy the waypoint, or change the label.',
+  },
   POLICY_UNSUPPORTED: {
     flag: '-',
     meaning:

@@ -26,7 +26,8 @@ export const trafficReasons = {
   WAYPOINT_UNKNOWN: {
     flag: 'CONNECT',
     meaning: 'The destination has a waypoint, and no healthy endpoint of that waypoint is known.',
-    action: 'Check that the waypoint named by istio.io/use-waypoint is deployed and ready.',
+    action:
+      'Check that the waypoint named by istio.io/use-waypoint is ready; if its name here ends in waypoint.invalid, the status of the service says why.',
   },
   NO_HEALTHY_UPSTREAM: {
     flag: 'CONNECT',

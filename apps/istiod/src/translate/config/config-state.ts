@@ -27,7 +27,12 @@ export interface ConfigState {
 }
 
 /** Kinds of which each control plane takes its own; pods, Services and Namespaces are everybody's. */
-type RevisionedKind = 'AuthorizationPolicy' | 'PeerAuthentication' | 'ServiceEntry' | 'WorkloadEntry'
+type RevisionedKind =
+  | 'AuthorizationPolicy'
+  | 'PeerAuthentication'
+  | 'RequestAuthentication'
+  | 'ServiceEntry'
+  | 'WorkloadEntry'
 
 const REVISION = 'istio.io/rev'
 const TAG = 'istio.io/tag'
@@ -93,6 +98,7 @@ function ownObjects({ graph, mesh, of }: MeshInputs): ConfigState['own'] {
   return {
     AuthorizationPolicy: own('AuthorizationPolicy'),
     PeerAuthentication: own('PeerAuthentication'),
+    RequestAuthentication: own('RequestAuthentication'),
     ServiceEntry: own('ServiceEntry'),
     WorkloadEntry: own('WorkloadEntry'),
   }

@@ -11,6 +11,8 @@ export interface EndpointFacts extends WorkloadEntryFacts {
   readonly name: string
   readonly workloadName: string
   readonly isRedirected: boolean
+  /** The labels that say which waypoint it has: always its own. */
+  readonly waypointLabels: Readonly<Record<string, string>>
 }
 
 /** @throws {KubeError} `OBJECT_INVALID` */
@@ -24,11 +26,12 @@ export function workloadEntryFacts(object: KubeObject): EndpointFacts {
     name,
     workloadName: entryWorkloadName(name, read.labels, annotations),
     isRedirected: annotations[REDIRECTION] === 'enabled',
+    waypointLabels: read.labels,
   }
 }
 
 /**
- * The endpoints of a ServiceEntry. They have its labels and not their own, as in Istio; an address that comes twice has
+ * The endpoints of a ServiceEntry. They have its labels, and their own for waypoints only, as in Istio; an address that comes twice has
  * a number in its second UID.
  */
 export function inlineEndpoints(entry: EntryFacts): readonly EndpointFacts[] {
@@ -58,6 +61,7 @@ function inline(entry: EntryFacts, endpoint: WorkloadEntryFacts, suffix: string)
     name,
     workloadName: name,
     isRedirected,
+    waypointLabels: endpoint.labels,
   }
 }
 

@@ -8,6 +8,10 @@ import type { PolicyState } from '../policies/policy-state.ts'
 import type { Membership } from '../services/membership.ts'
 import { namedPorts } from '../services/service-ports.ts'
 import { validated } from '../validated.ts'
+import type { WaypointBinding } from '../waypoints/waypoint-binding.ts'
+import { waypointAddress } from '../waypoints/waypoint-fields.ts'
+import type { WaypointState } from '../waypoints/waypoint-state.ts'
+import { endpointBinding } from '../waypoints/workload-waypoints.ts'
 import { type EndpointFacts, inlineEndpoints, namedEndpoint, workloadEntryFacts } from './endpoint-facts.ts'
 import { type EntryFacts, isResolvedByName } from './entry-facts.ts'
 import type { EntryState } from './entry-state.ts'
@@ -15,29 +19,41 @@ import { entryServiceFacts } from './translate-entry.ts'
 import { translateEndpoint } from './translate-endpoint.ts'
 
 export interface EndpointSources {
-  readonly config: ConfigState
   readonly places: PlaceState
   readonly policies: PolicyState
+  readonly waypoints: WaypointState
 }
 
-/** WorkloadEntries: workloads that services select as they select pods. */
-export function workloadEntryAddresses(
-  { graph, mesh }: MeshInputs,
-  membership: Membership,
-  { config, places, policies }: EndpointSources,
-): Collection<Address> {
-  const facts = validated<EndpointFacts>(graph, {
+/** Under `namespace/name`. */
+export function workloadEntries({ graph }: MeshInputs, config: ConfigState): Collection<EndpointFacts> {
+  return validated<EndpointFacts>(graph, {
     name: 'workload entries',
     objects: config.own.WorkloadEntry,
     read: workloadEntryFacts,
     closed: () => undefined,
   }).inForce
-  return graph.deriveMany<EndpointFacts, Address>('entry workloads', facts, (entry, fetch) => {
+}
+
+export interface WorkloadEntrySources extends EndpointSources {
+  readonly config: ConfigState
+  readonly membership: Membership
+  /** Of each entry, under `namespace/name`. */
+  readonly bindings: Collection<WaypointBinding>
+}
+
+/** WorkloadEntries: workloads that services select as they select pods. */
+export function workloadEntryAddresses(
+  { graph, mesh }: MeshInputs,
+  entries: Collection<EndpointFacts>,
+  { config, places, membership, policies, bindings }: WorkloadEntrySources,
+): Collection<Address> {
+  return graph.deriveMany<EndpointFacts, Address>('entry workloads', entries, (entry, fetch, key) => {
     if (entry.address.kind === 'unix' || !config.isDiscovered(entry.namespace, fetch)) return new Map()
     const around = {
       network: entry.network === '' ? places.network(fetch) : entry.network,
       services: membership.ofWorkloadEntry(entry, fetch),
       policies: policies.attachedTo(entry, fetch),
+      waypoint: waypointAddress(fetch.get(bindings, key)),
     }
     return workloadsByName([translateEndpoint(entry, around, mesh)])
   })
@@ -47,7 +63,7 @@ export function workloadEntryAddresses(
 export function inlineAddresses(
   { graph, mesh }: MeshInputs,
   entries: EntryState,
-  { places, policies }: Omit<EndpointSources, 'config'>,
+  { places, policies, waypoints }: EndpointSources,
 ): Collection<Address> {
   return graph.deriveMany<EntryFacts, Address>('inline workloads', entries.facts, (entry, fetch) => {
     const hosts = entries.hostsOf(entry, fetch)
@@ -58,12 +74,13 @@ export function inlineAddresses(
         const facts = entryServiceFacts(entry, host)
         return [`${entry.namespace}/${host}`, namedPorts(facts, endpoint.ports)] as const
       })
-      const network = endpoint.network === '' ? local : endpoint.network
-      return translateEndpoint(
-        endpoint,
-        { network, services: Object.fromEntries(services), policies: attached },
-        mesh,
-      )
+      const around = {
+        network: endpoint.network === '' ? local : endpoint.network,
+        services: Object.fromEntries(services),
+        policies: attached,
+        waypoint: waypointAddress(endpointBinding(endpoint, waypoints, fetch)),
+      }
+      return translateEndpoint(endpoint, around, mesh)
     }
     if (isResolvedByName(entry))
       return workloadsByName(hosts.map((host) => workload(namedEndpoint(entry, host), [host])))

@@ -43,6 +43,6 @@ export function isResolvedByName({ resolution, endpoints, selector }: EntryFacts
   return resolution !== 'NONE' && resolution !== 'STATIC' && endpoints.length === 0 && selector === undefined
 }
 
-function isWildcard(host: string): boolean {
+export function isWildcard(host: string): boolean {
   return host.startsWith('*')
 }

@@ -7,6 +7,8 @@ import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
 import type { KubeServices } from '../services/kube-services.ts'
 import type { ServiceFacts } from '../services/service-facts.ts'
+import type { WaypointBinding } from '../waypoints/waypoint-binding.ts'
+import { serviceWaypoint } from '../waypoints/waypoint-fields.ts'
 import { validated } from '../validated.ts'
 import { type EntryFacts, entryFacts } from './entry-facts.ts'
 import { type HostClaim, type HostVerdict, rankHost } from './rank-hosts.ts'
@@ -32,6 +34,8 @@ export interface EntrySources {
   readonly config: ConfigState
   readonly places: PlaceState
   readonly kubeServices: KubeServices
+  /** Of each entry, under `namespace/name`. */
+  readonly waypoints: Collection<WaypointBinding>
 }
 
 export function entryState(
@@ -92,7 +96,7 @@ function hostParts(
 function entryAddresses(
   { graph }: MeshInputs,
   { facts, claims, verdicts }: Parts,
-  { places, kubeServices }: EntrySources,
+  { places, kubeServices, waypoints }: EntrySources,
 ): Collection<Address> {
   return graph.deriveMany<HostClaim, Address>('service entry hosts', claims, (claim, fetch, key) => {
     const entry = fetch.get(facts, claim.entry)
@@ -103,6 +107,7 @@ function entryAddresses(
       namespaceDistribution: kubeServices.distribution(claim.namespace, fetch),
       isCanonical: verdict.isCanonical,
       visibility: claim.visibility,
+      waypoint: serviceWaypoint(fetch.get(waypoints, claim.entry)),
     })
     return servicesByName([service])
   })

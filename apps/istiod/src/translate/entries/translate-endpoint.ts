@@ -27,6 +27,7 @@ export function translateEndpoint(
     workloadType: 'pod',
     workloadName: endpoint.workloadName,
     authorizationPolicies: around.policies,
+    waypoint: around.waypoint,
     clusterId: mesh.clusterId,
     services: around.services,
     ...(locality === '' ? {} : { locality: splitLocality(locality) }),

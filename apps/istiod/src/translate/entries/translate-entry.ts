@@ -29,6 +29,7 @@ export function translateEntry(entry: EntryFacts, host: string, around: HostSurr
     loadBalancing: loadBalancing(entry, around.namespaceDistribution),
     canonical: around.isCanonical,
     visibility: around.visibility,
+    ...around.waypoint,
   })
 }
 

@@ -54,3 +54,8 @@ export function podFacts(pod: KubeObject): PodFacts {
     namedPorts: Object.fromEntries(named.toReversed()), // of two ports of one name the first counts
   }
 }
+
+/** A pod that is over or has no address yet is no workload; a pending one with an address is. */
+export function isOver({ phase, ips }: PodFacts): boolean {
+  return phase === 'Failed' || phase === 'Succeeded' || ips.length === 0
+}

@@ -6,6 +6,9 @@ import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
 import type { PolicyState } from '../policies/policy-state.ts'
 import type { Membership } from '../services/membership.ts'
+import { waypointAddress } from '../waypoints/waypoint-fields.ts'
+import type { WaypointState } from '../waypoints/waypoint-state.ts'
+import { inboundBinding, workloadBinding } from '../waypoints/workload-waypoints.ts'
 import { type PodFacts, podFacts } from './pod-facts.ts'
 import { translatePod } from './translate-pod.ts'
 
@@ -20,6 +23,7 @@ export interface PodSources {
   readonly places: PlaceState
   readonly membership: Membership
   readonly policies: PolicyState
+  readonly waypoints: WaypointState
   readonly config: ConfigState
 }
 
@@ -38,7 +42,7 @@ export function accountAndNode(of: Pick<PodFacts, 'namespace' | 'serviceAccount'
 export function podAddresses(
   { graph, mesh }: MeshInputs,
   pods: PodState,
-  { places, membership, policies, config }: PodSources,
+  { places, membership, policies, waypoints, config }: PodSources,
 ): Collection<Address> {
   return graph.deriveMany<PodFacts, Address>('pod workloads', pods.facts, (pod, fetch) => {
     if (!config.isDiscovered(pod.namespace, fetch)) return new Map()
@@ -47,6 +51,8 @@ export function podAddresses(
       locality: places.locality(pod.node, fetch),
       services: membership.ofPod(pod, fetch),
       policies: policies.attachedTo(pod, fetch),
+      waypoint: waypointAddress(workloadBinding({ ...pod, kind: 'Pod' }, waypoints, fetch)),
+      applicationTunnel: inboundBinding(pod, waypoints, fetch),
     }
     const workload = translatePod(pod, around, mesh)
     return workloadsByName(workload === undefined ? [] : [workload])

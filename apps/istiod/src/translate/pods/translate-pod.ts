@@ -1,13 +1,15 @@
-import { defineWorkload, type Locality, type Workload } from '@ambient/model'
+import { type ApplicationTunnel, defineWorkload, type Locality, type Workload } from '@ambient/model'
 import type { MeshOptions } from '../mesh-options.ts'
 import { tunnelOf } from '../tunnel.ts'
 import { canonicalName, canonicalRevision, podWorkloadName } from '../workload-name.ts'
 import type { WorkloadSurroundings } from '../workload-surroundings.ts'
-import type { PodFacts } from './pod-facts.ts'
+import { isOver, type PodFacts } from './pod-facts.ts'
 
 export interface PodSurroundings extends WorkloadSurroundings {
   /** Of its node. */
   readonly locality: Locality | undefined
+  /** Of a waypoint's own pod, how its node proxy hands it connections. */
+  readonly applicationTunnel: ApplicationTunnel | undefined
 }
 
 /** @returns undefined for a pod that is over, or has no address yet; a pending one with an address counts. */
@@ -16,7 +18,7 @@ export function translatePod(
   around: PodSurroundings,
   mesh: MeshOptions,
 ): Workload | undefined {
-  if (pod.phase === 'Failed' || pod.phase === 'Succeeded' || pod.ips.length === 0) return undefined
+  if (isOver(pod)) return undefined
   const workloadName = podWorkloadName(pod)
   return defineWorkload({
     uid: podUid(mesh.clusterId, pod),
@@ -33,6 +35,8 @@ export function translatePod(
     workloadType: 'pod',
     workloadName,
     authorizationPolicies: around.policies,
+    waypoint: around.waypoint,
+    applicationTunnel: around.applicationTunnel,
     status: pod.isReady && !pod.isTerminating ? 'healthy' : 'unhealthy',
     clusterId: mesh.clusterId,
     services: around.services,

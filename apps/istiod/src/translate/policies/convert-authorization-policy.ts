@@ -18,7 +18,12 @@ export type ConvertedPolicy =
       readonly findings: readonly RuleFinding[]
     }
   /** For waypoints, which look at its targets and never at selectors. */
-  | { readonly kind: 'for-waypoints'; readonly targets: readonly TargetRef[] }
+  | {
+      readonly kind: 'for-waypoints'
+      readonly targets: readonly TargetRef[]
+      /** Whether it keeps anything out: an audit or a dry run does not. */
+      readonly isEnforced: boolean
+    }
   /** Not to be enforced by node proxies, for a reason of the whole policy. */
   | { readonly kind: 'not-sent'; readonly reason: string }
 
@@ -47,9 +52,9 @@ export function convertAuthorizationPolicy(policy: KubeObject, options: Conversi
     .list()
     .map((rule) => convertRule(rule, verdict, namespace))
   const targets = readTargetRefs(spec)
-  if (targets.length > 0) return { kind: 'for-waypoints', targets }
-  const { scope, selector } = readScope(spec.get('selector'), namespace === options.rootNamespace)
   const dryRun = isDryRun(policy)
+  if (targets.length > 0) return { kind: 'for-waypoints', targets, isEnforced: action !== 'AUDIT' && !dryRun }
+  const { scope, selector } = readScope(spec.get('selector'), namespace === options.rootNamespace)
   const reason = whyNotSent(action, dryRun && !options.dryRunPolicies)
   if (reason !== undefined) return { kind: 'not-sent', reason }
   const rules = converted.flatMap(({ rule }): readonly Rule[] => (rule === undefined ? [] : [rule]))
@@ -69,8 +74,10 @@ export function convertAuthorizationPolicy(policy: KubeObject, options: Conversi
 export function closedPolicy(policy: KubeObject, { rootNamespace }: ConversionOptions): ConvertedPolicy {
   const spec = fieldsOf(policy).get('spec')
   const targets = attempt(() => readTargetRefs(spec))
-  if (targets !== undefined && targets.length > 0) return { kind: 'for-waypoints', targets }
-  const reason = whyNotSent(attempt(() => readAction(spec.get('action'))) ?? 'ALLOW', isDryRun(policy))
+  const action = attempt(() => readAction(spec.get('action'))) ?? 'ALLOW'
+  if (targets !== undefined && targets.length > 0)
+    return { kind: 'for-waypoints', targets, isEnforced: action !== 'AUDIT' && !isDryRun(policy) }
+  const reason = whyNotSent(action, isDryRun(policy))
   if (reason !== undefined) return { kind: 'not-sent', reason }
   const { namespace = '', name } = policy.metadata
   const isRoot = namespace === rootNamespace

@@ -3,6 +3,7 @@ import type { Condition } from '../conditions.ts'
 import type { Reading } from '../validated.ts'
 import type { ConvertedPolicy, RuleFinding } from './convert-authorization-policy.ts'
 import type { PeerAuthentication } from './peer-authentication.ts'
+import type { RequestAuthentication } from './request-authentication.ts'
 import type { RuleEffect } from './rule-clauses.ts'
 
 const TYPE = 'ZtunnelAccepted'
@@ -48,6 +49,17 @@ export function peerConditions(
   const { level, ignored } = reading.value
   if (ignored.length === 0) return [condition('True', 'Accepted', 'attached to ztunnel')]
   return [condition(level === 'none' ? 'False' : 'True', 'UnsupportedValue', `${ignored.join('. ')}.`)]
+}
+
+/** A RequestAuthentication is for waypoints: one without targets is enforced nowhere in an ambient mesh. */
+export function requestConditions(reading: Reading<RequestAuthentication>): readonly Condition[] {
+  const targets = reading.kind === 'good' ? reading.value.targets : (reading.closed?.targets ?? [])
+  if (targets.length > 0) return []
+  const message =
+    reading.kind === 'bad'
+      ? `${reading.problem}; nothing of it is enforced until it is corrected`
+      : 'ztunnel does not support request authentication: nothing of it is enforced. Use a waypoint and targetRefs.'
+  return [condition('False', reading.kind === 'bad' ? 'Invalid' : 'UnsupportedValue', message)]
 }
 
 function sentCondition({ policy, findings }: Extract<ConvertedPolicy, { kind: 'sent' }>): Condition {

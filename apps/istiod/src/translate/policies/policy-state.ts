@@ -12,6 +12,7 @@ import {
   convertAuthorizationPolicy,
 } from './convert-authorization-policy.ts'
 import { expandTrustDomains } from './expand-trust-domains.ts'
+import { type L7Attachment, l7Attachments } from './l7-attachments.ts'
 import {
   oldest,
   type PeerAuthentication,
@@ -22,13 +23,22 @@ import {
   staticStrictPolicy,
   strictPeerAuthentication,
 } from './peer-authentication.ts'
-import { authorizationConditions, peerConditions } from './policy-conditions.ts'
+import { authorizationConditions, peerConditions, requestConditions } from './policy-conditions.ts'
+import {
+  closedRequestAuthentication,
+  readRequestAuthentication,
+  type RequestAuthentication,
+} from './request-authentication.ts'
 
 export interface PolicyState {
   /** Every policy that is sent, under `namespace/name`. */
   readonly all: Collection<AuthorizationPolicy>
   /** What is to be said in the status of each policy. */
   readonly conditions: readonly Collection<ObjectConditions>[]
+  readonly authorizations: Validated<ConvertedPolicy>
+  readonly requestAuthentications: Validated<RequestAuthentication>
+  /** Policies that only waypoints can enforce, by what they are attached to. */
+  readonly l7: CollectionIndex<L7Attachment>
   /** Names of the policies that select this workload, in the order they are sent. */
   attachedTo(workload: Labelled, fetch: Fetch): readonly string[]
 }
@@ -72,6 +82,12 @@ export function policyState({ graph, mesh }: MeshInputs, config: ConfigState): P
     read: (object) => readPeerAuthentication(object, rootNamespace),
     closed: (object) => strictPeerAuthentication(object, rootNamespace),
   })
+  const requestAuthentications = validated<RequestAuthentication>(graph, {
+    name: 'request authentications',
+    objects: config.own.RequestAuthentication,
+    read: readRequestAuthentication,
+    closed: closedRequestAuthentication,
+  })
   const written = graph.derive('authorization policies', policies.inForce, (each, fetch) =>
     each.kind === 'sent' ? expandTrustDomains(each.policy, config.trustDomains(fetch)) : undefined,
   )
@@ -86,7 +102,11 @@ export function policyState({ graph, mesh }: MeshInputs, config: ConfigState): P
     conditions: [
       policyConditions(graph, authorizations, policies, authorizationConditions),
       policyConditions(graph, peerObjects, peerAuthentications, peerConditions),
+      policyConditions(graph, config.own.RequestAuthentication, requestAuthentications, requestConditions),
     ],
+    authorizations: policies,
+    requestAuthentications,
+    l7: l7Attachments(graph, policies.inForce, requestAuthentications.inForce, rootNamespace),
     attachedTo: (pod, fetch) => {
       const groups = [...anchorsFor(pod.namespace, pod.labels), ...anchorsFor(EVERYWHERE, pod.labels)]
       const found = groups.flatMap((group) =>

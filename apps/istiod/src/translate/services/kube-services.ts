@@ -5,6 +5,8 @@ import { servicesByName } from '../by-name.ts'
 import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
+import type { WaypointBinding } from '../waypoints/waypoint-binding.ts'
+import { serviceWaypoint } from '../waypoints/waypoint-fields.ts'
 import { TRAFFIC_DISTRIBUTION } from './load-balancing.ts'
 import { hostnameOf, type ServiceFacts, serviceFacts } from './service-facts.ts'
 import { translateService } from './translate-service.ts'
@@ -51,17 +53,25 @@ export function kubeServices({ graph, mesh, of }: MeshInputs, config: ConfigStat
   }
 }
 
+export interface ServiceSources {
+  readonly places: PlaceState
+  readonly config: ConfigState
+  /** Under `namespace/name`. */
+  readonly waypoints: Collection<WaypointBinding>
+}
+
 export function serviceAddresses(
   { graph, mesh, of }: MeshInputs,
   services: KubeServices,
-  { places, config }: { readonly places: PlaceState; readonly config: ConfigState },
+  { places, config, waypoints }: ServiceSources,
 ): Collection<Address> {
-  return graph.deriveMany<KubeObject, Address>('services', of('Service'), (object, fetch) => {
+  return graph.deriveMany<KubeObject, Address>('services', of('Service'), (object, fetch, key) => {
     const { namespace = '' } = object.metadata
     if (!config.isDiscovered(namespace, fetch)) return new Map()
     const around = {
       network: places.network(fetch),
       namespaceDistribution: services.distribution(namespace, fetch),
+      waypoint: serviceWaypoint(fetch.get(waypoints, key)),
     }
     const service = translateService(object, around, mesh)
     return servicesByName(service === undefined ? [] : [service])

@@ -18,7 +18,10 @@ export interface ServiceSurroundings {
   readonly network: string
   /** From the annotation of its namespace. */
   readonly namespaceDistribution: string | undefined
+  readonly waypoint: ServiceWaypoint
 }
+
+export type ServiceWaypoint = Pick<Service, 'waypoint' | 'weightedWaypoints' | 'ingressUseWaypoint'>
 
 const ONLY_THIS_NODE = { routingPreference: ['node'], mode: 'strict' } as const
 
@@ -52,6 +55,7 @@ export function translateService(
     loadBalancing,
     ipFamilies: ipFamilies(facts.ipFamilies),
     canonical: true,
+    ...around.waypoint,
   })
 }
 
