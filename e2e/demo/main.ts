@@ -61,6 +61,8 @@ async function takeDown(lab: Lab, namesBefore: readonly string[]): Promise<void>
   if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`)
 }
 
+/** Names that a lab could leave on the machine; others belong to whoever works here as well. */
 function netnsNames(): readonly string[] {
-  return existsSync('/run/netns') ? readdirSync('/run/netns') : []
+  const all = existsSync('/run/netns') ? readdirSync('/run/netns') : []
+  return all.filter((name) => name.startsWith('cni-') || name === LEAKED)
 }

@@ -1,17 +1,28 @@
 #!/bin/sh
-# Builds the CNI plugin: plugin/dist/istio-cni, static, and with --sanitize also plugin/dist/istio-cni-sanitized for the tests.
+# Builds the CNI plugin: plugin/dist/istio-cni, static, and with --sanitize also, for the tests, plugin/dist/istio-cni-sanitized
+# and plugin/dist/fuzz (with clang, plugin/dist/libfuzzer too).
 set -eu
 cd "$(dirname "$0")"
 command -v gcc >/dev/null || { echo "the CNI plugin needs gcc and libc6-dev: apt-get install -y gcc libc6-dev" >&2; exit 1; }
 mkdir -p dist
 warnings="-std=gnu11 -O2 -Wall -Wextra -Werror"
-build() { # build NAME FLAGS...: only when the source is newer; by rename, so that nobody runs half a file
+sanitize="-g -fsanitize=address,undefined -fno-sanitize-recover=all"
+build() { # build NAME COMPILER SOURCE FLAGS...: only when a source is newer; by rename, so that nobody runs half a file
   out=dist/$1
-  shift
-  [ "$out" -nt istio-cni.c ] && [ "$out" -nt build.sh ] && return
+  compiler=$2
+  source=$3
+  shift 3
+  [ "$out" -nt istio-cni.c ] && [ "$out" -nt fuzz.c ] && [ "$out" -nt build.sh ] && return
   # shellcheck disable=SC2086
-  gcc $warnings "$@" -o "$out.$$" istio-cni.c && mv "$out.$$" "$out"
+  "$compiler" $warnings "$@" -o "$out.$$" "$source" && mv "$out.$$" "$out"
 }
-build istio-cni -static
-[ "${1-}" = --sanitize ] && build istio-cni-sanitized -g -fsanitize=address,undefined -fno-sanitize-recover=all
-exit 0
+build istio-cni gcc istio-cni.c -static
+[ "${1-}" = --sanitize ] || exit 0
+# shellcheck disable=SC2086
+build istio-cni-sanitized gcc istio-cni.c $sanitize
+# shellcheck disable=SC2086
+build fuzz gcc fuzz.c $sanitize -Wno-unused-function
+if command -v clang >/dev/null; then
+  # shellcheck disable=SC2086
+  build libfuzzer clang fuzz.c $sanitize -Wno-unused-function -DLIBFUZZER -fsanitize=fuzzer
+fi

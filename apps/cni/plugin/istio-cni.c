@@ -3,6 +3,8 @@
  * The CNI plugin: hands environment (CNI_*) and standard input to the node agent over its Unix socket and prints the answer.
  * The agent does all the thinking. What is left here: VERSION, and what to say while the agent cannot be reached:
  * ADD and CHECK fail with 11 (try again later), STATUS with 50, DEL and GC succeed, because the agent reconciles at its start.
+ * With "ready_without_agent": true, STATUS succeeds: a runtime that asks would else call the node's network down, and a node
+ * whose network is down starts no pod that needs one, the agent's own perhaps among them.
  * Let through are the agent's own pod, without which no agent would ever start, and the namespaces the configuration excludes.
  *
  * Request:  POST /cni HTTP/1.0, body = each "CNI_NAME=value" ended by NUL, one more NUL, then standard input byte for byte.
@@ -222,10 +224,14 @@ static const char *reason(void) {
   return remaining_ms() == 0 ? "no whole answer within 9 s" : strerror(errno);
 }
 static int without_agent(const char *command, slice config, const char *why) {
-  slice excluded, own_namespace, previous;
+  slice excluded, own_namespace, previous, ready;
   slice name = cni_argument("K8S_POD_NAME"), namespace = cni_argument("K8S_POD_NAMESPACE");
   if (strcmp(command, "DEL") == 0 || strcmp(command, "GC") == 0) return 0;
-  if (strcmp(command, "STATUS") == 0) return fail(NOT_AVAILABLE, "Cannot reach the node agent", why);
+  if (strcmp(command, "STATUS") == 0) {
+    find_member(config, "ready_without_agent", &ready);
+    if (same(ready, (slice){"true", 4})) return 0;
+    return fail(NOT_AVAILABLE, "Cannot reach the node agent", why);
+  }
   find_member(config, "exclude_namespaces", &excluded);
   find_member(config, "pod_namespace", &own_namespace);
   find_member(config, "prevResult", &previous);

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
 import { startAgent } from './agent/agent.ts'
@@ -24,7 +25,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Runs until a signal or a failure. A signal leaves every rule in place: the next agent takes over. */
+/** Runs until a signal or a failure. Rules in pods always stay; the rest goes only with an uninstallation. */
 async function run(options: AgentOptions): Promise<number> {
   if (process.getuid?.() !== 0)
     throw new Error('Cannot start: root is needed to change the network of pods; run it with sudo')
@@ -40,6 +41,7 @@ async function run(options: AgentOptions): Promise<number> {
       version,
       procRoot: existsSync('/host/proc') ? '/host/proc' : '/proc',
       hostRoot: existsSync('/host/var/run/netns') ? '/host' : '',
+      pluginFile: fileURLToPath(new URL('../plugin/dist/istio-cni', import.meta.url)),
     }
     await using agent = await startAgent(options, host)
     logger.info('started', {
@@ -48,16 +50,18 @@ async function run(options: AgentOptions): Promise<number> {
       health: agent.healthPort,
       monitoring: agent.monitoringPort,
     })
-    return await Promise.race([stopped, agent.failed]).then(
-      (signal) => {
-        logger.info('stopping; rules stay in place', { signal })
-        return 0
-      },
-      (cause: unknown) => {
-        logger.error('stopping', { error: messageOf(cause) })
-        return EXIT_FAILED
-      },
-    )
+    try {
+      const signal = await Promise.race([stopped, agent.failed])
+      const { kind, because } = await agent.shutDown()
+      logger.info(kind === 'leave' ? 'stopping; all stays in place' : 'stopping; uninstalled', {
+        signal,
+        because,
+      })
+      return 0
+    } catch (cause) {
+      logger.error('stopping', { error: messageOf(cause) })
+      return EXIT_FAILED
+    }
   } finally {
     writer.flush()
   }

@@ -15,12 +15,26 @@ import { FileResources } from '@ambient/kube'
 import { systemClock } from '@ambient/lifecycle'
 import { waitFor } from '@ambient/testkit'
 import type { AgentStatus } from '../src/agent/agent-status.ts'
+import { firstNetwork, type Network, pluginInput, runChain } from './cni-chain.ts'
 import { inNetns, ip } from './node-rules.ts'
 import { removeTree, writableHierarchy } from './pod-cgroup.ts'
-import { parseObject, PLUGIN, type PluginRun, runPlugin } from './run-plugin.ts'
+import { parseObject, type PluginRun, runPlugin } from './run-plugin.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const CNI_VERSION = '1.0.0'
+/** Where Debian has its plugins. */
+const SYSTEM_PLUGINS = '/usr/lib/cni'
+
+/** What else goes into the plugin's configuration; `namespace` is the pod's. */
+export interface CniExtra {
+  readonly namespace?: string
+  readonly cniVersion?: string
+  readonly [member: string]: unknown
+}
+
+/** What a chain answered; `before` is the result of the plugin before ours. */
+export interface ChainRun extends PluginRun {
+  readonly before: string
+}
 
 export interface TestPod {
   readonly name: string
@@ -38,6 +52,9 @@ export class CniNode {
   readonly configDirectory: string = join(this.directory, 'config')
   readonly runDirectory: string = join(this.directory, 'run')
   readonly zdsSocket: string = join(this.directory, 'zds.sock')
+  /** Where the runtime looks for networks, and for plugins that are not the system's. */
+  readonly netDirectory: string = join(this.directory, 'net.d')
+  readonly binDirectory: string = join(this.directory, 'bin')
   readonly #processes: ChildProcess[] = []
   readonly #cgroups: string[] = []
   readonly #namespaces: string[] = []
@@ -46,7 +63,9 @@ export class CniNode {
 
   constructor(name: string) {
     this.name = name
-    mkdirSync(this.configDirectory)
+    for (const path of [this.configDirectory, this.netDirectory, this.binDirectory]) mkdirSync(path)
+    this.writePrimary(bridgeNetwork(this.directory))
+    this.writeDaemonSet()
     this.addNetns(name)
     ip('-n', name, 'link', 'set', 'lo', 'up')
     this.exec('sysctl', '-qw', 'net.ipv4.ip_forward=1')
@@ -65,16 +84,17 @@ export class CniNode {
   async startAgent(environment: Readonly<Record<string, string>> = {}): Promise<ChildProcess> {
     const agent = this.spawn(
       this.name,
-      [join(ROOT, 'bin/istio-cni-agent'), '--config-dir', this.configDirectory, '--health-port', '0'],
+      [join(ROOT, 'bin/istio-cni-agent'), '--config-dir', this.configDirectory],
       {
         NODE_NAME: 'node1',
         CNI_AGENT_RUN_DIR: this.runDirectory,
         ZTUNNEL_UDS_ADDRESS: this.zdsSocket,
-        MONITORING_PORT: '0',
+        MOUNTED_CNI_NET_DIR: this.netDirectory,
+        MOUNTED_CNI_BIN_DIR: this.binDirectory,
         ...environment,
       },
     )
-    await waitFor('the agent to be ready', async () => (await this.status()).isReady, { deadlineMs: 15_000 })
+    await waitFor('the agent to be ready', async () => (await this.status()).isReady)
     return agent
   }
 
@@ -136,6 +156,23 @@ export class CniNode {
       asked.on('error', reject)
       asked.end()
     })
+  }
+
+  /** The agent's answer over HTTP, with its status on a line of its own. */
+  httpGet(port: number, path: string): string {
+    const url = `http://127.0.0.1:${port}${path}`
+    return this.exec('curl', '-sS', '--max-time', '5', '--write-out', '%{http_code}', url)
+  }
+
+  /** Resolves once the agent has read everything that was written until now. */
+  async settled(): Promise<void> {
+    const marker = { ...this.newPod(), ip: '10.77.9.9' }
+    this.writePod(marker, { labels: { 'istio.io/dataplane-mode': 'ambient' } })
+    await waitFor(
+      'the agent to have read what was written',
+      async () => (await this.state(marker)) !== undefined,
+    )
+    this.deletePod(marker)
   }
 
   async state(pod: TestPod): Promise<string | undefined> {
@@ -210,39 +247,68 @@ export class CniNode {
     }
   }
 
-  /** The chain of plugins: Debian's bridge with host-local, then ours. */
-  async add(pod: TestPod): Promise<PluginRun> {
-    await this.#call('ADD', pod, { type: 'loopback' }, '/usr/lib/cni/loopback')
-    const bridge = await this.#call('ADD', pod, bridgeConfig(this.directory), '/usr/lib/cni/bridge')
-    if (bridge.status !== 0) throw new Error(`bridge: ${bridge.stdout}${bridge.stderr}`)
-    const ours = await this.cni('ADD', pod, bridge.stdout)
-    if (ours.status === 0) {
-      pod.result = ours.stdout
-      const { ips } = parseObject(bridge.stdout) as { ips: { address: string }[] }
-      pod.ip = ips[0]?.address.split('/')[0] ?? ''
+  /** The network that the runtime takes, whoever wrote it. */
+  get network(): Network {
+    return firstNetwork(this.netDirectory)
+  }
+
+  writePrimary(network: object, name = '10-primary.conflist'): void {
+    writeFileSync(join(this.netDirectory, name), JSON.stringify(network))
+  }
+
+  /** What the agent is a pod of. */
+  writeDaemonSet(metadata: object = {}): void {
+    const names = { name: 'istio-cni-node', namespace: 'istio-system' }
+    this.write('daemon-set.yaml', {
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: { ...names, ...metadata },
+      spec: { template: { spec: {} } },
+    })
+  }
+
+  /** As a runtime makes a sandbox: loopback, then every plugin of the network; a failure is undone at once. */
+  async add(pod: TestPod): Promise<ChainRun> {
+    const loopback = JSON.stringify({ cniVersion: '1.0.0', name: 'loopback', type: 'loopback' })
+    await runPlugin(
+      this.#within(join(SYSTEM_PLUGINS, 'loopback')),
+      environmentOf('ADD', pod, 'shop'),
+      loopback,
+    )
+    const run = await this.#chain('ADD', pod)
+    if (run.status !== 0) {
+      await this.#chain('DEL', pod)
+      return run
     }
-    return ours.status === 0 ? { ...ours, stderr: bridge.stdout } : ours
+    pod.result = run.stdout
+    const { ips } = parseObject(run.stdout) as { ips: { address: string }[] }
+    pod.ip = ips[0]?.address.split('/')[0] ?? ''
+    return run
   }
 
   /** As a runtime: our plugin first, then the one before. */
-  async del(pod: TestPod): Promise<PluginRun> {
-    const ours = await this.cni('DEL', pod, pod.result)
-    await this.#call(
-      'DEL',
-      pod,
-      { ...bridgeConfig(this.directory), prevResult: parseObject(pod.result) },
-      '/usr/lib/cni/bridge',
-    )
-    return ours
+  del(pod: TestPod): Promise<ChainRun> {
+    return this.#chain('DEL', pod)
+  }
+
+  check(pod: TestPod): Promise<ChainRun> {
+    return this.#chain('CHECK', pod)
   }
 
   /** Only our plugin; `prevResult` as text, so that every byte is known. */
-  cni(command: string, pod: TestPod, prevResult: string, namespace = 'shop'): Promise<PluginRun> {
-    const config = `{"cniVersion":"${CNI_VERSION}","name":"test","type":"istio-cni","cni_agent_run_dir":"${this.runDirectory}","prevResult":${prevResult}}`
+  cni(
+    command: string,
+    pod: TestPod,
+    prevResult: string | undefined,
+    more: CniExtra = {},
+  ): Promise<PluginRun> {
+    const { namespace = 'shop', cniVersion = '1.0.0', ...members } = more
+    const network = { file: '', name: 'test', cniVersion, plugins: [] }
+    const plugin = { type: 'istio-cni', cni_agent_run_dir: this.runDirectory, ...members }
     return runPlugin(
-      ['nsenter', `--net=/run/netns/${this.name}`, '--', PLUGIN],
+      this.#within(join(this.binDirectory, 'istio-cni')),
       environmentOf(command, pod, namespace),
-      config,
+      pluginInput(network, plugin, prevResult),
     )
   }
 
@@ -266,13 +332,20 @@ export class CniNode {
     rmSync(this.directory, { recursive: true, force: true })
   }
 
-  #call(command: string, pod: TestPod, config: object, program: string): Promise<PluginRun> {
-    const input = JSON.stringify({ cniVersion: CNI_VERSION, name: 'test', ...config })
-    return runPlugin(
-      ['nsenter', `--net=/run/netns/${this.name}`, '--', program],
-      environmentOf(command, pod, 'shop'),
-      input,
-    )
+  async #chain(command: string, pod: TestPod): Promise<ChainRun> {
+    const { results, ...run } = await runChain({
+      network: this.network,
+      command,
+      environment: environmentOf(command, pod, 'shop'),
+      directories: [this.binDirectory, SYSTEM_PLUGINS],
+      within: this.#within(),
+      result: pod.result === '' ? undefined : pod.result,
+    })
+    return { ...run, before: results.at(-2) ?? '' }
+  }
+
+  #within(...words: readonly string[]): readonly string[] {
+    return ['nsenter', `--net=/run/netns/${this.name}`, '--', ...words]
   }
 
   #cgroupOf(pod: TestPod): string {
@@ -295,21 +368,27 @@ function environmentOf(command: string, pod: TestPod, namespace: string): Readon
     CNI_CONTAINERID: pod.containerId,
     CNI_NETNS: `/run/netns/${pod.netns}`,
     CNI_IFNAME: 'eth0',
-    CNI_PATH: '/usr/lib/cni',
+    CNI_PATH: SYSTEM_PLUGINS,
     CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${pod.name};K8S_POD_INFRA_CONTAINER_ID=${pod.containerId};K8S_POD_UID=${pod.uid}`,
   }
 }
 
-function bridgeConfig(directory: string): object {
+/** Debian's bridge, as the network of a node. */
+export function bridgeNetwork(directory: string): object {
+  const bridge = { type: 'bridge', bridge: 'cni0', isGateway: true, ipam: hostLocal(directory) }
+  return { cniVersion: '1.0.0', name: 'test', plugins: [bridge] }
+}
+
+/** Debian's ptp, as the network of a node. */
+export function ptpNetwork(directory: string): object {
+  return { cniVersion: '1.0.0', name: 'test', plugins: [{ type: 'ptp', ipam: hostLocal(directory) }] }
+}
+
+function hostLocal(directory: string): object {
   return {
-    type: 'bridge',
-    bridge: 'cni0',
-    isGateway: true,
-    ipam: {
-      type: 'host-local',
-      dataDir: join(directory, 'ipam'),
-      ranges: [[{ subnet: '10.77.0.0/24' }]],
-      routes: [{ dst: '0.0.0.0/0' }],
-    },
+    type: 'host-local',
+    dataDir: join(directory, 'ipam'),
+    ranges: [[{ subnet: '10.77.0.0/24' }]],
+    routes: [{ dst: '0.0.0.0/0' }],
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 const ROOT: string = join(import.meta.dirname, '..')
 export const PLUGIN: string = join(ROOT, 'plugin/dist/istio-cni')
 export const SANITIZED_PLUGIN: string = join(ROOT, 'plugin/dist/istio-cni-sanitized')
+export const FUZZ: string = join(ROOT, 'plugin/dist/fuzz')
 
 export function buildPlugin(): void {
   execFileSync(join(ROOT, 'plugin/build.sh'), ['--sanitize'], { stdio: 'inherit' })

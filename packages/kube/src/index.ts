@@ -34,6 +34,7 @@ export {
   readGateway,
 } from './read-gateway.ts'
 export { type ContainerFacts, type ContainerPort, type PodFacts, type PodPhase, readPod } from './read-pod.ts'
+export { readDaemonSet, selectsNode, type DaemonSetFacts } from './read-daemon-set.ts'
 export { readService, type ServiceFacts, type ServicePort } from './read-service.ts'
 export {
   type EndpointSliceFacts,

@@ -14,6 +14,7 @@ export type KindName =
   | 'Namespace'
   | 'Node'
   | 'ConfigMap'
+  | 'DaemonSet'
   | 'EndpointSlice'
   | 'AuthorizationPolicy'
   | 'PeerAuthentication'
@@ -30,6 +31,7 @@ export const resourceKinds: Readonly<Record<KindName, ResourceKind>> = {
   Namespace: { group: '', version: 'v1', plural: 'namespaces', namespaced: false },
   Node: { group: '', version: 'v1', plural: 'nodes', namespaced: false },
   ConfigMap: { group: '', version: 'v1', plural: 'configmaps', namespaced: true },
+  DaemonSet: { group: 'apps', version: 'v1', plural: 'daemonsets', namespaced: true },
   EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', namespaced: true },
   AuthorizationPolicy: {
     group: 'security.istio.io',

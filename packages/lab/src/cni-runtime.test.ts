@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest'
-import { CniRefusal, CniRuntime, podNetwork } from './cni-runtime.ts'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CniRefusal, CniRuntime, configuredNetwork, podNetwork } from './cni-runtime.ts'
+import { expect, onTestFinished, test } from 'vitest'
 import type { CommandOptions, CommandResult } from './run-command.ts'
 
 const attachment = {
@@ -8,7 +11,8 @@ const attachment = {
   interfaceName: 'eth0',
   pod: { namespace: 'shop', name: 'web', uid: 'uid-1' },
 }
-const network = podNetwork('10.244.1.0/24', [{ type: 'istio-cni', ambient_enabled: true }])
+const primary = podNetwork('10.244.1.0/24')
+const network = { ...primary, plugins: [...primary.plugins, { type: 'istio-cni', ambient_enabled: true }] }
 
 interface Call {
   readonly plugin: string
@@ -29,7 +33,10 @@ function runtime(answers: Readonly<Record<string, Partial<CommandResult>>>): {
     calls.push({ plugin, command, request: JSON.parse(input) as Record<string, unknown>, env })
     return Promise.resolve({ code: 0, stdout: '{}', stderr: '', ms: 1, ...answers[`${command} ${plugin}`] })
   }
-  return { runtime: new CniRuntime(network, { run, findPlugin: (type) => type, pluginPath: '/a:/b' }), calls }
+  return {
+    runtime: new CniRuntime(() => network, { run, findPlugin: (type) => type, pluginPath: '/a:/b' }),
+    calls,
+  }
 }
 
 const first = { cniVersion: '1.0.0', ips: [{ address: '10.244.1.2/24' }] }
@@ -81,4 +88,17 @@ test('del() lets every plugin have its turn before it tells of a refusal, a cras
   expect(calls.every(({ request }) => JSON.stringify(request['prevResult']) === JSON.stringify(first))).toBe(
     true,
   )
+})
+
+test('configuredNetwork() takes the first list that can be read, at each call anew', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'lab-networks-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const write = (name: string, text: string): void => writeFileSync(join(directory, name), text)
+  expect(() => configuredNetwork(directory)).toThrow('No network is configured')
+  write('10-lab.conflist', JSON.stringify(primary))
+  write('00-broken.conflist', '{"plugins": [')
+  write('01-notes.txt', '{}')
+  expect(configuredNetwork(directory)).toEqual(primary)
+  write('05-other.conflist', JSON.stringify(network))
+  expect(configuredNetwork(directory)).toEqual(network)
 })

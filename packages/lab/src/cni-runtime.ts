@@ -1,8 +1,11 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { LabError } from './lab-error.ts'
 import type { CommandOptions, CommandResult } from './run-command.ts'
 
 /** One network: the plugins of a list, in order. */
 export interface CniNetwork {
+  readonly cniVersion: string
   readonly name: string
   readonly plugins: readonly CniPlugin[]
 }
@@ -36,7 +39,6 @@ export interface CniDeps {
 
 type CniCommand = 'ADD' | 'DEL' | 'CHECK'
 
-const CNI_VERSION = '1.0.0'
 /** A kubelet gives a runtime two minutes; a lab wants to know sooner. */
 const PLUGIN_DEADLINE_MS = 20_000
 
@@ -52,10 +54,11 @@ export class CniRefusal extends LabError {
 
 /** A container runtime's part of CNI: runs the plugins of a network. @see CNI specification 1.0.0, section 3 */
 export class CniRuntime {
-  readonly #network: CniNetwork
+  readonly #network: () => CniNetwork
   readonly #deps: CniDeps
 
-  constructor(network: CniNetwork, deps: CniDeps) {
+  /** @param network As it is configured at that moment: a change counts from the next call on. */
+  constructor(network: () => CniNetwork, deps: CniDeps) {
     this.#network = network
     this.#deps = deps
   }
@@ -63,8 +66,10 @@ export class CniRuntime {
   /** Runs the chain; when a plugin refuses, undoes what the others did. @throws {CniRefusal} */
   async add(attachment: CniAttachment): Promise<CniResult> {
     let json: Readonly<Record<string, unknown>> | undefined
+    const network = this.#network()
     try {
-      for (const plugin of this.#network.plugins) json = await this.#call('ADD', plugin, attachment, json)
+      for (const plugin of network.plugins)
+        json = await this.#call('ADD', { network, plugin }, attachment, json)
     } catch (cause) {
       await this.del(attachment, json)
       throw cause
@@ -75,22 +80,25 @@ export class CniRuntime {
   /** Runs the chain backwards. Every plugin gets its turn; the first refusal is thrown at the end. @throws {CniRefusal} */
   async del(attachment: CniAttachment, result: Readonly<Record<string, unknown>> | undefined): Promise<void> {
     const refusals: unknown[] = []
-    for (const plugin of this.#network.plugins.toReversed()) {
-      await this.#call('DEL', plugin, attachment, result).catch((cause: unknown) => refusals.push(cause))
+    const network = this.#network()
+    for (const plugin of network.plugins.toReversed()) {
+      await this.#call('DEL', { network, plugin }, attachment, result).catch((cause: unknown) =>
+        refusals.push(cause),
+      )
     }
     if (refusals.length > 0) throw refusals[0]
   }
 
   async #call(
     command: CniCommand,
-    plugin: CniPlugin,
+    { network, plugin }: { readonly network: CniNetwork; readonly plugin: CniPlugin },
     attachment: CniAttachment,
     prevResult: Readonly<Record<string, unknown>> | undefined,
   ): Promise<Readonly<Record<string, unknown>> | undefined> {
     const request = {
       ...plugin,
-      cniVersion: CNI_VERSION,
-      name: this.#network.name,
+      cniVersion: network.cniVersion,
+      name: network.name,
       ...(prevResult === undefined ? {} : { prevResult }),
     }
     const { code, stdout, stderr } = await this.#deps.run([this.#deps.findPlugin(plugin.type)], {
@@ -130,17 +138,41 @@ function environment(
 }
 
 /** The network of pods: a cable to the node for each, so that all its packets cross the node's own routing and DNAT. */
-export function podNetwork(subnet: string, chained: readonly CniPlugin[]): CniNetwork {
+export function podNetwork(subnet: string): CniNetwork {
   const ipam = {
     type: 'host-local',
     dataDir: '/run/cni/networks',
     ranges: [[{ subnet }]],
     routes: [{ dst: '0.0.0.0/0' }],
   }
-  return { name: 'lab', plugins: [{ type: 'ptp', ipMasq: false, mtu: 1500, ipam }, ...chained] }
+  return { cniVersion: '1.0.0', name: 'lab', plugins: [{ type: 'ptp', ipMasq: false, mtu: 1500, ipam }] }
 }
 
-export const loopbackNetwork: CniNetwork = { name: 'loopback', plugins: [{ type: 'loopback' }] }
+export const loopbackNetwork: CniNetwork = {
+  cniVersion: '1.0.0',
+  name: 'loopback',
+  plugins: [{ type: 'loopback' }],
+}
+
+/** The first list of plugins in a directory, in order of names, as runtimes choose. @throws {LabError} `NOT_FOUND` */
+export function configuredNetwork(directory: string): CniNetwork {
+  for (const name of readdirSync(directory).toSorted()) {
+    const list = name.endsWith('.conflist')
+      ? parseRecord(readFileSync(join(directory, name), 'utf8'))
+      : undefined
+    if (list === undefined || !Array.isArray(list['plugins'])) continue
+    return {
+      cniVersion: String(list['cniVersion']),
+      name: String(list['name']),
+      plugins: list['plugins'].filter(isPlugin),
+    }
+  }
+  throw new LabError('NOT_FOUND', `No network is configured in ${directory}`)
+}
+
+function isPlugin(value: unknown): value is CniPlugin {
+  return isRecord(value) && typeof value['type'] === 'string'
+}
 
 function readIps(result: Readonly<Record<string, unknown>>): readonly string[] {
   const ips: readonly unknown[] = Array.isArray(result['ips']) ? result['ips'] : []

@@ -1,20 +1,19 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FileResources } from '@ambient/kube'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { CgroupTree } from './cgroup-tree.ts'
 import { ClusterDns } from './cluster-dns.ts'
 import { ClusterNetwork } from './cluster-network.ts'
-import { CniRuntime, loopbackNetwork, podNetwork } from './cni-runtime.ts'
-import type { CniPlugin } from './cni-runtime.ts'
+import { CniRuntime, configuredNetwork, loopbackNetwork, podNetwork } from './cni-runtime.ts'
 import { newContainerId } from './container-id.ts'
 import { Kubelet } from './kubelet.ts'
 import { podPrefix } from './lab-addresses.ts'
 import { LabError } from './lab-error.ts'
 import type { LabLife } from './lab-life.ts'
 import { LabNode, openFabric } from './lab-node.ts'
-import { cgroupName, makeLabDirectory } from './lab-state.ts'
-import type { LabId } from './lab-state.ts'
+import { cgroupName, makeLabDirectory, nodeDirectories } from './lab-state.ts'
+import type { LabId, NodeDirectories } from './lab-state.ts'
 import { ManifestStore } from './manifest-store.ts'
 import type { NamespaceHolder } from './namespace-holder.ts'
 import { PodSandbox } from './pod-sandbox.ts'
@@ -24,10 +23,6 @@ import { TokenIssuer } from './token-issuer.ts'
 export interface ClusterOptions {
   readonly id: LabId
   readonly nodes: number
-  /** What comes after the network plugin in the CNI chain. */
-  readonly chained: readonly CniPlugin[]
-  /** Directories of plugins besides the machine's own. */
-  readonly pluginDirectories: readonly string[]
   readonly report: (message: string) => void
   readonly onChange: () => void
 }
@@ -70,6 +65,7 @@ export async function openCluster(options: ClusterOptions, life: LabLife): Promi
     nodes: workers.map(({ name }) => name),
     clock: systemClock,
   })
+  for (const { index, name } of workers) configurePrimary(nodeDirectories(directory, name), podPrefix(index))
   const withDns = await Promise.all(
     workers.map(async (node) => ({ node, dns: await openDns(node, directory) })),
   )
@@ -78,7 +74,7 @@ export async function openCluster(options: ClusterOptions, life: LabLife): Promi
     new Kubelet({
       resources,
       nodes: new Map(nodes.map((node) => [node.name, node])),
-      openSandbox: sandboxes(options),
+      openSandbox: sandboxes(directory),
       tokens,
       logFile: (pod, container) => join(directory, 'logs', `${pod.namespace}.${pod.name}.${container}.log`),
       volumeDirectory: (pod) => join(directory, 'pods', `${pod.namespace}.${pod.name}`),
@@ -115,24 +111,30 @@ function openDns(node: LabNode, directory: string): Promise<ClusterDns> {
   })
 }
 
+function configurePrimary(of: NodeDirectories, subnet: string): void {
+  for (const path of [of.networks, of.plugins]) mkdirSync(path, { recursive: true })
+  writeFileSync(join(of.networks, '10-lab.conflist'), JSON.stringify(podNetwork(subnet)))
+}
+
 function sandboxes(
-  options: ClusterOptions,
+  directory: string,
 ): (pod: { namespace: string; name: string; uid: string }, node: LabNode) => Promise<PodSandbox> {
-  const directories = [CNI_PLUGIN_DIR, ...options.pluginDirectories]
-  const findPlugin = (type: string): string => {
-    const found = directories.map((directory) => join(directory, type)).find((path) => existsSync(path))
-    if (found === undefined)
-      throw new LabError('NOT_FOUND', `There is no CNI plugin ${type} in ${directories.join(' or ')}`)
-    return found
-  }
   return ({ namespace, name, uid }, node) => {
+    const { networks, plugins } = nodeDirectories(directory, node.name)
+    const directories = [CNI_PLUGIN_DIR, plugins]
+    const findPlugin = (type: string): string => {
+      const found = directories.map((path) => join(path, type)).find((path) => existsSync(path))
+      if (found === undefined)
+        throw new LabError('NOT_FOUND', `There is no CNI plugin ${type} in ${directories.join(' or ')}`)
+      return found
+    }
     const deps = { run: node.run.bind(node), findPlugin, pluginPath: directories.join(':') }
     return PodSandbox.create(
       { namespace, name, uid },
       {
         node,
-        loopback: new CniRuntime(loopbackNetwork, deps),
-        network: new CniRuntime(podNetwork(podPrefix(node.index), options.chained), deps),
+        loopback: new CniRuntime(() => loopbackNetwork, deps),
+        network: new CniRuntime(() => configuredNetwork(networks), deps),
         newContainerId,
       },
     )

@@ -52,12 +52,15 @@ export class LabLife {
 
   /** The processes first: nothing that waits for one of them then waits long. */
   async #end(): Promise<void> {
+    const inside = inhabitants(this.#namespaces)
     await this.fabric?.[Symbol.asyncDispose]()
     await this.scope[Symbol.asyncDispose]()
     const expected = new Set(tracesOf(this.id).filter((path) => path.includes(cgroupName(this.id))))
     const strays = tracesOf(this.id).filter((path) => !expected.has(path))
     await removeTraces(this.id)
-    const left = [...strays, ...tracesOf(this.id), ...inhabitants(this.#namespaces)]
+    // Of those that were inside: the number of a namespace that is gone may be another's at once.
+    const stayed = inhabitants(this.#namespaces).filter((name) => inside.includes(name))
+    const left = [...strays, ...tracesOf(this.id), ...stayed]
     if (left.length > 0) throw new LabError('LEFT_BEHIND', `The lab left ${[...new Set(left)].join(', ')}`)
   }
 }

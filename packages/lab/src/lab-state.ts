@@ -44,6 +44,18 @@ export function makeLabDirectory(id: LabId): string {
   return directory
 }
 
+/** Where the container runtime of a node looks for networks and for plugins that are not the machine's own. */
+export interface NodeDirectories {
+  readonly networks: string
+  readonly plugins: string
+}
+
+/** @param directory The lab's own. */
+export function nodeDirectories(directory: string, node: string): NodeDirectories {
+  const ofNode = join(directory, 'nodes', node)
+  return { networks: join(ofNode, 'net.d'), plugins: join(ofNode, 'bin') }
+}
+
 export function writeRecord(record: LabRecord): void {
   const path = join(labDirectory(record.id), RECORD)
   writeFileSync(`${path}.new`, JSON.stringify(record))

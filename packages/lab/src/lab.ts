@@ -14,17 +14,9 @@ import type { LabNode } from './lab-node.ts'
 import { LabLife } from './lab-life.ts'
 import { LabPod } from './lab-pod.ts'
 import { downOnSignals } from './lab-signals.ts'
-import { removeLeftovers } from './lab-state.ts'
+import { nodeDirectories, removeLeftovers } from './lab-state.ts'
 import type { LabId } from './lab-state.ts'
-import {
-  agentPod,
-  appNames,
-  istiodPod,
-  meshNamespace,
-  meshPlugin,
-  podOfApp,
-  ztunnelPod,
-} from './mesh-apps.ts'
+import { agentPod, appNames, istiodPod, meshNamespace, podOfApp, ztunnelPod } from './mesh-apps.ts'
 import type { MeshEnvironment, MeshPaths } from './mesh-apps.ts'
 import { parseObjectName } from './object-name.ts'
 import { checkRequirements } from './requirements.ts'
@@ -34,7 +26,7 @@ import { waitFor } from './wait-for.ts'
 export interface LabOptions {
   /** Default 2. */
   readonly nodes?: number
-  /** `false` leaves out istiod, agents and ztunnels, and our plugin from the CNI chain. Default true. */
+  /** `false` leaves out istiod, agents and ztunnels, and so our plugin from the CNI chain. Default true. */
   readonly mesh?: boolean
   /** Added to the environment of the mesh's own programs. */
   readonly env?: MeshEnvironment
@@ -76,8 +68,6 @@ export class Lab implements AsyncDisposable {
         {
           id: life.id,
           nodes: options.nodes ?? 2,
-          chained: options.mesh === false ? [] : [meshPlugin],
-          pluginDirectories: [join(REPOSITORY, 'apps/cni/plugin/dist')],
           report: (message) => (life.isEnding ? undefined : options.report?.(message)),
           onChange: () => life.record(),
         },
@@ -233,6 +223,7 @@ export class Lab implements AsyncDisposable {
       configDirectory,
       jwksFile,
       istiodDirectory: join(directory, 'istiod'),
+      nodeDirectories: (node) => nodeDirectories(directory, node),
       volumesOf: (pod) => join(directory, 'pods', `istio-system.${pod}`),
     }
     const nodes = this.nodes.map(({ index }) => index)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { nodeIp } from './lab-addresses.ts'
-import type { CniPlugin } from './cni-runtime.ts'
 import { nodeName } from './lab-node.ts'
+import type { NodeDirectories } from './lab-state.ts'
 
 /** Where this checkout's programs and a lab's files lie. */
 export interface MeshPaths {
@@ -9,6 +9,7 @@ export interface MeshPaths {
   readonly configDirectory: string
   readonly jwksFile: string
   readonly istiodDirectory: string
+  readonly nodeDirectories: (node: string) => NodeDirectories
   /** Where the volumes of a pod of `istio-system` lie. */
   readonly volumesOf: (pod: string) => string
 }
@@ -42,7 +43,7 @@ export function appNames(nodes: number): readonly string[] {
   return ['istiod', ...ofNode]
 }
 
-/** The namespace and the accounts of the mesh's own pods. */
+/** The namespace of the mesh's own pods, their accounts, and what agents look for at their end: are they to come back? */
 export const meshNamespace: readonly object[] = [
   { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
   ...['istiod', 'istio-cni', 'ztunnel'].map((name) => ({
@@ -50,17 +51,13 @@ export const meshNamespace: readonly object[] = [
     kind: 'ServiceAccount',
     metadata: { name, namespace: NAMESPACE },
   })),
+  {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: 'istio-cni-node', namespace: NAMESPACE },
+    spec: { template: { spec: { nodeSelector: {} } } },
+  },
 ]
-
-/** The plugin's own part of the CNI chain, as an installation writes it. */
-export const meshPlugin: CniPlugin = {
-  type: 'istio-cni',
-  plugin_log_level: 'info',
-  cni_agent_run_dir: '/var/run/istio-cni',
-  ambient_enabled: true,
-  exclude_namespaces: ['kube-system'],
-  pod_namespace: NAMESPACE,
-}
 
 export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
   return appPod(paths, {
@@ -82,13 +79,21 @@ export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
 }
 
 export function agentPod(node: number, paths: MeshPaths, extra: MeshEnvironment): object {
+  const { networks, plugins } = paths.nodeDirectories(nodeName(node))
   return appPod(paths, {
     kind: 'agent',
     name: `istio-cni-node-${nodeName(node)}`,
     serviceAccount: 'istio-cni',
     node,
     args: ['--config-dir', paths.configDirectory],
-    env: { NODE_NAME: nodeName(node), AMBIENT_ENABLED: 'true', POD_NAMESPACE: NAMESPACE, ...extra.agent },
+    env: {
+      NODE_NAME: nodeName(node),
+      AMBIENT_ENABLED: 'true',
+      POD_NAMESPACE: NAMESPACE,
+      MOUNTED_CNI_NET_DIR: networks,
+      MOUNTED_CNI_BIN_DIR: plugins,
+      ...extra.agent,
+    },
     probe: { port: 8000, path: '/readyz' },
   })
 }

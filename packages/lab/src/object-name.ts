@@ -33,6 +33,7 @@ function findKind(text: string): KindName | undefined {
     'Namespace',
     'Node',
     'ConfigMap',
+    'DaemonSet',
     'EndpointSlice',
     'AuthorizationPolicy',
     'PeerAuthentication',

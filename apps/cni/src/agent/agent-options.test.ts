@@ -22,8 +22,62 @@ test('parseCommand() has upstream’s defaults, except for DNS capture', () => {
       monitoringPort: 15_014,
       redirect: { mode: 'iptables', forcedIptables: undefined, scopedLocks: true },
       logLevel: 'info',
+      safeUpgrade: true,
+      install: {
+        confDirectory: '/host/etc/cni/net.d',
+        binDirectory: '/host/opt/cni/bin',
+        conf: {
+          mode: 'owned',
+          ownName: '02-istio-cni.conflist',
+          primaryName: undefined,
+          fileMode: 0o600,
+          plugin: {
+            type: 'istio-cni',
+            cni_agent_run_dir: '/var/run/istio-cni',
+            pod_namespace: 'istio-system',
+            exclude_namespaces: ['kube-system'],
+          },
+        },
+      },
     },
   })
+})
+
+test.each([
+  { more: { CHAINED_CNI_PLUGIN: 'false' }, conf: { mode: 'standalone', ownName: 'YYY-istio-cni.conf' } },
+  {
+    more: { CHAINED_CNI_PLUGIN: 'false', CNI_CONF_NAME: 'istio-cni.conf', CNI_CONF_GROUP_READ: 'true' },
+    conf: { mode: 'standalone', primaryName: 'istio-cni.conf', fileMode: 0o640 },
+  },
+  {
+    more: { ISTIO_OWNED_CNI_CONFIG: 'false', CNI_CONF_NAME: '10-calico.conflist' },
+    conf: { mode: 'chained', primaryName: '10-calico.conflist' },
+  },
+  {
+    more: { ISTIO_OWNED_CNI_CONFIG_FILENAME: '01-istio-cni.conflist' },
+    conf: { ownName: '01-istio-cni.conflist' },
+  },
+  {
+    more: { ISTIO_OWNED_CNI_CONF_FILENAME: '03-istio-cni.conflist' },
+    conf: { ownName: '03-istio-cni.conflist' },
+  },
+])('parseCommand() makes $conf of $more', ({ more, conf }) => {
+  expect(parseCommand(argv, { ...env, ...more })).toMatchObject({ options: { install: { conf } } })
+})
+
+test.each([
+  {
+    AMBIENT_ENABLED: 'true',
+    AMBIENT_RECONCILE_POD_RULES_ON_STARTUP: 'true',
+    ENABLE_AMBIENT_DETECTION_RETRY: 'false',
+  },
+  {
+    AMBIENT_USE_SCOPED_XTABLES_LOCKING: 'true',
+    AMBIENT_ENABLE_AWS_BRANCH_ENI_PROBE: 'false',
+    SKIP_TLS_VERIFY: '',
+  },
+])('parseCommand() takes what asks for nothing else than what it does: $0', (more) => {
+  expect(parseCommand(argv, { ...env, ...more })).toEqual(parseCommand(argv, env))
 })
 
 test('parseCommand() reads what is set', () => {
@@ -71,6 +125,30 @@ test.each([
     words: argv,
     more: { HOST_PROBE_SNAT_IP: 'fd00::1' },
     says: 'HOST_PROBE_SNAT_IP',
+  },
+  {
+    name: 'a file in another directory',
+    words: argv,
+    more: { CNI_CONF_NAME: '../x.conf' },
+    says: 'CNI_CONF_NAME "../x.conf": expected the name of a .conf',
+  },
+  {
+    name: 'a name by which its own file could not be known',
+    words: argv,
+    more: { ISTIO_OWNED_CNI_CONFIG_FILENAME: '10-calico.conflist' },
+    says: 'ends in istio-cni.conflist',
+  },
+  {
+    name: 'to run without being ambient',
+    words: argv,
+    more: { AMBIENT_ENABLED: 'false' },
+    says: 'AMBIENT_ENABLED "false": this agent does nothing but ambient',
+  },
+  {
+    name: 'to write a kubeconfig',
+    words: argv,
+    more: { KUBECONFIG_MODE: '0600' },
+    says: 'needs no kubeconfig; unset it',
   },
   {
     name: 'selectors that are none',

@@ -1,8 +1,9 @@
-import { canonicalIp } from '@ambient/model'
 import { CniError } from '../cni-error.ts'
+import type { ConfMode, ConfSettings } from '../install/plan-conf.ts'
 import type { RedirectSettings } from '../redirect/redirect-backend.ts'
-import { type Env, flag, invalid, text } from './env-values.ts'
 import { readRedirectOptions, type RedirectOptions } from './redirect-options.ts'
+import { describeVariables, type Env, refuseUnsupported } from './agent-variables.ts'
+import { address, confName, flag, invalid, port, required, text, words } from './env-values.ts'
 import { defaultSelectors, parseSelectors, type SelectionRules } from './select-pod.ts'
 
 export interface AgentOptions {
@@ -12,24 +13,31 @@ export interface AgentOptions {
   readonly configDirectory: string
   readonly runDirectory: string
   readonly zdsSocket: string
+  readonly install: InstallOptions
   readonly selection: SelectionRules
   readonly settings: RedirectSettings
   readonly redirect: RedirectOptions
   /** Whether the host's rules belong to the namespace of PID 1 rather than to our own. */
   readonly switchToHostNetns: boolean
-  /** Take the host's rules away when the agent ends; otherwise an upgrade disturbs nothing. */
-  readonly cleanUpOnExit: boolean
+  /** Leave everything in place at the end unless it is known to be an uninstallation. */
+  readonly safeUpgrade: boolean
   readonly healthPort: number
   readonly monitoringPort: number
   readonly logLevel: string
   readonly logFormat: 'plain' | 'json'
 }
 
+export interface InstallOptions {
+  readonly confDirectory: string
+  readonly binDirectory: string
+  readonly conf: ConfSettings
+}
+
 export type AgentCommand =
   | { readonly kind: 'run'; readonly options: AgentOptions }
   | { readonly kind: 'help' | 'version' }
 
-export const HELP = `istio-cni-agent: takes the pods of this node into the mesh and out of it
+export const HELP: string = `istio-cni-agent: takes the pods of this node into the mesh and out of it
 
 usage: istio-cni-agent --config-dir DIR [--redirect-mode MODE] [--health-port N]
 
@@ -40,25 +48,7 @@ usage: istio-cni-agent --config-dir DIR [--redirect-mode MODE] [--health-port N]
   --help, --version
 
 environment:
-  NODE_NAME                     the node whose pods these are (required)
-  POD_NAMESPACE                 where the agent itself runs (istio-system)
-  SYSTEM_NAMESPACE              where ztunnel runs (istio-system)
-  CNI_AGENT_RUN_DIR             /var/run/istio-cni
-  ZTUNNEL_UDS_ADDRESS           /var/run/ztunnel/ztunnel.sock
-  EXCLUDE_NAMESPACES            never enrolled, separated by commas (kube-system)
-  AMBIENT_ENABLEMENT_SELECTOR   YAML list of {podSelector, namespaceSelector}
-  AMBIENT_DNS_CAPTURE           false: ztunnel answers no DNS yet
-  AMBIENT_IPV6                  true
-  HOST_PROBE_SNAT_IP, HOST_PROBE_SNAT_IPV6
-  REDIRECT_MODE                 the same as --redirect-mode
-  NATIVE_NFTABLES               true: upstream's name for --redirect-mode nftables
-  FORCE_IPTABLES_BINARY         legacy or nft: which iptables, instead of what the node's own rules are written with
-  AMBIENT_USE_SCOPED_XTABLES_LOCKING
-                                true; false takes the lock of the whole host
-  ALLOW_SWITCH_TO_HOST_NS       false
-  AMBIENT_DISABLE_SAFE_UPGRADE  false; true takes the host's rules away at the end
-  MONITORING_PORT               port of /metrics (15014)
-  LOG_LEVEL, LOG_FORMAT         info; plain or json
+${describeVariables()}
 `
 
 /**
@@ -70,50 +60,84 @@ export function parseCommand(argv: readonly string[], env: Env): AgentCommand {
   const flags = parseFlags(argv)
   if (flags.has('--help')) return { kind: 'help' }
   if (flags.has('--version')) return { kind: 'version' }
+  refuseUnsupported(env)
   return {
     kind: 'run',
     options: {
       nodeName: required('NODE_NAME', env['NODE_NAME']),
-      podNamespace: text(env, 'POD_NAMESPACE', 'istio-system'),
+      podNamespace: text(env, 'POD_NAMESPACE'),
       configDirectory: required('--config-dir', flags.get('--config-dir')),
-      runDirectory: text(env, 'CNI_AGENT_RUN_DIR', '/var/run/istio-cni'),
-      zdsSocket: text(env, 'ZTUNNEL_UDS_ADDRESS', '/var/run/ztunnel/ztunnel.sock'),
+      runDirectory: text(env, 'CNI_AGENT_RUN_DIR'),
+      zdsSocket: text(env, 'ZTUNNEL_UDS_ADDRESS'),
+      install: readInstall(env),
       selection: readSelection(env),
       settings: readSettings(env),
       redirect: readRedirectOptions(flags.get('--redirect-mode'), env),
-      switchToHostNetns: flag(env, 'ALLOW_SWITCH_TO_HOST_NS', 'false'),
-      cleanUpOnExit: flag(env, 'AMBIENT_DISABLE_SAFE_UPGRADE', 'false'),
+      switchToHostNetns: flag(env, 'ALLOW_SWITCH_TO_HOST_NS'),
+      safeUpgrade: !flag(env, 'AMBIENT_DISABLE_SAFE_UPGRADE'),
       healthPort: port('--health-port', flags.get('--health-port') ?? '8000'),
-      monitoringPort: port('MONITORING_PORT', text(env, 'MONITORING_PORT', '15014')),
-      logLevel: text(env, 'LOG_LEVEL', 'info'),
-      logFormat: env['LOG_FORMAT'] === 'json' ? 'json' : 'plain',
+      monitoringPort: port('MONITORING_PORT', text(env, 'MONITORING_PORT')),
+      logLevel: text(env, 'LOG_LEVEL'),
+      logFormat: text(env, 'LOG_FORMAT') === 'json' ? 'json' : 'plain',
     },
   }
 }
 
+function readInstall(env: Env): InstallOptions {
+  const mode = readMode(env)
+  return {
+    confDirectory: text(env, 'MOUNTED_CNI_NET_DIR'),
+    binDirectory: text(env, 'MOUNTED_CNI_BIN_DIR'),
+    conf: {
+      mode,
+      ownName: mode === 'standalone' ? 'YYY-istio-cni.conf' : readOwnName(env),
+      primaryName: confName(env, 'CNI_CONF_NAME'),
+      fileMode: flag(env, 'CNI_CONF_GROUP_READ') ? 0o640 : 0o600,
+      plugin: {
+        type: 'istio-cni',
+        name: 'istio-cni',
+        cni_agent_run_dir: text(env, 'CNI_AGENT_RUN_DIR'),
+        pod_namespace: text(env, 'POD_NAMESPACE'),
+        exclude_namespaces: words(env, 'EXCLUDE_NAMESPACES'),
+        // Without it, a runtime would call the node not ready during each upgrade, and after a reboot not even start the agent.
+        ready_without_agent: true,
+      },
+    },
+  }
+}
+
+function readMode(env: Env): ConfMode {
+  if (!flag(env, 'CHAINED_CNI_PLUGIN')) return 'standalone'
+  return flag(env, 'ISTIO_OWNED_CNI_CONFIG') ? 'owned' : 'chained'
+}
+
+function readOwnName(env: Env): string {
+  const name =
+    confName(env, 'ISTIO_OWNED_CNI_CONF_FILENAME') ?? confName(env, 'ISTIO_OWNED_CNI_CONFIG_FILENAME')
+  if (name?.endsWith('istio-cni.conflist') === true) return name
+  const expected =
+    'expected a name that ends in istio-cni.conflist, by which the file is known to be the agent’s'
+  throw invalid('ISTIO_OWNED_CNI_CONFIG_FILENAME', name ?? '', expected)
+}
+
 function readSelection(env: Env): SelectionRules {
-  const selector = text(env, 'AMBIENT_ENABLEMENT_SELECTOR', '')
+  const selector = text(env, 'AMBIENT_ENABLEMENT_SELECTOR')
   return {
     selectors: selector === '' ? defaultSelectors : parseSelectors(selector),
-    excludeNamespaces: new Set(
-      text(env, 'EXCLUDE_NAMESPACES', 'kube-system')
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== ''),
-    ),
-    systemNamespace: text(env, 'SYSTEM_NAMESPACE', 'istio-system'),
+    excludeNamespaces: new Set(words(env, 'EXCLUDE_NAMESPACES')),
+    systemNamespace: text(env, 'SYSTEM_NAMESPACE'),
   }
 }
 
 function readSettings(env: Env): RedirectSettings {
   return {
-    ipv6: flag(env, 'AMBIENT_IPV6', 'true'),
-    dnsCapture: flag(env, 'AMBIENT_DNS_CAPTURE', 'false'),
+    ipv6: flag(env, 'AMBIENT_IPV6'),
+    dnsCapture: flag(env, 'AMBIENT_DNS_CAPTURE'),
     ingressOnly: false,
     virtualInterfaces: [],
     probe: {
-      v4: address(env, 'HOST_PROBE_SNAT_IP', '169.254.7.127'),
-      v6: address(env, 'HOST_PROBE_SNAT_IPV6', 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff'),
+      v4: address(env, 'HOST_PROBE_SNAT_IP'),
+      v6: address(env, 'HOST_PROBE_SNAT_IPV6'),
     },
   }
 }
@@ -138,23 +162,4 @@ function parseFlags(argv: readonly string[]): ReadonlyMap<string, string> {
     flags.set(name, value)
   }
   return flags
-}
-
-function required(name: string, value: string | undefined): string {
-  if (value !== undefined && value !== '') return value
-  throw new CniError('CONFIG_INVALID', `Cannot start: ${name} is not set; see --help`)
-}
-
-function port(name: string, value: string): number {
-  const number = Number(value)
-  if (/^\d{1,5}$/.test(value) && number <= 65_535) return number
-  throw invalid(name, value, 'expected a port from 0 to 65535')
-}
-
-function address(env: Env, name: string, fallback: string): string {
-  const value = text(env, name, fallback)
-  const canonical = canonicalIp(value)
-  if (canonical === undefined || canonical.includes(':') !== fallback.includes(':'))
-    throw invalid(name, value, `expected an address such as ${fallback}`)
-  return canonical
 }

@@ -1,4 +1,4 @@
-import { FileResources, KubeError, type ResourceWriter } from '@ambient/kube'
+import { FileResources, KubeError, type ResourceSource, type ResourceWriter } from '@ambient/kube'
 import { type Clock, type Random, Scope } from '@ambient/lifecycle'
 import { NetworkNamespace } from '@ambient/linux'
 import { createMetrics, type Logger } from '@ambient/telemetry'
@@ -6,6 +6,10 @@ import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Registry } from 'prom-client'
 import { openPluginEndpoint } from '../endpoint/plugin-endpoint.ts'
+import { Installation, type InstallState } from '../install/installation.ts'
+import { observeDaemonSet } from '../install/observe-daemon-set.ts'
+import { planShutdown, type Shutdown } from '../install/plan-shutdown.ts'
+import type { HostProbe } from '../redirect/host-probe.ts'
 import { kubeletUid } from '../redirect/kubelet-uid.ts'
 import { ownAddresses, tcpTable } from '../redirect/pod-connections.ts'
 import { podSysctls } from '../redirect/pod-sysctls.ts'
@@ -19,7 +23,7 @@ import { createCniActions } from './cni-actions.ts'
 import { cniLimits } from './cni-limits.ts'
 import { ClusterView } from './cluster-view.ts'
 import { createNetnsFinder } from './find-netns.ts'
-import { openHttpEndpoint } from './http-endpoint.ts'
+import { type HttpAnswer, openHttpEndpoint } from './http-endpoint.ts'
 import type { MeshPod } from './mesh-pod.ts'
 import { PodReconciler } from './pod-reconciler.ts'
 import { PodRecords } from './pod-records.ts'
@@ -36,6 +40,8 @@ export interface AgentHost {
   /** Where the host's `/proc` is, and what to put before paths of the runtime. */
   readonly procRoot: string
   readonly hostRoot: string
+  /** The plugin to be installed. */
+  readonly pluginFile: string
 }
 
 export interface Agent extends AsyncDisposable {
@@ -43,6 +49,12 @@ export interface Agent extends AsyncDisposable {
   readonly monitoringPort: number
   /** Rejects when the agent cannot go on. Never resolves. */
   readonly failed: Promise<never>
+  /**
+   * Before the agent is ended for good: finds out whether this is an uninstallation, and carries it out if so.
+   *
+   * @throws whatever could not be removed
+   */
+  shutDown(): Promise<Shutdown>
 }
 
 /** Annotations of ours are kept apart from the user's under this name. */
@@ -83,13 +95,22 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   })
   const registry = new Registry()
   const { deps, redirection } = await makeDeps({ options, host, scope, cluster, registry, writer: files })
-  const ports = await openEndpoints({ options, deps, scope, registry, reconciler: () => reconciler })
+  let installed: Installation | undefined
+  const ports = await openEndpoints({
+    options,
+    deps,
+    scope,
+    registry,
+    reconciler: () => reconciler,
+    installation: () => installed?.state,
+  })
+  const installation = scope.use(startInstallation(options, host, deps)) // now that the plugin would be answered
+  installed = installation
   void cluster.run(scope.signal).catch(failure.reject)
   await cluster.wait(() => cluster.isSynced || undefined, scope.signal)
 
   await tryRedirection(redirection, options.settings)
   await redirection.probe.ensure()
-  if (options.cleanUpOnExit) scope.defer(() => redirection.probe.removeAll())
   const taken = await takeOver(deps)
   await removeOtherProbes(redirection) // after the new set has its addresses: no probe meets a moment without
   const ztunnels = scope.use(
@@ -105,7 +126,41 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   made.start()
   void watchRules({ ...deps, reconciler: made, probe: redirection.probe }, scope.signal).catch(failure.reject)
   cluster.notify()
-  return { ...ports, failed: failure.promise, [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]() }
+  const running = { installation, probe: redirection.probe }
+  return {
+    ...ports,
+    failed: failure.promise,
+    shutDown: () => shutDown(options, host, files, running),
+    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+  }
+}
+
+async function shutDown(
+  options: AgentOptions,
+  { clock }: AgentHost,
+  source: ResourceSource,
+  { installation, probe }: { readonly installation: Installation; readonly probe: HostProbe },
+): Promise<Shutdown> {
+  const { podNamespace: namespace, nodeName, safeUpgrade, install } = options
+  const seen = await observeDaemonSet({ source, namespace, nodeName, clock })
+  const shutdown = planShutdown(seen, { safeUpgrade, mode: install.conf.mode })
+  if (shutdown.kind === 'leave') return shutdown
+  await installation.uninstall()
+  await probe.removeAll()
+  return shutdown
+}
+
+function startInstallation(options: AgentOptions, host: AgentHost, deps: PartialDeps): Installation {
+  const { confDirectory, binDirectory, conf } = options.install
+  return Installation.start({
+    confDirectory,
+    binDirectory,
+    pluginFile: host.pluginFile,
+    settings: conf,
+    clock: host.clock,
+    logger: host.logger,
+    metrics: deps.metrics,
+  })
 }
 
 interface EndpointsRequest {
@@ -114,12 +169,13 @@ interface EndpointsRequest {
   readonly scope: Scope
   readonly registry: Registry
   readonly reconciler: () => PodReconciler | undefined
+  readonly installation: () => InstallState | undefined
 }
 
 async function openEndpoints(
   request: EndpointsRequest,
 ): Promise<{ readonly healthPort: number; readonly monitoringPort: number }> {
-  const { options, deps, scope, registry, reconciler } = request
+  const { options, deps, scope, registry, reconciler, installation } = request
   scope.use(
     await openPluginEndpoint({
       path: join(options.runDirectory, 'pluginevent.sock'),
@@ -136,8 +192,7 @@ async function openEndpoints(
   )
   const health = await openHttpEndpoint(options.healthPort, {
     '/healthz': () => ({ status: 200, body: 'ok\n' }),
-    '/readyz': () =>
-      reconciler() === undefined ? { status: 503, body: 'not yet\n' } : { status: 200, body: 'ok\n' },
+    '/readyz': () => readiness(reconciler() !== undefined, installation()),
   })
   scope.use(health)
   const monitoring = await openHttpEndpoint(options.monitoringPort, {
@@ -148,6 +203,13 @@ async function openEndpoints(
   })
   scope.use(monitoring)
   return { healthPort: health.port, monitoringPort: monitoring.port }
+}
+
+/** Ready once a pod that is made now would be enrolled: the runtime calls the plugin, and the agent answers it. */
+function readiness(hasTakenOver: boolean, install: InstallState | undefined): HttpAnswer {
+  if (!hasTakenOver) return { status: 503, body: 'the agent has not yet seen the cluster\n' }
+  if (install?.kind === 'installed') return { status: 200, body: 'ok\n' }
+  return { status: 503, body: `the plugin is not installed: ${install?.because ?? 'not yet'}\n` }
 }
 
 function openLink(

@@ -10,7 +10,10 @@ import type { PodView } from './pod-view.ts'
 import { selectPod } from './select-pod.ts'
 
 export interface CniActionsOptions {
-  readonly deps: Pick<AgentDeps, 'cluster' | 'selection' | 'backends' | 'finder' | 'settings'>
+  readonly deps: Pick<
+    AgentDeps,
+    'cluster' | 'selection' | 'backends' | 'finder' | 'settings' | 'connectionsOf'
+  >
   /** Where the agent's own pod runs, which must start without it. */
   readonly podNamespace: string
   /** The reconciler, once the agent has taken over what it found. */
@@ -34,9 +37,13 @@ export function createCniActions(options: CniActionsOptions): CniActions {
       isLetThrough(request, options) ? 'pass' : judgePod(await findPod(request, options)),
     enrol: async (request) => {
       const pod = await findPod(request, options)
-      if (request.ips.length === 0)
-        throw new CniError('POD_IP_MISSING', 'the result of the plugins before has no address')
-      const { netnsPath, containerId, ips } = request
+      const { netnsPath, containerId } = request
+      const ips = addressesOf(request, deps)
+      if (ips.length === 0)
+        throw new CniError(
+          'POD_IP_MISSING',
+          'neither the plugins before nor the pod’s namespace has an address',
+        )
       await within(cniLimits.addMs, mustBeReady(reconciler).enrolNew({ pod, netnsPath, containerId, ips }))
     },
     check: async (request) => {
@@ -90,6 +97,16 @@ async function findPod(
     'POD_NOT_FOUND',
     `Pod ${wanted.namespace}/${wanted.name} with UID ${wanted.uid ?? 'unknown'} is not known on this node`,
   )
+}
+
+/** What the plugins before say; as a network of its own, which Multus attaches, we are told nothing and look. */
+function addressesOf(
+  { ips, prevResult, netnsPath }: CniRequest,
+  deps: CniActionsOptions['deps'],
+): readonly string[] {
+  if (prevResult !== undefined) return ips
+  using netns = deps.finder.open(netnsPath)
+  return [...deps.connectionsOf(netns).ownIps].filter((ip) => !/^(127\.|::1$|fe80:)/.test(ip))
 }
 
 function mustBeReady(reconciler: () => PodReconciler | undefined): PodReconciler {

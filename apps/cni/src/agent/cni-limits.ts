@@ -43,6 +43,30 @@ const table = {
     unit: 'items',
     whenHit: 'The oldest listing of rules to compare with is forgotten, and made again when it is needed',
   },
+  confFiles: {
+    value: 256,
+    unit: 'items',
+    whenHit: 'Further files in the directory of networks are not looked at',
+  },
+  confBytes: { value: 1_048_576, unit: 'bytes', whenHit: 'A longer file is taken for no network' },
+  installLookMs: {
+    value: 5000,
+    unit: 'ms',
+    whenHit: 'How often the installation is compared, without a hint of a change',
+  },
+  rewriteBurst: {
+    value: 5,
+    unit: 'items',
+    whenHit: 'What others keep changing is put right only after a pause, and a warning is logged',
+  },
+  rewriteRefillMs: { value: 5000, unit: 'ms', whenHit: 'The burst is not refilled faster' },
+  rewritePauseMs: { value: 1000, unit: 'ms', whenHit: 'The pause after the burst is used up' },
+  shutdownTries: {
+    value: 3,
+    unit: 'items',
+    whenHit: 'The DaemonSet counts as unknown at the end of the agent',
+  },
+  shutdownRetryMs: { value: 1000, unit: 'ms', whenHit: 'The wait before the DaemonSet is asked for again' },
   keptNames: { value: 100, unit: 'items', whenHit: 'Further kept connections are counted, not named' },
 } as const
 

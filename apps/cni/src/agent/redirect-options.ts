@@ -1,6 +1,7 @@
 import type { IptablesFlavour } from '../redirect/choose-iptables.ts'
 import { type RedirectMode, redirectModes } from '../redirect/redirect-backend.ts'
-import { type Env, flag, invalid, text } from './env-values.ts'
+import type { Env } from './agent-variables.ts'
+import { flag, invalid, text } from './env-values.ts'
 
 export interface RedirectOptions {
   readonly mode: RedirectMode
@@ -19,12 +20,12 @@ export interface RedirectOptions {
 export function readRedirectOptions(modeFlag: string | undefined, env: Env): RedirectOptions {
   const asked = [
     ask('--redirect-mode', modeFlag ?? ''),
-    ask('REDIRECT_MODE', text(env, 'REDIRECT_MODE', '')),
+    ask('REDIRECT_MODE', text(env, 'REDIRECT_MODE')),
     // upstream's chart always sets it, so that false asks for nothing
-    flag(env, 'NATIVE_NFTABLES', 'false') ? ask('NATIVE_NFTABLES', 'nftables', 'true') : undefined,
+    flag(env, 'NATIVE_NFTABLES') ? ask('NATIVE_NFTABLES', 'nftables', 'true') : undefined,
     forcedIptables(env) === undefined
       ? undefined
-      : ask('FORCE_IPTABLES_BINARY', 'iptables', text(env, 'FORCE_IPTABLES_BINARY', '')),
+      : ask('FORCE_IPTABLES_BINARY', 'iptables', text(env, 'FORCE_IPTABLES_BINARY')),
   ].filter((each) => each !== undefined)
   const [first] = asked
   const other = asked.find(({ mode }) => mode !== first?.mode)
@@ -37,7 +38,7 @@ export function readRedirectOptions(modeFlag: string | undefined, env: Env): Red
   return {
     mode: first?.mode ?? 'iptables',
     forcedIptables: forcedIptables(env),
-    scopedLocks: flag(env, 'AMBIENT_USE_SCOPED_XTABLES_LOCKING', 'true'),
+    scopedLocks: flag(env, 'AMBIENT_USE_SCOPED_XTABLES_LOCKING'),
   }
 }
 
@@ -55,7 +56,7 @@ function ask(name: string, wanted: string, value: string = wanted): Asked | unde
 }
 
 function forcedIptables(env: Env): IptablesFlavour | undefined {
-  const value = text(env, 'FORCE_IPTABLES_BINARY', '')
+  const value = text(env, 'FORCE_IPTABLES_BINARY')
   if (value === '') return undefined
   if (value === 'legacy' || value === 'nft') return value
   throw invalid('FORCE_IPTABLES_BINARY', value, 'expected legacy or nft')

@@ -7,10 +7,12 @@ const request: CniRequest = {
   command: 'ADD',
   containerId: 'c1',
   netnsPath: '/run/netns/x',
+  interfaceName: 'eth0',
   pod: { namespace: 'shop', name: 'web', uid: 'u1' },
   cniVersion: '1.0.0',
   prevResult: '{ "ips": [] }',
   ips: ['10.0.0.2'],
+  readyWithoutAgent: false,
   validContainers: ['c2'],
 }
 
@@ -35,15 +37,25 @@ function actions(change: Partial<CniActions> = {}): {
 }
 
 test.each([
-  { command: 'ADD', calls: ['enrol'], body: '{ "ips": [] }' },
-  { command: 'CHECK', calls: ['check'], body: '' },
-  { command: 'DEL', calls: ['detach c1'], body: '' },
-  { command: 'GC', calls: ['detach all but c2'], body: '' },
-  { command: 'STATUS', calls: [], body: '' },
-])('answerCni() carries out $command', async ({ command, calls, body }) => {
-  const fake = actions()
-  expect(await answerCni({ ...request, command }, fake.actions)).toEqual({ exit: 0, body })
-  expect(fake.calls).toEqual(calls)
+  { command: 'ADD', since: '0.3.0', calls: ['enrol'], body: '{ "ips": [] }' },
+  { command: 'CHECK', since: '0.4.0', calls: ['check'], body: '' },
+  { command: 'DEL', since: '0.3.0', calls: ['detach c1'], body: '' },
+  { command: 'GC', since: '1.1.0', calls: ['detach all but c2'], body: '' },
+  { command: 'STATUS', since: '1.1.0', calls: [], body: '' },
+])('answerCni() carries out $command in versions from $since on', async ({ command, since, calls, body }) => {
+  for (const cniVersion of cniVersions) {
+    const fake = actions()
+    const answer = await answerCni({ ...request, cniVersion, command }, fake.actions)
+    const isThere = cniVersion >= since // no part of them has two digits
+    if (isThere) expect(answer).toEqual({ exit: 0, body })
+    else expect(JSON.parse(answer.body)).toMatchObject({ cniVersion, code: 1 })
+    expect(fake.calls).toEqual(isThere ? calls : [])
+  }
+})
+
+test('answerCni() succeeds with STATUS before the agent is ready where the node’s network shall not depend on it', async () => {
+  const status = { ...request, cniVersion: '1.1.0', command: 'STATUS', readyWithoutAgent: true }
+  expect(await answerCni(status, actions({ isReady: false }).actions)).toEqual({ exit: 0, body: '' })
 })
 
 test.each(cniVersions)(
@@ -61,6 +73,14 @@ test.each(cniVersions)(
 test.each([
   { name: 'a version of before', change: { cniVersion: '0.2.0' }, fake: {}, code: 1 },
   { name: 'a missing container', change: { containerId: '' }, fake: {}, code: 4 },
+  { name: 'a container that is none', change: { containerId: '../x' }, fake: {}, code: 4 },
+  { name: 'a missing interface', change: { interfaceName: '' }, fake: {}, code: 4 },
+  {
+    name: 'an interface that is none',
+    change: { command: 'DEL', interfaceName: 'eth0/../x' },
+    fake: {},
+    code: 4,
+  },
   { name: 'a missing netns', change: { netnsPath: '' }, fake: {}, code: 4 },
   { name: 'an unknown command', change: { command: 'UP' }, fake: {}, code: 4 },
   {
@@ -87,7 +107,12 @@ test.each([
     fake: { check: () => Promise.reject(new CniError('RULES_NOT_VERIFIED', 'gone')) },
     code: 100,
   },
-  { name: 'an agent that is not ready', change: { command: 'STATUS' }, fake: { isReady: false }, code: 50 },
+  {
+    name: 'an agent that is not ready',
+    change: { command: 'STATUS', cniVersion: '1.1.0' },
+    fake: { isReady: false },
+    code: 50,
+  },
 ])('answerCni() answers $name with error $code', async ({ change, fake, code }) => {
   const { exit, body } = await answerCni({ ...request, ...change }, actions(fake).actions)
   expect(exit).toBe(1)

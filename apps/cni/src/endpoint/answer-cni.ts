@@ -35,6 +35,13 @@ const CODE = {
   redirectionMissing: 100,
 } as const
 
+/** The version of the specification that brought a verb. */
+const SINCE: Readonly<Record<string, (typeof cniVersions)[number]>> = {
+  CHECK: '0.4.0',
+  GC: '1.1.0',
+  STATUS: '1.1.0',
+}
+
 /** Answers one request; whatever goes wrong becomes a CNI error, never silence. */
 export async function answerCni(request: CniRequest, actions: CniActions): Promise<CniAnswer> {
   if (!cniVersions.some((version) => version === request.cniVersion)) {
@@ -45,9 +52,16 @@ export async function answerCni(request: CniRequest, actions: CniActions): Promi
       `this plugin speaks ${cniVersions.join(', ')}`,
     )
   }
-  const missing = missingVariable(request)
-  if (missing !== undefined)
-    return cniFailure(request.cniVersion, CODE.invalidEnvironment, `${missing} is not set`, request.command)
+  const since = SINCE[request.command] ?? cniVersions[0]
+  if (isOlder(request.cniVersion, since)) {
+    const msg = `CNI version ${request.cniVersion} has no ${request.command}`
+    return cniFailure(request.cniVersion, CODE.incompatible, msg, `it is there since ${since}`)
+  }
+  const unusable = unusableVariable(request)
+  if (unusable !== undefined) {
+    const msg = `${unusable} is not set, or not as the specification has it`
+    return cniFailure(request.cniVersion, CODE.invalidEnvironment, msg, request.command)
+  }
   try {
     return await carryOut(request, actions)
   } catch (cause) {
@@ -79,7 +93,7 @@ async function carryOut(request: CniRequest, actions: CniActions): Promise<CniAn
       await actions.detachAllBut(request.validContainers)
       return { exit: 0, body: '' }
     case 'STATUS':
-      if (actions.isReady) return { exit: 0, body: '' }
+      if (actions.isReady || request.readyWithoutAgent) return { exit: 0, body: '' }
       return cniFailure(
         request.cniVersion,
         CODE.notAvailable,
@@ -96,8 +110,14 @@ async function carryOut(request: CniRequest, actions: CniActions): Promise<CniAn
   }
 }
 
-function missingVariable({ command, containerId, netnsPath }: CniRequest): string | undefined {
-  const needsContainer = command === 'ADD' || command === 'CHECK' || command === 'DEL'
-  if (needsContainer && containerId === '') return 'CNI_CONTAINERID'
-  return (command === 'ADD' || command === 'CHECK') && netnsPath === '' ? 'CNI_NETNS' : undefined
+function isOlder(version: string, than: string): boolean {
+  return cniVersions.findIndex((each) => each === version) < cniVersions.findIndex((each) => each === than)
+}
+
+function unusableVariable(request: CniRequest): string | undefined {
+  const { command, containerId, netnsPath, interfaceName } = request
+  if (command !== 'ADD' && command !== 'CHECK' && command !== 'DEL') return undefined
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(containerId)) return 'CNI_CONTAINERID'
+  if (!/^[^\s/:]{1,15}$/.test(interfaceName)) return 'CNI_IFNAME'
+  return command !== 'DEL' && netnsPath === '' ? 'CNI_NETNS' : undefined
 }

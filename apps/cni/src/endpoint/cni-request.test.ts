@@ -13,6 +13,7 @@ const environment = {
   CNI_COMMAND: 'ADD',
   CNI_CONTAINERID: 'c1',
   CNI_NETNS: '/run/netns/x',
+  CNI_IFNAME: 'eth0',
   CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_UID=u=1',
 }
 
@@ -24,10 +25,12 @@ test('decodeCniRequest() reads environment and configuration, and keeps the resu
     command: 'ADD',
     containerId: 'c1',
     netnsPath: '/run/netns/x',
+    interfaceName: 'eth0',
     pod: { namespace: 'shop', name: 'web', uid: 'u=1' },
     cniVersion: '0.4.0',
     prevResult,
     ips: ['10.0.0.2', 'fd00::2'],
+    readyWithoutAgent: false,
     validContainers: [],
   })
 })

@@ -9,6 +9,7 @@ export interface CniRequest {
   readonly command: string
   readonly containerId: string
   readonly netnsPath: string
+  readonly interfaceName: string
   readonly pod:
     | { readonly namespace: string; readonly name: string; readonly uid: string | undefined }
     | undefined
@@ -17,6 +18,8 @@ export interface CniRequest {
   readonly prevResult: string | undefined
   /** The pod's addresses, from `prevResult`. */
   readonly ips: readonly string[]
+  /** STATUS succeeds even before the agent is ready: the node's network shall not depend on it. */
+  readonly readyWithoutAgent: boolean
   /** Container ids that are still attached; GC only. */
   readonly validContainers: readonly string[]
 }
@@ -36,10 +39,12 @@ export function decodeCniRequest(body: Buffer): CniRequest {
     command: environment.get('CNI_COMMAND') ?? '',
     containerId: environment.get('CNI_CONTAINERID') ?? '',
     netnsPath: environment.get('CNI_NETNS') ?? '',
+    interfaceName: environment.get('CNI_IFNAME') ?? '',
     pod: readPodName(environment.get('CNI_ARGS') ?? ''),
     cniVersion: config.get('cniVersion').text() ?? '0.2.0', // before 0.3.0 a configuration without a version was valid
     prevResult,
     ips: readIps(config.get('prevResult')),
+    readyWithoutAgent: config.get('ready_without_agent').value === true,
     validContainers: config
       .get('cni.dev/valid-attachments')
       .list()

@@ -91,6 +91,23 @@ export const controlReasons = {
     meaning: 'The container runtime’s request lacks something or is of an unsupported version.',
     action: 'Check the CNI configuration list and the runtime’s version.',
   },
+  PLUGIN_NOT_INSTALLED: {
+    flag: '-',
+    meaning: 'The CNI plugin could not be written to where the container runtime looks for plugins.',
+    action: 'Check that the directory of the message is the runtime’s, is mounted and can be written.',
+  },
+  NETWORK_NOT_CONFIGURED: {
+    flag: '-',
+    meaning:
+      'The container runtime’s network does not call the CNI plugin, or does not stay as it was written.',
+    action:
+      'Check the directory of the message, and that no other program insists on being the only network.',
+  },
+  STATE_NOT_WRITABLE: {
+    flag: '-',
+    meaning: 'A directory in which the agent keeps its sockets and what it knows of pods cannot be written.',
+    action: 'Make the directory that the message names writable for the agent, and start it again.',
+  },
   TOKEN_MISSING: {
     flag: '-',
     meaning: 'The caller sent no bearer token.',
