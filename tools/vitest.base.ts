@@ -11,8 +11,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**'],
     pool: 'forks',
     execArgv: ['--conditions=@ambient/source', '--disable-warning=ExperimentalWarning'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
     passWithNoTests: false,
   },
 })

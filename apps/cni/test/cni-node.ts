@@ -94,7 +94,7 @@ export class CniNode {
         ...environment,
       },
     )
-    await waitFor('the agent to be ready', async () => (await this.status()).isReady)
+    await waitFor('the agent to be ready', async () => (await this.status()).isReady, { deadlineMs: 60_000 })
     return agent
   }
 
