@@ -45,7 +45,7 @@ export class LabApp {
   }
 
   /** @throws {LabError} `TIMEOUT` */
-  ready(deadlineMs = 15_000): Promise<void> {
+  ready(deadlineMs = 60_000): Promise<void> {
     return this.pod.ready(deadlineMs)
   }
 

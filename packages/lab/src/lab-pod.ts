@@ -58,7 +58,7 @@ export class LabPod {
   }
 
   /** @throws {LabError} `TIMEOUT`, with what stood in its way */
-  async ready(deadlineMs = 15_000): Promise<void> {
+  async ready(deadlineMs = 60_000): Promise<void> {
     await waitFor(
       `Pod ${this.name} to be ready`,
       () => {

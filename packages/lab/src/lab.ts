@@ -44,7 +44,7 @@ export interface HttpAnswer {
 }
 
 const REPOSITORY = join(import.meta.dirname, '..', '..', '..')
-const APP_DEADLINE_MS = 30_000
+const APP_DEADLINE_MS = 120_000
 
 /** Nodes and pods as namespaces of this machine, with the real mesh in them. Gone, whole, when it is disposed of. */
 export class Lab implements AsyncDisposable {
@@ -157,7 +157,7 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Waits until every pod that was applied is ready. @throws {LabError} `TIMEOUT` */
-  async ready(deadlineMs = 30_000): Promise<void> {
+  async ready(deadlineMs = 120_000): Promise<void> {
     await Promise.all(this.#cluster.store.pods().map((name) => this.pod(name).ready(deadlineMs)))
   }
 
