@@ -66,7 +66,12 @@ export function dial(
 export function brief(route: Route): string {
   if (route.kind === 'reject') return `reject ${route.reason}`
   const hop = `${route.kind} ${route.nextHop.ip}:${route.nextHop.port}`
-  if (route.kind !== 'hbone') return hop
-  const accounts = route.expectedIds.map((id) => id.split('/').at(-1)).join('+')
-  return `${route.isWaypoint ? 'waypoint ' : ''}${hop} for ${route.authority} as ${accounts}`
+  if (!('authority' in route)) return hop
+  const inside = route.kind === 'double-hbone' ? `, inside ${accounts(route.innerIds)}` : ''
+  const who = accounts(route.expectedIds)
+  return `${route.isWaypoint ? 'waypoint ' : ''}${hop} for ${route.authority} as ${who}${inside}`
+}
+
+function accounts(ids: readonly string[]): string {
+  return ids.map((id) => id.split('/').at(-1)).join('+')
 }

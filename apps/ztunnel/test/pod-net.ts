@@ -90,9 +90,15 @@ export class TestPod implements Disposable {
     return socket
   }
 
+  /** No app listens any more; what is connected stays. */
+  closeServers(): void {
+    for (const server of this.#servers) server.close()
+    this.#servers.clear()
+  }
+
   [Symbol.dispose](): void {
     for (const socket of this.#sockets) socket.destroy()
-    for (const server of this.#servers) server.close()
+    this.closeServers()
     this.netns[Symbol.dispose]()
   }
 

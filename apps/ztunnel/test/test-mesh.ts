@@ -26,7 +26,10 @@ const SETTINGS: WorkerSettings = {
   logFilter: 'info,dns=debug',
 }
 
-export type TestMeshOptions = Pick<DataPlaneOptions, 'dnsLimits' | 'limits'>
+export interface TestMeshOptions extends Pick<DataPlaneOptions, 'dnsLimits' | 'limits'> {
+  /** Another mesh's, to be trusted by both. */
+  readonly ca?: TestCa
+}
 
 /** The beginning of upstream's spelling, so that a test reads as the log does. */
 export type AccessFields = LogLine['fields']
@@ -60,7 +63,7 @@ export class TestMesh implements Disposable {
     settings: Partial<WorkerSettings> = {},
     options: TestMeshOptions = {},
   ): Promise<TestMesh> {
-    return new TestMesh(await testCa(), settings, options)
+    return new TestMesh(options.ca ?? (await testCa()), settings, options)
   }
 
   /** Takes a pod on: its listeners, its workload, its certificate. */

@@ -24,6 +24,7 @@ export { fieldValues, type HeaderField } from './header-field.ts'
 export { HpackDecoder, type DecodedHeaders, type HpackLimits } from './hpack-decoder.ts'
 export { HBONE_LIMITS, hboneLimits, type HboneLimitName, type HboneLimits } from './limits.ts'
 export { LoopBuffers } from './loop-buffers.ts'
+export { nestSession, type NestedDeps } from './nest-session.ts'
 export { PipeCache } from './pipe-cache.ts'
 export {
   decodeProxyHeader,

@@ -1,10 +1,9 @@
-import { Arena, closeDescriptor, sys } from '@ambient/linux'
+import { Arena, closeDescriptor, sys, streamPair } from '@ambient/linux'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
-import { socketPair } from '../test/socket-pair.ts'
 import { OwedBytes } from './owed-bytes.ts'
 
-const [ours, theirs] = socketPair()
+const [ours, theirs] = streamPair()
 const scratch = new Arena(1 << 20)
 afterAll(() => {
   closeDescriptor(ours)

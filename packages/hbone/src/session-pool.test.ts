@@ -1,9 +1,8 @@
 import { EventLoop } from '@ambient/event-loop'
-import { closeDescriptor } from '@ambient/linux'
+import { closeDescriptor, streamPair } from '@ambient/linux'
 import { leakedDescriptors, openDescriptors } from '@ambient/testkit'
 import { PlainTransport } from '@ambient/tls'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { socketPair } from '../test/socket-pair.ts'
 import { connectFields } from './connect-message.ts'
 import { H2Session } from './h2-session.ts'
 import { hboneLimits, type HboneLimits } from './limits.ts'
@@ -42,7 +41,7 @@ function makePool(overrides: Partial<HboneLimits> = {}): {
   const pool = new SessionPool(loop, limits)
   let dials = 0
   const dial = (key: string): H2Session => {
-    const [ours, theirs] = socketPair()
+    const [ours, theirs] = streamPair()
     others.push(theirs)
     dials++
     const session: H2Session = new H2Session(ours, new PlainTransport(ours), 'client', {
@@ -57,7 +56,7 @@ function makePool(overrides: Partial<HboneLimits> = {}): {
 }
 
 function open(session: H2Session | undefined): Tunnel {
-  const [ours, theirs] = socketPair()
+  const [ours, theirs] = streamPair()
   others.push(theirs)
   if (session === undefined) throw new Error('Cannot open a tunnel without a session')
   const tunnel = session.open(ours, connectFields('10.0.0.1:80'))

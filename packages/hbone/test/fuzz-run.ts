@@ -1,13 +1,12 @@
 /** One random conversation, from its seed. */
 import type { EventLoop } from '@ambient/event-loop'
-import { closeDescriptor } from '@ambient/linux'
+import { closeDescriptor, streamPair } from '@ambient/linux'
 import { PlainTransport } from '@ambient/tls'
 import { goawayFrame, pingFrame } from '../src/encode-frame.ts'
 import { FLAG } from '../src/h2-constants.ts'
 import { connectFields, H2Session, type LoopBuffers, type Tunnel, type TunnelEnd } from '../src/index.ts'
 import { App, limits, MAX_STREAMS, Peer } from './fuzz-peer.ts'
 import { seededRandom, type SeededRandom } from './seeded-random.ts'
-import { socketPair } from './socket-pair.ts'
 
 export interface Run {
   readonly loop: EventLoop
@@ -20,7 +19,7 @@ export interface Run {
 }
 
 function begin(role: 'client' | 'server', loop: EventLoop, buffers: LoopBuffers, random: SeededRandom): Run {
-  const [ours, theirs] = socketPair()
+  const [ours, theirs] = streamPair()
   const apps: App[] = []
   const ends = new Map<Tunnel, TunnelEnd[]>()
   const waiting: Tunnel[] = []
@@ -50,7 +49,7 @@ function watch(tunnel: Tunnel, ends: Map<Tunnel, TunnelEnd[]>): void {
 function decide({ session, random, waiting, apps, ends, peer }: Run): void {
   if (session.role === 'client') {
     if (!session.hasRoom || session.tunnels.size >= MAX_STREAMS) return
-    const [ours, theirs] = socketPair()
+    const [ours, theirs] = streamPair()
     const tunnel = session.open(ours, connectFields('10.0.0.1:80'), { isWaypoint: random.below(2) === 0 })
     watch(tunnel, ends)
     apps.push(new App(tunnel.id, theirs, peer.isMangled))
@@ -59,7 +58,7 @@ function decide({ session, random, waiting, apps, ends, peer }: Run): void {
   const tunnel = waiting.shift()
   if (tunnel === undefined) return
   if (random.below(6) === 0) return session.answer(tunnel, 503)
-  const [ours, theirs] = socketPair()
+  const [ours, theirs] = streamPair()
   apps.push(new App(tunnel.id, theirs, peer.isMangled))
   tunnel.attach(ours, random.below(2) === 0 ? 'connected' : 'connecting')
   session.answer(tunnel, 200)

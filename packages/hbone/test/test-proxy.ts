@@ -119,6 +119,11 @@ export class TestProxy {
     })
   }
 
+  checkout(nextHop: number, options: OutboundOptions): H2Session | undefined {
+    const key = `${nextHop}`
+    return this.pool.checkout(key, () => this.#dialSession(key, nextHop, options))
+  }
+
   /** Everything closed, nothing waited for. */
   close(): void {
     for (const listener of this.#listeners) listener.close()
@@ -140,8 +145,7 @@ export class TestProxy {
   }
 
   #outbound(fd: number, nextHop: number, options: OutboundOptions, attempt: number): void {
-    const key = `${nextHop}`
-    const session = this.pool.checkout(key, () => this.#dialSession(key, nextHop, options))
+    const session = this.checkout(nextHop, options)
     if (session === undefined) return resetSocket(fd)
     const tunnel = session.open(fd, connectFields('127.0.0.1:80'), {
       isWaypoint: options.isWaypoint ?? false,

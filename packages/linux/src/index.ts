@@ -24,6 +24,7 @@ export {
   type SeqpacketAccept,
   type SeqpacketResult,
 } from './seqpacket.ts'
+export { streamPair } from './stream-pair.ts'
 export type { SocketAddress } from './socket-address.ts'
 export { setKeepAlive, setNoDelay, setUserTimeout, takeSocketError } from './socket-option.ts'
 export { bindSource } from './source-address.ts'

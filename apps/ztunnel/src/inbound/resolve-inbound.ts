@@ -1,5 +1,6 @@
 import { type Service, serviceName, type Workload } from '@ambient/model'
 import { illegalPorts, type TrafficReasonCode } from '@ambient/telemetry'
+import { identityText } from '../outbound/expected-ids.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { type AppDial, appDial } from './app-dial.ts'
 import type { InboundAuthority, InboundRequest } from './inbound-request.ts'
@@ -91,6 +92,5 @@ function sourceOf(
     return undefined
   const workload = snapshot.workloadByAddress(local.network, peerIp)
   if (workload === undefined || peer === undefined) return workload
-  const { trustDomain, namespace, serviceAccount } = workload
-  return peer === `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}` ? workload : undefined
+  return peer === identityText(workload) ? workload : undefined
 }

@@ -3,12 +3,10 @@ import { checkClientPeer, type SpiffeId } from '@ambient/spiffe'
 import { type TlsContext, TlsTransport } from '@ambient/tls'
 import { dial } from '../worker/dial.ts'
 import type { PodContext } from '../worker/pod-context.ts'
-import type { Route } from './route.ts'
-
-type HboneRoute = Extract<Route, { readonly kind: 'hbone' }>
+import type { TunnelRoute } from './route.ts'
 
 export interface SessionWish {
-  readonly route: HboneRoute
+  readonly route: Pick<TunnelRoute, 'nextHop' | 'expectedIds'>
   readonly identity: SpiffeId
   readonly context: TlsContext
 }

@@ -1,17 +1,23 @@
 import { formatHostPort, type Workload } from '@ambient/model'
 import type { SocketAddress } from '@ambient/linux'
-import type { SpiffeId } from '@ambient/spiffe'
-import { trafficLabels } from '../telemetry/traffic-labels.ts'
+import { isSpiffeId, type SpiffeId } from '@ambient/spiffe'
+import { describeEnd, type TrafficEnd, trafficLabels } from '../telemetry/traffic-labels.ts'
 import type { ConnectionFacts } from '../worker/connection.ts'
-import type { Route } from './route.ts'
+import { identityText } from './expected-ids.ts'
+import type { TunnelAnswer } from './open-tunnel.ts'
+import type { AcceptedRoute } from './route.ts'
 
 export interface OutboundParts {
   readonly source: Workload
   readonly identity: SpiffeId
   readonly peer: SocketAddress
   readonly destination: SocketAddress
-  readonly route: Exclude<Route, { readonly kind: 'reject' }>
+  readonly route: AcceptedRoute
+  /** Who has answered beyond a network gateway. */
+  readonly beyond: TunnelAnswer
 }
+
+const PROTOCOL = { hbone: 'HBONE', 'double-hbone': 'DOUBLEHBONE', tcp: 'TCP', passthrough: 'TCP' } as const
 
 /** An outbound connection in the words of log and metrics. Identities are named for mTLS only. */
 export function outboundFacts({
@@ -20,17 +26,19 @@ export function outboundFacts({
   peer,
   destination,
   route,
+  beyond,
 }: OutboundParts): ConnectionFacts {
-  const { destinationWorkload: workload, destinationService: service, nextHop } = route
-  const isHbone = route.kind === 'hbone'
-  // The next hop may have several accepted names; the first is its own.
-  const destinationId = isHbone ? route.expectedIds[0] : undefined
-  const sourceId = isHbone ? identity : undefined
+  const { destinationService: service, nextHop } = route
+  const isTunnel = route.kind === 'hbone' || route.kind === 'double-hbone'
+  const sourceId = isTunnel ? identity : undefined
+  const reached = destinationOf(route, beyond)
+  const named = describeEnd(reached)
   return {
     direction: 'outbound',
-    protocol: isHbone ? 'HBONE' : 'TCP',
+    protocol: PROTOCOL[route.kind],
     originalDst: formatHostPort(destination.ip, destination.port),
     admittedBy: undefined,
+    opensLater: route.kind === 'double-hbone',
     src: {
       addr: formatHostPort(peer.ip, peer.port),
       workload: source.name,
@@ -40,23 +48,32 @@ export function outboundFacts({
     },
     dst: {
       addr: formatHostPort(nextHop.ip, nextHop.port),
-      hboneAddr: isHbone ? route.authority : undefined,
+      hboneAddr: isTunnel ? route.authority : undefined,
       service: service?.hostname,
-      workload: workload?.name,
-      namespace: workload?.namespace,
-      identity: destinationId,
-      cluster: workload?.clusterId,
+      workload: reached.workload?.name ?? named.workloadName,
+      namespace: named.namespace,
+      identity: reached.identity,
+      cluster: named.clusterId,
     },
     labels: (flag) =>
       trafficLabels(
         {
           reporter: 'source',
           source: { workload: source, identity: sourceId },
-          destination: { workload, identity: destinationId },
+          destination: reached,
           service,
-          security: isHbone ? 'mutual_tls' : 'unknown',
+          security: isTunnel ? 'mutual_tls' : 'unknown',
         },
         flag,
       ),
   }
+}
+
+/** Beyond a gateway whoever answered, if it said who it is; else the next hop. */
+function destinationOf(route: AcceptedRoute, { identity, baggage }: TunnelAnswer): TrafficEnd {
+  if (baggage !== undefined) return { workload: undefined, identity, baggage }
+  const { destinationWorkload: workload } = route
+  const isTunnel = route.kind === 'hbone' || route.kind === 'double-hbone'
+  const own = isTunnel && workload !== undefined ? identityText(workload) : ''
+  return { workload, identity: isSpiffeId(own) ? own : undefined }
 }

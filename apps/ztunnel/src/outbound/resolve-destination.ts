@@ -1,7 +1,9 @@
 import { formatHostPort, type Service, serviceName, type Workload } from '@ambient/model'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
-import { expectedIds, isFromWaypoint, routeToWaypoint, waypointOf } from './resolve-waypoint.ts'
+import { expectedIds } from './expected-ids.ts'
+import { isFromWaypoint, routeToWaypoint, waypointOf } from './resolve-waypoint.ts'
 import type { Destination, HostPort, OutboundAttempt, Route } from './route.ts'
+import { routeThroughGateway } from './route-through-gateway.ts'
 import { endpointKey, selectEndpoint } from './select-endpoint.ts'
 
 const HBONE_PORT = 15008
@@ -27,7 +29,7 @@ export function resolveDestination(snapshot: MeshSnapshot, attempt: OutboundAtte
     workload.waypoint !== undefined && isFromWaypoint(snapshot, attempt, workload.waypoint)
   if (workload.waypoint !== undefined && !isOwnWaypoint)
     return routeToWaypoint(snapshot, attempt, workload.waypoint, undefined)
-  return routeToWorkload(workload, destination, { service: undefined, endpoint: undefined })
+  return routeToWorkload(workload, destination, { service: undefined, choices: [] })
 }
 
 /** Only a service's own address leads to its waypoint: a pod's address that is also a virtual IP is the pod's. */
@@ -56,27 +58,28 @@ function routeToService(snapshot: MeshSnapshot, attempt: OutboundAttempt, servic
     return { kind: 'reject', reason: 'NO_HEALTHY_UPSTREAM', detail }
   }
   const { workload, ip, port } = selected
+  const choice = endpointKey(workload, port)
   if (workload.network !== source.network) {
-    const detail = `endpoint ${workload.uid} is on network "${workload.network}", not "${source.network}"`
-    return { kind: 'reject', reason: 'NETWORK_GATEWAY_UNSUPPORTED', detail }
+    const upstream = { workload, service, choice, isWaypoint: false }
+    return routeThroughGateway(snapshot, attempt, upstream, service)
   }
   if (ip === undefined) {
     const detail = `endpoint ${workload.uid} is known by host name "${workload.hostname}" only`
     return { kind: 'reject', reason: 'WORKLOAD_HOSTNAME_UNSUPPORTED', detail }
   }
-  return routeToWorkload(workload, { ip, port }, { service, endpoint: endpointKey(workload, port) })
+  return routeToWorkload(workload, { ip, port }, { service, choices: [choice] })
 }
 
 interface Choice {
   readonly service: Service | undefined
-  readonly endpoint: string | undefined
+  readonly choices: readonly string[]
 }
 
-function routeToWorkload(workload: Workload, target: HostPort, { service, endpoint }: Choice): Route {
+function routeToWorkload(workload: Workload, target: HostPort, { service, choices }: Choice): Route {
   const destination: Destination = {
     destinationService: service,
     destinationWorkload: workload,
-    endpoint,
+    choices,
   }
   if (workload.tunnelProtocol === 'none') return { kind: 'tcp', nextHop: target, ...destination }
   return {
@@ -95,6 +98,6 @@ function passthrough(nextHop: HostPort, destinationService: Service | undefined)
     nextHop,
     destinationService,
     destinationWorkload: undefined,
-    endpoint: undefined,
+    choices: [],
   }
 }

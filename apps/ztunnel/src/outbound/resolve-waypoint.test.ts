@@ -134,12 +134,6 @@ const rows: readonly OutboundRow[] = [
     expected: 'reject WAYPOINT_UNKNOWN',
   },
   {
-    name: 'refuses when the waypoint is on another network',
-    mesh: [waypointService, { ...waypointPod, network: 'far' }, { ...webService, waypoint: WAYPOINT }],
-    to: [VIP, 80],
-    expected: 'reject NETWORK_GATEWAY_UNSUPPORTED',
-  },
-  {
     name: 'takes a waypoint pod with an application tunnel for a port its service lacks',
     mesh: [
       { ...waypointService, ports: [] },

@@ -1,9 +1,10 @@
 import { formatHostPort, type GatewayAddress, type Service, type Workload } from '@ambient/model'
-import { isSpiffeId, type SpiffeId } from '@ambient/spiffe'
 import { gatewayTarget } from '../state/gateway-target.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import { expectedIds, identityText } from './expected-ids.ts'
+import { gatewayName, resolveGateway } from './resolve-gateway.ts'
 import type { OutboundAttempt, Route } from './route.ts'
-import { chooseIp, endpointKey, selectEndpoint } from './select-endpoint.ts'
+import { routeThroughGateway } from './route-through-gateway.ts'
 
 /** The waypoint of a service for this connection: one of the weighted ones by chance, else the only one. */
 export function waypointOf(service: Service, random: { float(): number }): GatewayAddress | undefined {
@@ -28,14 +29,12 @@ export function routeToWaypoint(
   destinationService: Service | undefined,
 ): Route {
   const { destination, source } = attempt
-  const found = resolveGateway(snapshot, attempt, gateway)
+  const found = resolveGateway(snapshot, attempt, gateway, 'waypoint')
   const name = gatewayName(gateway)
   if (found === undefined)
     return { kind: 'reject', reason: 'WAYPOINT_UNKNOWN', detail: `unknown waypoint: ${name}` }
-  if (found.workload.network !== source.network) {
-    const detail = `waypoint ${name} is on network "${found.workload.network}", not "${source.network}"`
-    return { kind: 'reject', reason: 'NETWORK_GATEWAY_UNSUPPORTED', detail }
-  }
+  if (found.workload.network !== source.network)
+    return routeThroughGateway(snapshot, attempt, { ...found, isWaypoint: true }, destinationService)
   if (found.ip === undefined) {
     return {
       kind: 'reject',
@@ -51,7 +50,7 @@ export function routeToWaypoint(
     isWaypoint: true,
     destinationService,
     destinationWorkload: found.workload,
-    endpoint: found.service && endpointKey(found.workload, found.port),
+    choices: found.choice === undefined ? [] : [found.choice],
   }
 }
 
@@ -70,48 +69,6 @@ export function isFromWaypoint(
     .some((workload) => isSame(workload, attempt))
 }
 
-/** Who may answer for an endpoint: the service's further names, and the workload's own. */
-export function expectedIds(service: Service | undefined, workload: Workload): readonly SpiffeId[] {
-  const names = [...(service?.subjectAltNames ?? []), identityText(workload)]
-  return [...new Set(names.filter(isSpiffeId))]
-}
-
-interface FoundGateway {
-  readonly workload: Workload
-  readonly service: Service | undefined
-  readonly ip: string | undefined
-  readonly port: number
-}
-
-function resolveGateway(
-  snapshot: MeshSnapshot,
-  attempt: OutboundAttempt,
-  { destination, hboneMtlsPort }: GatewayAddress,
-): FoundGateway | undefined {
-  const { source, random, avoid } = attempt
-  // One given by address prefers that address or its family, one given by name that of what the app dialled.
-  const requestedIp = destination.kind === 'address' ? destination.ip : attempt.destination.ip
-  const target = gatewayTarget(snapshot, destination, source.namespace)
-  if (target === undefined) return undefined
-  if (target.kind === 'service') {
-    const wish = { source, servicePort: hboneMtlsPort, requestedIp, mode: 'waypoint', random, avoid } as const
-    const selected = selectEndpoint(snapshot, target.service, wish)
-    return selected === undefined ? undefined : { ...selected, service: target.service }
-  }
-  const { workload } = target
-  return { workload, service: undefined, ip: chooseIp(workload.addresses, requestedIp), port: hboneMtlsPort }
-}
-
 function isSame(waypoint: Workload, { source, sourceIp }: OutboundAttempt): boolean {
   return identityText(waypoint) === identityText(source) && waypoint.addresses.includes(sourceIp)
-}
-
-function identityText({ trustDomain, namespace, serviceAccount }: Workload): string {
-  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`
-}
-
-function gatewayName({ destination }: GatewayAddress): string {
-  return destination.kind === 'hostname'
-    ? `${destination.namespace}/${destination.hostname}`
-    : `${destination.network}/${destination.ip}`
 }

@@ -25,8 +25,8 @@ export interface Destination {
   readonly destinationService: Service | undefined
   /** Whoever is at the next hop: an endpoint, or a waypoint's pod. */
   readonly destinationWorkload: Workload | undefined
-  /** The `endpointKey` of what was picked among several; `undefined` where there was no choice. */
-  readonly endpoint: string | undefined
+  /** The `endpointKey` of all that was picked among several on the way, the nearest first. */
+  readonly choices: readonly string[]
 }
 
 export type Route =
@@ -38,5 +38,21 @@ export type Route =
       readonly expectedIds: readonly SpiffeId[]
       readonly isWaypoint: boolean
     })
+  | (Destination & {
+      readonly kind: 'double-hbone'
+      /** The gateway of the other network. */
+      readonly nextHop: HostPort
+      /** Of both tunnels. */
+      readonly authority: string
+      /** The gateway's. */
+      readonly expectedIds: readonly SpiffeId[]
+      /** Of whoever ends the inner tunnel. */
+      readonly innerIds: readonly SpiffeId[]
+      /** Who ends the inner tunnel is a waypoint. */
+      readonly isWaypoint: boolean
+    })
   | (Destination & { readonly kind: 'tcp' | 'passthrough'; readonly nextHop: HostPort })
   | { readonly kind: 'reject'; readonly reason: TrafficReasonCode; readonly detail: string }
+
+export type AcceptedRoute = Exclude<Route, { readonly kind: 'reject' }>
+export type TunnelRoute = Extract<Route, { readonly kind: 'hbone' | 'double-hbone' }>

@@ -132,22 +132,6 @@ const rows: readonly OutboundRow[] = [
     expected: 'hbone 10.0.0.2:15008 for 10.0.0.2:8080 as web',
   },
   {
-    name: 'refuses an endpoint behind a network gateway',
-    mesh: [
-      pod('far', {
-        network: 'far',
-        networkGateway: {
-          destination: { kind: 'address', network: 'far', ip: '9.9.9.9' },
-          hboneMtlsPort: 15008,
-        },
-        ...serves('web', [80, 8080]),
-      }),
-      webService,
-    ],
-    to: [VIP, 80],
-    expected: 'reject NETWORK_GATEWAY_UNSUPPORTED',
-  },
-  {
     name: 'skips a remote endpoint without gateway',
     mesh: [pod('far', { network: 'far', ...serves('web', [80, 8080]) }), webService],
     to: [VIP, 80],
@@ -272,7 +256,7 @@ test('resolveDestination() with NETWORK first prefers any endpoint of its own ne
     'hbone 10.1.0.1:15008 for 10.1.0.1:80 as default',
   )
   expect(dial(mesh(preferNetwork, away, near), VIP, 80)).toMatchObject({
-    reason: 'NETWORK_GATEWAY_UNSUPPORTED',
+    reason: 'NETWORK_GATEWAY_UNKNOWN',
     detail: expect.stringContaining('remote-near') as unknown,
   })
 })

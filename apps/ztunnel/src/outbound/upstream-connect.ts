@@ -1,24 +1,20 @@
-import { connectFields, type Tunnel, type TunnelEnd } from '@ambient/hbone'
-import { errnoName, type SocketAddress } from '@ambient/linux'
+import type { Tunnel } from '@ambient/hbone'
+import type { SocketAddress } from '@ambient/linux'
 import type { Workload } from '@ambient/model'
 import type { AccessError } from '@ambient/telemetry'
 import type { TlsContext } from '@ambient/tls'
-import type { Connection } from '../worker/connection.ts'
-import { HeldSocket } from '../worker/held-socket.ts'
+import type { Connection, ConnectionFacts } from '../worker/connection.ts'
 import { joinRelay } from '../worker/join-relay.ts'
 import type { PodContext } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
 import { tunnelOutcome, untouchedError } from '../worker/tunnel-outcome.ts'
-import { checkoutSession } from './checkout-session.ts'
+import { withIdentity } from '../worker/with-identity.ts'
 import { type NextTry, nextTry } from './next-try.ts'
+import { openTunnel, type TunnelAnswer } from './open-tunnel.ts'
 import { outboundFacts } from './outbound-facts.ts'
 import { OUTBOUND_LIMITS } from './outbound-limits.ts'
-import { requestFields } from './request-fields.ts'
 import { resolveDestination } from './resolve-destination.ts'
-import type { Route } from './route.ts'
-
-type Accepted = Exclude<Route, { readonly kind: 'reject' }>
-type HboneRoute = Extract<Route, { readonly kind: 'hbone' }>
+import type { AcceptedRoute, Route, TunnelRoute } from './route.ts'
 
 /** What is to be reached, and for whom. */
 export interface UpstreamWish {
@@ -35,6 +31,12 @@ export interface AppSide {
   readonly onUp: (fd: number) => void
   /** No upstream could be had: closes the socket. */
   readonly onDown: (fd: number, error: AccessError) => void
+}
+
+interface Failure {
+  readonly route: AcceptedRoute
+  readonly by: 'next-hop' | 'beyond'
+  readonly next: NextTry
 }
 
 /**
@@ -75,65 +77,53 @@ export class UpstreamConnect {
     })
   }
 
-  #go(fd: number, route: Accepted): void {
+  #go(fd: number, route: AcceptedRoute): void {
     this.#tries++
     // Tracked before anything is dialled, so that a change in between still finds it.
     const connection = (this.#connection ??= this.#wish.pod.track(this.#factsOf(route)))
-    if (route.kind === 'hbone')
-      this.#withIdentity(fd, connection, (context) => this.#tunnel(fd, route, context))
-    else this.#relay(fd, route, connection)
-  }
-
-  #factsOf(route: Accepted) {
-    const { pod, source, peer, destination } = this.#wish
-    return outboundFacts({ source, identity: podIdentity(pod.info, source), peer, destination, route })
-  }
-
-  #withIdentity(fd: number, connection: Connection, use: (context: TlsContext) => void): void {
+    if (route.kind !== 'hbone' && route.kind !== 'double-hbone') return this.#relay(fd, route, connection)
     const { pod, source, app } = this.#wish
-    const { identities, loop, contain } = pod.shared
+    const onUnavailable = (error: AccessError): void => {
+      app.onDown(fd, error)
+      connection.end({ ...error, kind: 'failed' })
+    }
     const identity = podIdentity(pod.info, source)
-    const known = identities.get(identity)
-    if (known !== undefined) return contain(fd, () => use(known))
-    const wait = identities.withContext(identity, (answer) => {
-      held.release()
-      contain(fd, () => {
-        if (answer.kind === 'ready') return use(answer.context)
-        const error = { reason: 'IDENTITY_UNAVAILABLE', detail: answer.detail } as const
-        app.onDown(fd, error)
-        connection.end({ ...error, kind: 'failed' })
-      })
-    })
-    const held = new HeldSocket(fd, loop, (errno) => {
-      wait.cancel()
-      const detail = `gave up while a certificate was waited for: ${errnoName(errno)}`
-      connection.end({ kind: 'failed', reason: 'DOWNSTREAM_CLOSED', detail })
-    })
-    connection.carriedBy(
-      () => ({ up: 0, down: 0 }),
-      (outcome) => {
-        wait.cancel()
-        held.reset()
-        connection.end(outcome)
-      },
+    withIdentity(fd, { pod, identity, connection, onUnavailable }, (context) =>
+      this.#tunnel(fd, route, context),
     )
   }
 
-  #tunnel(fd: number, route: HboneRoute, context: TlsContext): void {
-    const { pod, source, peer } = this.#wish
+  #factsOf(route: AcceptedRoute, beyond: TunnelAnswer = {}): ConnectionFacts {
+    const { pod, source, peer, destination } = this.#wish
     const identity = podIdentity(pod.info, source)
-    const session = checkoutSession(pod, { route, identity, context })
-    if (session.kind !== 'session') {
-      const error = { reason: 'CONNECT_FAILED', detail: session.detail } as const
-      return this.#failed(fd, route, session.kind === 'failed' ? 'elsewhere' : 'give-up', error)
-    }
-    const serviceHostname = route.destinationService?.hostname
-    const { random } = pod.shared
-    const fields = connectFields(route.authority, requestFields({ source, peer, serviceHostname, random }))
-    const tunnel = session.session.open(fd, fields, { isWaypoint: route.isWaypoint })
-    tunnel.onOpen = () => this.#isUp(fd, route)
-    tunnel.onEnd = (end) => this.#tunnelEnded(end, route)
-    this.#carriedBy(tunnel)
+    return outboundFacts({ source, identity, peer, destination, route, beyond })
+  }
+
+  #tunnel(fd: number, route: TunnelRoute, context: TlsContext): void {
+    const { pod, source, peer } = this.#wish
+    const opened = openTunnel(fd, {
+      pod,
+      route,
+      source,
+      identity: podIdentity(pod.info, source),
+      context,
+      peer,
+      onOpen: (answer) => {
+        this.#connection?.opened(route.kind === 'hbone' ? undefined : this.#factsOf(route, answer))
+        this.#isUp(fd, route)
+      },
+      onEnd: (end, by) => {
+        if (end.kind !== 'untouched') return this.#connection?.end(tunnelOutcome(end, route.nextHop))
+        this.#failed(
+          end.fd,
+          { route, by, next: nextTry(end.cause) },
+          untouchedError(end.cause, route.nextHop),
+        )
+      },
+    })
+    if (opened.kind === 'open') return this.#carriedBy(opened.tunnel)
+    const next = opened.kind === 'failed' ? 'elsewhere' : 'give-up'
+    this.#failed(fd, { route, by: 'next-hop', next }, { reason: 'CONNECT_FAILED', detail: opened.detail })
   }
 
   #carriedBy(tunnel: Tunnel): void {
@@ -147,57 +137,60 @@ export class UpstreamConnect {
     )
   }
 
-  #tunnelEnded(end: TunnelEnd, route: HboneRoute): void {
-    if (end.kind === 'untouched')
-      return this.#failed(end.fd, route, nextTry(end.cause), untouchedError(end.cause, route.nextHop))
-    this.#connection?.end(tunnelOutcome(end, route.nextHop))
-  }
-
-  #relay(fd: number, route: Accepted, connection: Connection): void {
+  #relay(fd: number, route: AcceptedRoute, connection: Connection): void {
     joinRelay(fd, {
       pod: this.#wish.pod,
       connection,
       to: route.nextHop,
       sourceIp: undefined,
       onUp: () => this.#isUp(fd, route),
-      onUnreachable: (back, error, because) =>
-        this.#failed(back, route, because === 'failed' ? 'elsewhere' : 'give-up', error),
+      onUnreachable: (back, error, because) => {
+        const next = because === 'failed' ? 'elsewhere' : 'give-up'
+        this.#failed(back, { route, by: 'next-hop', next }, error)
+      },
     })
   }
 
-  #isUp(fd: number, { endpoint }: Accepted): void {
+  #isUp(fd: number, { choices }: AcceptedRoute): void {
     const { pod, app } = this.#wish
-    if (endpoint !== undefined) pod.failing.forget(endpoint)
+    for (const choice of choices) pod.failing.forget(choice)
     app.onUp(fd)
   }
 
-  /** The upstream of `route` could not be had: once more, somewhere else, or nowhere. */
-  #failed(fd: number, route: Accepted, next: NextTry, error: AccessError): void {
+  /** An upstream could not be had: once more, somewhere else, or nowhere. */
+  #failed(fd: number, failure: Failure, error: AccessError): void {
     const { pod, app } = this.#wish
     const connection = this.#connection
-    const following = this.#following(route, next)
+    const following = this.#following(failure)
     if (connection === undefined || connection.isEnded || following === undefined) {
       app.onDown(fd, error)
       return connection?.end({ ...error, kind: 'failed' })
     }
     pod.shared.report.count('ambient_upstream_retries_total', [error.reason])
-    if (following !== route) connection.reroute(this.#factsOf(following), error)
+    if (following !== failure.route) connection.reroute(this.#factsOf(following), error)
     this.#go(fd, following)
   }
 
-  #following(route: Accepted, next: NextTry): Accepted | undefined {
+  #following(failure: Failure): AcceptedRoute | undefined {
+    const { route, by, next } = failure
     if (next === 'give-up' || this.#tries >= OUTBOUND_LIMITS.triesPerConnection.value) return undefined
-    if (next === 'elsewhere') return this.#elsewhere(route)
-    if (this.#hasRepeated) return this.#elsewhere(route) ?? route
-    this.#hasRepeated = true
-    return route
+    if (next === 'again' && !this.#hasRepeated) {
+      this.#hasRepeated = true
+      return route
+    }
+    // The gateway of another network may pick somebody else for the next tunnel.
+    return this.#elsewhere(failure) ?? (next === 'again' || by === 'beyond' ? route : undefined)
   }
 
-  #elsewhere({ endpoint }: Accepted): Accepted | undefined {
-    if (endpoint === undefined) return undefined
-    this.#tried.add(endpoint)
-    this.#wish.pod.failing.note(endpoint)
-    const other = this.#resolve()
-    return other.kind === 'reject' ? undefined : other
+  #elsewhere({ route: { choices }, by }: Failure): AcceptedRoute | undefined {
+    const blamed = by === 'beyond' ? choices.slice(-1) : choices
+    const [first] = blamed
+    if (first !== undefined) this.#wish.pod.failing.note(first)
+    for (const choice of blamed) {
+      this.#tried.add(choice)
+      const other = this.#resolve()
+      if (other.kind !== 'reject') return other
+    }
+    return undefined
   }
 }

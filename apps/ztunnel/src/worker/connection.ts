@@ -18,11 +18,13 @@ export interface EndFacts extends AccessEndpoint {
 
 export interface ConnectionFacts {
   readonly direction: 'inbound' | 'outbound'
-  readonly protocol: 'HBONE' | 'TCP'
+  readonly protocol: 'HBONE' | 'DOUBLEHBONE' | 'TCP'
   readonly src: EndFacts
   readonly dst: AccessRecord['dst'] & EndFacts
   readonly originalDst: string
   readonly admittedBy: string | undefined
+  /** Who the destination is, is only known once it has answered: the connection counts as opened by `opened()`. */
+  readonly opensLater?: boolean
   /** Label values in the metric table's order, made for a response flag. */
   readonly labels: (flag: ResponseFlag) => readonly string[]
 }
@@ -59,6 +61,7 @@ export class Connection {
   #accounted: ByteCounts = NOTHING
   /** Until something carries it there is nothing to cut but the connection itself. */
   #cut: (outcome: Outcome) => void = (outcome) => this.end(outcome)
+  #isOpened = false
   #ended = false
 
   constructor(facts: ConnectionFacts, deps: ConnectionDeps) {
@@ -66,9 +69,8 @@ export class Connection {
     this.#deps = deps
     this.#openedAtMs = deps.loop.nowMs
     this.#labels = facts.labels('-')
-    deps.report.series(this.#labels).opened++
     this.#leaveFlush = deps.report.onFlush(() => this.#account())
-    deps.report.log(this.#line('opened', {}))
+    if (facts.opensLater !== true) this.#open()
   }
 
   get isEnded(): boolean {
@@ -81,14 +83,20 @@ export class Connection {
     this.#cut = cut
   }
 
+  /** Upstream is up. @param facts What is known of it only now. */
+  opened(facts?: ConnectionFacts): void {
+    if (this.#isOpened || this.#ended) return
+    if (facts !== undefined) this.#take(facts)
+    this.#open()
+  }
+
   /** It goes on to another upstream, since the one it was for could not be had. Counted as if it were another. */
   reroute(facts: ConnectionFacts, failure: AccessError): void {
     if (this.#ended) return
     this.#closeSeries(failure)
     this.#deps.report.log(this.#line('rerouted', { error: failure }))
-    this.#facts = facts
-    this.#labels = facts.labels('-')
-    this.#deps.report.series(this.#labels).opened++
+    this.#take(facts)
+    if (facts.opensLater !== true) this.#open()
   }
 
   cut(why: AccessError): void {
@@ -124,8 +132,22 @@ export class Connection {
     }
   }
 
+  #take(facts: ConnectionFacts): void {
+    this.#facts = facts
+    this.#labels = facts.labels('-')
+  }
+
+  #open(): void {
+    const { report } = this.#deps
+    this.#isOpened = true
+    report.series(this.#labels).opened++
+    report.log(this.#line('opened', {}))
+  }
+
   #closeSeries(error: AccessError | undefined): void {
     const { report } = this.#deps
+    if (!this.#isOpened) this.#open()
+    this.#isOpened = false
     const flag = error === undefined ? '-' : reasons[error.reason].flag
     const series = report.series(flag === '-' ? this.#labels : this.#facts.labels(flag))
     series.closed++

@@ -85,7 +85,7 @@ export interface LiveConnection {
   readonly src: string
   readonly originalDst: string
   readonly actualDst: string
-  readonly protocol: 'HBONE' | 'TCP'
+  readonly protocol: 'HBONE' | 'DOUBLEHBONE' | 'TCP'
   readonly sourceIdentity: string | undefined
   readonly admittedBy: string | undefined
   readonly ageMs: number

@@ -120,7 +120,35 @@ test('Connection.reroute() closes what was opened for the first upstream as fail
     lines: [
       { message: 'connection opened', fields: { 'dst.addr': '10.0.0.2:15008' } },
       { message: 'connection rerouted', fields: { 'dst.addr': '10.0.0.2:15008', reason: 'CONNECT_FAILED' } },
+      { message: 'connection opened', fields: { 'dst.addr': '10.0.0.3:15008' } },
       { message: 'connection complete', fields: { 'dst.addr': '10.0.0.3:15008' } },
+    ],
+  })
+})
+
+test('Connection.opened() counts what opens later under what is known of it then, and so does its end', () => {
+  const { posted, report } = open()
+  const facts = {
+    direction: 'outbound',
+    protocol: 'DOUBLEHBONE',
+    src: { addr: '10.0.0.1:1' },
+    dst: { addr: '9.9.9.9:15008' },
+    originalDst: '10.0.0.2:80',
+    admittedBy: undefined,
+    opensLater: true,
+  } as const
+  const deps = { report, loop: { nowMs: 0 }, onEnd: () => {} }
+  const answered = new Connection({ ...facts, labels: (flag) => ['gateway', flag] }, deps)
+  answered.opened({ ...facts, labels: (flag) => ['beyond', flag] })
+  answered.end({ kind: 'completed' })
+  const never = new Connection({ ...facts, labels: (flag) => ['gateway', flag] }, deps)
+  never.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: 'refused' })
+  report.flushTraffic()
+  expect(posted[0]).toMatchObject({
+    samples: [
+      { labels: ['beyond', '-'], opened: 1, closed: 1, failed: 0 },
+      { labels: ['gateway', '-'], opened: 1, closed: 0, failed: 0 },
+      { labels: ['gateway', 'CONNECT'], opened: 0, closed: 1, failed: 1 },
     ],
   })
 })

@@ -41,10 +41,17 @@ export const trafficReasons = {
       'The endpoint is known by host name only, and this version does not resolve endpoint host names.',
     action: 'Give the ServiceEntry static endpoint addresses.',
   },
-  NETWORK_GATEWAY_UNSUPPORTED: {
+  NETWORK_GATEWAY_UNKNOWN: {
     flag: 'CONNECT',
-    meaning: 'The endpoint is on another network, and this version does not tunnel through network gateways.',
-    action: 'Keep the service’s endpoints on the client’s network, or its traffic distribution on NETWORK.',
+    meaning: 'The endpoint is on another network, and there is no way through a gateway of that network.',
+    action:
+      'Check that the other network has a gateway that is ready and known here, and that a service was dialled.',
+  },
+  REMOTE_IDENTITY_UNKNOWN: {
+    flag: 'CONNECT',
+    meaning: 'The endpoint is on another network, and its service does not say who may answer for it there.',
+    action:
+      'Check the connection between the clusters’ control planes: they tell each other the service accounts.',
   },
   IDENTITY_UNAVAILABLE: {
     flag: 'IDENTITY_ERROR',
