@@ -20,16 +20,32 @@ spec:
 `
 }
 
-/** What `pod`, named `namespace/name`, gets from the shop's web server; empty when it is refused. */
-export async function curl(lab: Lab, pod: string, maxSeconds = 5): Promise<string> {
+export type IpVersion = 4 | 6
+
+/**
+ * What `pod`, named `namespace/name`, gets from the shop's web server; empty when it is refused.
+ *
+ * @param version Over which family; without it, curl chooses.
+ */
+export async function curl(lab: Lab, pod: string, maxSeconds = 5, version?: IpVersion): Promise<string> {
   const url = pod.startsWith('shop/') ? 'http://web/' : 'http://web.shop/'
-  const { stdout } = await lab.pod(pod).exec(['curl', '-sS', '--max-time', String(maxSeconds), url])
+  const family = version === undefined ? [] : [`-${version}`]
+  const { stdout } = await lab
+    .pod(pod)
+    .exec(['curl', '-sS', ...family, '--max-time', String(maxSeconds), url])
   return stdout
 }
 
 /** What it gets when it is let in and its own address is seen. */
-export function answerFor(lab: Lab, pod: string): string {
-  return `${MARKER} seen from ${lab.pod(pod).ip}\n`
+export function answerFor(lab: Lab, pod: string, version?: IpVersion): string {
+  const ip = version === undefined ? lab.pod(pod).ip : ipOf(lab, pod, version)
+  return `${MARKER} seen from ${ip}\n`
+}
+
+export function ipOf(lab: Lab, pod: string, version: IpVersion): string {
+  const ip = lab.pod(pod).ips.find((each) => each.includes(':') === (version === 6))
+  if (ip === undefined) throw new Error(`Pod ${pod} has no IPv${version} address`)
+  return ip
 }
 
 /** Labels the namespace and waits for each pod's agent to have enrolled it. */
@@ -52,7 +68,7 @@ export async function podTraffic(
 }
 
 function isPod(ip: string): boolean {
-  return ip.startsWith('10.244.')
+  return ip.startsWith('10.244.') || ip.startsWith('fd00:10:244:')
 }
 
 function isHbone({ sourcePort, destinationPort }: TcpPacket): boolean {

@@ -2,27 +2,15 @@
  * A ztunnel for tests: speaks ZDS, listens in each pod, and relays what arrives: outbound to where it was going, inbound with the
  * client's own address. No mesh, no TLS. Prints one JSON line an event. Arguments: SOCKET [refuse]
  */
-import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EventLoop } from '@ambient/event-loop'
-import {
-  acceptOn,
-  bindSource,
-  closeDescriptor,
-  listenOn,
-  MESH_MARK,
-  NetworkNamespace,
-  originalDestination,
-  peerAddress,
-  startConnect,
-  tcpSocket,
-} from '@ambient/linux'
+import { closeDescriptor, NetworkNamespace } from '@ambient/linux'
 import { ZdsClient } from '@ambient/zds'
+import { StandInProxy } from './stand-in-proxy.ts'
 
 interface PodProxy {
   readonly netns: NetworkNamespace
-  readonly listeners: readonly { readonly fd: number; readonly port: number }[]
-  readonly sockets: Set<Socket>
+  readonly proxy: StandInProxy
 }
 
 const [socketPath = '', mode = ''] = process.argv.slice(2)
@@ -61,7 +49,7 @@ const agent = new ZdsClient(loop, {
 })
 while (agent.isConnected || process.exitCode === undefined) {
   for (let turns = 0; turns < 8; turns++) loop.turn(0)
-  for (const pod of pods.values()) acceptAll(pod)
+  for (const { proxy } of pods.values()) proxy.acceptAll()
   await sleep(2)
 }
 
@@ -70,57 +58,19 @@ function add(uid: string, fd: number): void {
   const known = pods.get(uid)
   if (known !== undefined && known.netns.id().inode === netns.id().inode) return netns[Symbol.dispose]()
   remove(uid)
-  const listeners = netns.enter(() =>
-    [15_001, 15_006, 15_008].map((port) => ({
-      port,
-      fd: listenOn({ ip: '::', port }, { mark: MESH_MARK, transparent: true, reusePort: true }),
-    })),
-  )
-  pods.set(uid, { netns, listeners, sockets: new Set() })
+  const proxy = new StandInProxy({
+    netns,
+    ports: [15_001, 15_006, 15_008],
+    onCaught: ({ port, peer, original }) =>
+      say({ kind: 'relay', port, from: peer.ip, to: `${original.ip}:${original.port}` }),
+  })
+  pods.set(uid, { netns, proxy })
 }
 
 function remove(uid: string): void {
   const pod = pods.get(uid)
   if (pod === undefined) return
   pods.delete(uid)
-  for (const { fd } of pod.listeners) closeDescriptor(fd)
-  for (const socket of pod.sockets) socket.resetAndDestroy()
+  pod.proxy[Symbol.dispose]()
   pod.netns[Symbol.dispose]()
-}
-
-function acceptAll(pod: PodProxy): void {
-  for (const { fd, port } of pod.listeners) {
-    for (let result = acceptOn(fd); result.kind === 'accepted'; result = acceptOn(fd))
-      void relay(pod, result.fd, port)
-  }
-}
-
-async function relay(pod: PodProxy, accepted: number, port: number): Promise<void> {
-  const to = originalDestination(accepted)
-  const client = peerAddress(accepted)
-  const dialled = pod.netns.enter(() => tcpSocket({ mark: MESH_MARK }))
-  if (port === 15_006) bindSource(dialled, client.ip)
-  startConnect(dialled, to)
-  while (!isConnected(dialled)) await sleep(1)
-  say({ kind: 'relay', port, from: client.ip, to: `${to.ip}:${to.port}` })
-  const [downstream, upstream] = [new Socket({ fd: accepted }), new Socket({ fd: dialled })]
-  for (const socket of [downstream, upstream]) {
-    pod.sockets.add(socket)
-    socket.on('error', () => {})
-    socket.on('close', () => {
-      pod.sockets.delete(socket)
-      downstream.destroy()
-      upstream.destroy()
-    })
-  }
-  downstream.pipe(upstream).pipe(downstream)
-}
-
-function isConnected(fd: number): boolean {
-  try {
-    peerAddress(fd)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { CLUSTER_DNS_IP, CLUSTER_DOMAIN } from './lab-addresses.ts'
+import { addressesOf, CLUSTER_DOMAIN, type LabFamily } from './lab-addresses.ts'
 import type { LabNode } from './lab-node.ts'
 import { LabProcess } from './lab-process.ts'
 import type { ServiceEndpoints } from './service-endpoints.ts'
@@ -15,6 +15,8 @@ export function dnsHosts(services: readonly ServiceEndpoints[]): string {
 
 export interface DnsOptions {
   readonly node: LabNode
+  /** Those it can be asked over. */
+  readonly families: readonly LabFamily[]
   readonly hostsFile: string
   readonly logFile: string
 }
@@ -29,9 +31,10 @@ export class ClusterDns {
     this.#process = process
   }
 
-  static async open({ node, hostsFile, logFile }: DnsOptions): Promise<ClusterDns> {
+  static async open({ node, families, hostsFile, logFile }: DnsOptions): Promise<ClusterDns> {
     writeFileSync(hostsFile, '')
-    await node.mustRun(['ip', 'address', 'add', `${CLUSTER_DNS_IP}/32`, 'dev', 'lo'])
+    const ips = families.map((family) => addressesOf(family).dns)
+    for (const ip of ips) await node.mustRun(['ip', 'address', 'add', ip, 'dev', 'lo'])
     const argv = [
       ...[
         'dnsmasq',
@@ -46,7 +49,7 @@ export class ClusterDns {
         '--group=',
         '--pid-file=',
         '--bind-interfaces',
-        `--listen-address=${CLUSTER_DNS_IP}`,
+        ...ips.map((ip) => `--listen-address=${ip}`),
       ],
       ...[`--local=/${CLUSTER_DOMAIN}/`, '--address=/#/', '--local-ttl=1', `--addn-hosts=${hostsFile}`],
     ]

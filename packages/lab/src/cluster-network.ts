@@ -3,11 +3,13 @@ import type { ClusterDns } from './cluster-dns.ts'
 import { dnsHosts } from './cluster-dns.ts'
 import type { LabNode } from './lab-node.ts'
 import { serviceEndpoints } from './service-endpoints.ts'
+import type { LabFamily } from './lab-addresses.ts'
 import { serviceHooks, serviceRules } from './service-rules.ts'
 
 export interface ClusterNetworkDeps {
   readonly resources: ResourceSource
   readonly nodes: readonly { readonly node: LabNode; readonly dns: ClusterDns }[]
+  readonly families: readonly LabFamily[]
   readonly report: (message: string) => void
 }
 
@@ -18,7 +20,7 @@ export class ClusterNetwork implements AsyncDisposable {
   readonly #watching: Promise<unknown>
   #isDirty = false
   #updating: Promise<void> | undefined
-  #rules = ''
+  readonly #rules = new Map<LabFamily, string>()
   #hosts = ''
 
   private constructor(deps: ClusterNetworkDeps) {
@@ -27,7 +29,8 @@ export class ClusterNetwork implements AsyncDisposable {
   }
 
   static async open(deps: ClusterNetworkDeps): Promise<ClusterNetwork> {
-    await Promise.all(deps.nodes.map(({ node }) => restore(node, serviceHooks)))
+    for (const family of deps.families)
+      await Promise.all(deps.nodes.map(({ node }) => restore(node, family, serviceHooks)))
     return new ClusterNetwork(deps)
   }
 
@@ -59,17 +62,21 @@ export class ClusterNetwork implements AsyncDisposable {
   }
 
   async #apply(): Promise<void> {
-    const { resources, nodes } = this.#deps
+    const { resources, nodes, families } = this.#deps
     const services = serviceEndpoints(await resources.list('Service'), await resources.list('Pod'))
-    const rules = serviceRules(services)
-    if (rules !== this.#rules) await Promise.all(nodes.map(({ node }) => restore(node, rules)))
-    this.#rules = rules
+    for (const family of families) {
+      const rules = serviceRules(services, family)
+      if (rules === this.#rules.get(family)) continue
+      await Promise.all(nodes.map(({ node }) => restore(node, family, rules)))
+      this.#rules.set(family, rules)
+    }
     const hosts = dnsHosts(services)
     if (hosts !== this.#hosts) await Promise.all(nodes.map(({ dns }) => dns.replace(hosts)))
     this.#hosts = hosts
   }
 }
 
-async function restore(node: LabNode, rules: string): Promise<void> {
-  await node.mustRun(['iptables-restore', '--noflush', '--wait', '10'], { input: rules })
+async function restore(node: LabNode, family: LabFamily, rules: string): Promise<void> {
+  const program = family === 'ipv4' ? 'iptables-restore' : 'ip6tables-restore'
+  await node.mustRun([program, '--noflush', '--wait', '10'], { input: rules })
 }

@@ -11,7 +11,7 @@ const attachment = {
   interfaceName: 'eth0',
   pod: { namespace: 'shop', name: 'web', uid: 'uid-1' },
 }
-const primary = podNetwork('10.244.1.0/24')
+const primary = podNetwork([{ subnet: '10.244.1.0/24', everywhere: '0.0.0.0/0' }])
 const network = { ...primary, plugins: [...primary.plugins, { type: 'istio-cni', ambient_enabled: true }] }
 
 interface Call {

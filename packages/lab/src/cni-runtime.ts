@@ -137,13 +137,19 @@ function environment(
   }
 }
 
+/** Where pods get an address from, and what they have a route to by it. */
+export interface PodSubnet {
+  readonly subnet: string
+  readonly everywhere: string
+}
+
 /** The network of pods: a cable to the node for each, so that all its packets cross the node's own routing and DNAT. */
-export function podNetwork(subnet: string): CniNetwork {
+export function podNetwork(subnets: readonly PodSubnet[]): CniNetwork {
   const ipam = {
     type: 'host-local',
     dataDir: '/run/cni/networks',
-    ranges: [[{ subnet }]],
-    routes: [{ dst: '0.0.0.0/0' }],
+    ranges: subnets.map(({ subnet }) => [{ subnet }]),
+    routes: subnets.map(({ everywhere }) => ({ dst: everywhere })),
   }
   return { cniVersion: '1.0.0', name: 'lab', plugins: [{ type: 'ptp', ipMasq: false, mtu: 1500, ipam }] }
 }

@@ -5,10 +5,10 @@ import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { CgroupTree } from './cgroup-tree.ts'
 import { ClusterDns } from './cluster-dns.ts'
 import { ClusterNetwork } from './cluster-network.ts'
-import { CniRuntime, configuredNetwork, loopbackNetwork, podNetwork } from './cni-runtime.ts'
+import { CniRuntime, configuredNetwork, loopbackNetwork, podNetwork, type PodSubnet } from './cni-runtime.ts'
 import { newContainerId } from './container-id.ts'
 import { Kubelet } from './kubelet.ts'
-import { podPrefix } from './lab-addresses.ts'
+import { addressesOf, type LabFamily } from './lab-addresses.ts'
 import { LabError } from './lab-error.ts'
 import type { LabLife } from './lab-life.ts'
 import { LabNode, openFabric } from './lab-node.ts'
@@ -23,6 +23,8 @@ import { TokenIssuer } from './token-issuer.ts'
 export interface ClusterOptions {
   readonly id: LabId
   readonly nodes: number
+  /** Of pods and services, the primary one first. */
+  readonly families: readonly LabFamily[]
   readonly report: (message: string) => void
   readonly onChange: () => void
 }
@@ -54,7 +56,7 @@ export async function openCluster(options: ClusterOptions, life: LabLife): Promi
       report: ({ message }) => options.report(message),
     }),
     TokenIssuer.create(systemClock),
-    openNodes(options.nodes, cgroups, life),
+    openNodes(options, cgroups, life),
   ])
   life.scope.use(resources)
   writeFileSync(jwksFile, JSON.stringify(tokens.jwks))
@@ -63,18 +65,26 @@ export async function openCluster(options: ClusterOptions, life: LabLife): Promi
   const store = new ManifestStore({
     directory: configDirectory,
     nodes: workers.map(({ name }) => name),
+    families: options.families,
     clock: systemClock,
   })
-  for (const { index, name } of workers) configurePrimary(nodeDirectories(directory, name), podPrefix(index))
+  for (const { index, name } of workers) configurePrimary(nodeDirectories(directory, name), subnetsOf(index, options.families))
   const withDns = await Promise.all(
-    workers.map(async (node) => ({ node, dns: await openDns(node, directory) })),
+    workers.map(async (node) => ({ node, dns: await openDns(node, options.families, directory) })),
   )
-  life.scope.use(await ClusterNetwork.open({ resources, nodes: withDns, report: options.report }))
+  life.scope.use(
+    await ClusterNetwork.open({
+      resources,
+      nodes: withDns,
+      families: options.families,
+      report: options.report,
+    }),
+  )
   const kubelet = life.scope.use(
     new Kubelet({
       resources,
       nodes: new Map(nodes.map((node) => [node.name, node])),
-      openSandbox: sandboxes(directory),
+      openSandbox: sandboxes(directory, options.families),
       tokens,
       logFile: (pod, container) => join(directory, 'logs', `${pod.namespace}.${pod.name}.${container}.log`),
       volumeDirectory: (pod) => join(directory, 'pods', `${pod.namespace}.${pod.name}`),
@@ -90,34 +100,43 @@ export async function openCluster(options: ClusterOptions, life: LabLife): Promi
 }
 
 async function openNodes(
-  count: number,
+  { nodes: count, families }: ClusterOptions,
   cgroups: CgroupTree,
   life: LabLife,
 ): Promise<{ readonly fabric: NamespaceHolder; readonly nodes: readonly LabNode[] }> {
   const fabric = await openFabric(cgroups)
   life.fabric = fabric
   const opening = Array.from({ length: count + 1 }, (_, n) =>
-    LabNode.open(n, { fabric, cgroups, nodes: count }),
+    LabNode.open(n, { fabric, cgroups, nodes: count, families }),
   )
   life.nodes = await Promise.all(opening)
   return { fabric, nodes: life.nodes }
 }
 
-function openDns(node: LabNode, directory: string): Promise<ClusterDns> {
+function openDns(node: LabNode, families: readonly LabFamily[], directory: string): Promise<ClusterDns> {
   return ClusterDns.open({
     node,
+    families,
     hostsFile: join(directory, 'dns', `${node.name}.hosts`),
     logFile: join(directory, 'logs', `dns.${node.name}.log`),
   })
 }
 
-function configurePrimary(of: NodeDirectories, subnet: string): void {
+function subnetsOf(node: number, families: readonly LabFamily[]): readonly PodSubnet[] {
+  return families.map((family) => ({
+    subnet: addressesOf(family).pods(node),
+    everywhere: addressesOf(family).everywhere,
+  }))
+}
+
+function configurePrimary(of: NodeDirectories, subnets: readonly PodSubnet[]): void {
   for (const path of [of.networks, of.plugins]) mkdirSync(path, { recursive: true })
-  writeFileSync(join(of.networks, '10-lab.conflist'), JSON.stringify(podNetwork(subnet)))
+  writeFileSync(join(of.networks, '10-lab.conflist'), JSON.stringify(podNetwork(subnets)))
 }
 
 function sandboxes(
   directory: string,
+  families: readonly LabFamily[],
 ): (pod: { namespace: string; name: string; uid: string }, node: LabNode) => Promise<PodSandbox> {
   return ({ namespace, name, uid }, node) => {
     const { networks, plugins } = nodeDirectories(directory, node.name)
@@ -135,6 +154,7 @@ function sandboxes(
         node,
         loopback: new CniRuntime(() => loopbackNetwork, deps),
         network: new CniRuntime(() => configuredNetwork(networks), deps),
+        nameservers: families.map((family) => addressesOf(family).dns),
         newContainerId,
       },
     )

@@ -67,7 +67,12 @@ export function readLogs(lab: LabRecord, name: string): string {
 export function applyFile(lab: LabRecord, file: string): readonly string[] {
   if (!existsSync(file)) throw new LabError('NOT_FOUND', `There is no file ${file}`)
   const nodes = Object.keys(lab.namespaces).filter((name) => /^node\d+$/.test(name))
-  const store = new ManifestStore({ directory: configOf(lab.id), nodes, clock: systemClock })
+  const store = new ManifestStore({
+    directory: configOf(lab.id),
+    nodes,
+    families: lab.families,
+    clock: systemClock,
+  })
   return store.apply(readFileSync(file, 'utf8')).map(({ kind, name }) => `${kind} ${name} applied`)
 }
 
@@ -106,7 +111,7 @@ function podRow(pod: KubeObject): readonly string[] {
   const { isReady, phase, nodeName, podIps } = readPod(pod)
   const mesh = pod.metadata.annotations['ambient.istio.io/redirection'] ?? '-'
   const name = `${pod.metadata.namespace}/${pod.metadata.name}`
-  return [name, isReady ? 'yes' : 'no', phase, nodeName ?? '-', podIps[0] ?? '-', mesh]
+  return [name, isReady ? 'yes' : 'no', phase, nodeName ?? '-', podIps.join(',') || '-', mesh]
 }
 
 function table(rows: readonly (readonly string[])[]): string {

@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { Scope } from '@ambient/lifecycle'
+import type { LabFamily } from './lab-addresses.ts'
 import { LabError } from './lab-error.ts'
 import type { LabNode } from './lab-node.ts'
 import { cgroupName, newLabId, removeTraces, tracesOf, writeRecord } from './lab-state.ts'
@@ -15,6 +16,7 @@ export class LabLife {
   /** With it, all other processes of the lab end. */
   fabric: NamespaceHolder | undefined
   nodes: readonly LabNode[] = []
+  families: readonly LabFamily[] = []
   pods: () => readonly PodRun[] = () => []
   isReady = false
   /** Every network namespace it has had, as `/proc/PID/ns/net` names them. */
@@ -40,6 +42,7 @@ export class LabLife {
     writeRecord({
       id: this.id,
       isReady: this.isReady,
+      families: this.families,
       namespaces: Object.fromEntries([...ofNodes, ...ofPods]),
     })
   }

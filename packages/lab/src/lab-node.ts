@@ -1,5 +1,5 @@
 import type { CgroupTree } from './cgroup-tree.ts'
-import { FABRIC_IP, nodeIp, podPrefix, SERVICE_PREFIX } from './lab-addresses.ts'
+import { addressesOf, type LabFamily, nodeIp } from './lab-addresses.ts'
 import { inCgroup, NamespaceHolder } from './namespace-holder.ts'
 import type { CommandOptions, CommandResult } from './run-command.ts'
 import { mustRun, runCommand } from './run-command.ts'
@@ -9,17 +9,23 @@ export interface NodeDeps {
   readonly cgroups: CgroupTree
   /** How many nodes the lab has: each has a route to the pods of every other. */
   readonly nodes: number
+  /** Of pods and services. */
+  readonly families: readonly LabFamily[]
 }
 
 /** The interface of the fabric that every packet between nodes crosses. */
 export const FABRIC_INTERFACE = 'fabric0'
 
+/** Nobody else has our addresses, so that looking for them first would only cost seconds. */
+export const NO_DAD = '[ ! -d /proc/sys/net/ipv6 ] || echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
+
 /** umount first: the host's own namespaces must not live on in our copy of its mounts. */
 const FABRIC_SET_UP = `
 umount --recursive --lazy /run/netns 2>/dev/null || true
 ip link set lo up
+${NO_DAD}
 ip link add ${FABRIC_INTERFACE} type bridge mcast_snooping 0
-ip address add ${FABRIC_IP}/24 dev ${FABRIC_INTERFACE}
+ip address add ${addressesOf('ipv4').fabric}/24 dev ${FABRIC_INTERFACE}
 ip link set ${FABRIC_INTERFACE} up`
 
 const NODE_SET_UP = `
@@ -29,6 +35,8 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/netns /run/lock
 echo "$NODE_NAME" >/proc/sys/kernel/hostname
 echo 1 >/proc/sys/net/ipv4/ip_forward
+[ ! -d /proc/sys/net/ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+${NO_DAD}
 ip link set lo up`
 
 /** The namespace of the wires between the nodes; everything else of the lab lives and dies with its first process. */
@@ -110,9 +118,16 @@ export class LabNode {
     await this.mustRun(['ip', '-batch', '-'], {
       input: [
         `address add ${this.ip}/24 dev eth0`,
+        ...(deps.families.includes('ipv6')
+          ? [`address add ${addressesOf('ipv6').node(this.index)}/64 dev eth0`]
+          : []),
         'link set eth0 up',
-        `route add ${SERVICE_PREFIX} dev eth0`,
-        ...others.map((index) => `route add ${podPrefix(index)} via ${nodeIp(index)}`),
+        ...deps.families.flatMap((family) => [
+          `route add ${addressesOf(family).services} dev eth0`,
+          ...others.map(
+            (index) => `route add ${addressesOf(family).pods(index)} via ${addressesOf(family).node(index)}`,
+          ),
+        ]),
       ].join('\n'),
     })
   }

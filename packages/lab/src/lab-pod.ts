@@ -40,6 +40,11 @@ export class LabPod {
     return ip
   }
 
+  /** All of them, the primary one first. */
+  get ips(): readonly string[] {
+    return this.#run().seen.podIps
+  }
+
   get uid(): string {
     return this.#run().spec.uid
   }

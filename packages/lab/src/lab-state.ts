@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { isRecord } from '@ambient/kube'
 import { CgroupTree, cgroupRoots } from './cgroup-tree.ts'
+import type { LabFamily } from './lab-addresses.ts'
 import { isRunning, processFacts } from './process-table.ts'
 import { runCommand } from './run-command.ts'
 
@@ -13,6 +14,7 @@ export type LabId = string
 export interface LabRecord {
   readonly id: LabId
   readonly isReady: boolean
+  readonly families: readonly LabFamily[]
   /** Process numbers of namespaces, as the host has them: `node1`, `shop/web`. */
   readonly namespaces: Readonly<Record<string, number>>
 }
@@ -82,7 +84,11 @@ function readRecord(id: LabId): LabRecord | undefined {
   const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
   if (!isRecord(value) || !isRecord(value['namespaces'])) return undefined
   const namespaces = Object.entries(value['namespaces']).map(([name, pid]) => [name, Number(pid)] as const)
-  return { id, isReady: value['isReady'] === true, namespaces: Object.fromEntries(namespaces) }
+  const stored: unknown = value['families']
+  const families = (['ipv4', 'ipv6'] as const).filter(
+    (family) => Array.isArray(stored) && stored.includes(family),
+  )
+  return { id, isReady: value['isReady'] === true, families, namespaces: Object.fromEntries(namespaces) }
 }
 
 /** Takes away all that labs left whose process was killed. @returns their names */

@@ -5,6 +5,7 @@ import type { ObjectRef } from '@ambient/kube'
 import { systemClock } from '@ambient/lifecycle'
 import { stringify } from 'yaml'
 import { Capture } from './capture.ts'
+import { labFamilies, type LabFamilies } from './lab-addresses.ts'
 import type { LabCluster } from './lab-cluster.ts'
 import { openCluster } from './lab-cluster.ts'
 import { LabApp } from './lab-app.ts'
@@ -17,7 +18,7 @@ import { downOnSignals } from './lab-signals.ts'
 import { nodeDirectories, removeLeftovers } from './lab-state.ts'
 import type { LabId } from './lab-state.ts'
 import { agentPod, appNames, istiodPod, meshNamespace, podOfApp, ztunnelPod } from './mesh-apps.ts'
-import type { MeshEnvironment, MeshPaths } from './mesh-apps.ts'
+import type { LabRedirectMode, MeshEnvironment, MeshPaths } from './mesh-apps.ts'
 import { parseObjectName } from './object-name.ts'
 import { checkRequirements } from './requirements.ts'
 import { mustRun } from './run-command.ts'
@@ -28,6 +29,10 @@ export interface LabOptions {
   readonly nodes?: number
   /** `false` leaves out istiod, agents and ztunnels, and so our plugin from the CNI chain. Default true. */
   readonly mesh?: boolean
+  /** Which addresses pods and services have. Default `ipv4`. */
+  readonly families?: LabFamilies
+  /** Default `iptables`. */
+  readonly redirectMode?: LabRedirectMode
   /** Added to the environment of the mesh's own programs. */
   readonly env?: MeshEnvironment
   /** YAML texts or files, applied once the mesh is ready. */
@@ -62,19 +67,21 @@ export class Lab implements AsyncDisposable {
     checkRequirements()
     await removeLeftovers()
     const life = new LabLife()
+    life.families = labFamilies[options.families ?? 'ipv4']
     if (options.downOnSignals !== false) life.scope.defer(downOnSignals(() => life.end()))
     try {
       const cluster = await openCluster(
         {
           id: life.id,
           nodes: options.nodes ?? 2,
+          families: labFamilies[options.families ?? 'ipv4'],
           report: (message) => (life.isEnding ? undefined : options.report?.(message)),
           onChange: () => life.record(),
         },
         life,
       )
       const lab = new Lab(life, cluster)
-      if (options.mesh !== false) await lab.#startMesh(options.env ?? {})
+      if (options.mesh !== false) await lab.#startMesh(options)
       for (const manifest of options.manifests ?? []) lab.apply(manifest)
       life.isReady = true
       life.record()
@@ -151,6 +158,15 @@ export class Lab implements AsyncDisposable {
     )
   }
 
+  /** Replaces the agent of each node by one that redirects in another way, as an upgrade with other settings does. */
+  async redirectBy(redirectMode: LabRedirectMode, env: MeshEnvironment = {}): Promise<void> {
+    for (const { index, name } of this.nodes) {
+      await this.delete(`pod/istio-system/${podOfApp(`agent@${name}`) ?? ''}`)
+      this.apply(stringify(agentPod(index, this.#paths(), { ...env, redirectMode })))
+    }
+    for (const { name } of this.nodes) await this.app(`agent@${name}`).ready(APP_DEADLINE_MS)
+  }
+
   /** The names of all pods that run or are to run. */
   pods(): readonly string[] {
     return this.#cluster.kubelet.pods().map(({ spec }) => `${spec.namespace}/${spec.name}`)
@@ -216,9 +232,24 @@ export class Lab implements AsyncDisposable {
     return this.down()
   }
 
-  async #startMesh(env: MeshEnvironment): Promise<void> {
+  async #startMesh({ env = {}, redirectMode = 'iptables' }: LabOptions): Promise<void> {
+    const nodes = this.nodes.map(({ index }) => index)
+    const paths = this.#paths()
+    const objects = [
+      ...meshNamespace,
+      istiodPod(paths, env),
+      ...nodes.flatMap((node) => [
+        agentPod(node, paths, { ...env, redirectMode }),
+        ztunnelPod(node, paths, env),
+      ]),
+    ]
+    for (const object of objects) this.apply(stringify(object))
+    await Promise.all(appNames(nodes.length).map((name) => this.app(name).ready(APP_DEADLINE_MS)))
+  }
+
+  #paths(): MeshPaths {
     const { configDirectory, jwksFile, directory } = this.#cluster
-    const paths: MeshPaths = {
+    return {
       repository: REPOSITORY,
       configDirectory,
       jwksFile,
@@ -226,14 +257,6 @@ export class Lab implements AsyncDisposable {
       nodeDirectories: (node) => nodeDirectories(directory, node),
       volumesOf: (pod) => join(directory, 'pods', `istio-system.${pod}`),
     }
-    const nodes = this.nodes.map(({ index }) => index)
-    const objects = [
-      ...meshNamespace,
-      istiodPod(paths, env),
-      ...nodes.flatMap((node) => [agentPod(node, paths, env), ztunnelPod(node, paths, env)]),
-    ]
-    for (const object of objects) this.apply(stringify(object))
-    await Promise.all(appNames(nodes.length).map((name) => this.app(name).ready(APP_DEADLINE_MS)))
   }
 
   async #must(app: string, argv: readonly string[]): Promise<{ readonly stdout: string }> {

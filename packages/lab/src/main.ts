@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util'
 import { Lab } from './lab.ts'
+import { parseFamilies } from './lab-addresses.ts'
 import { applyFile, currentLab, execIn, listPods, readLogs, takeDown } from './lab-commands.ts'
 import { LabError } from './lab-error.ts'
+import { parseRedirectMode } from './mesh-apps.ts'
 import { checkRequirements } from './requirements.ts'
 import { LOOK_AROUND, runInBackground } from './run-in-background.ts'
 
@@ -9,7 +11,8 @@ const HELP = `Usage: npm run lab -- COMMAND
 
 A mesh on this machine: nodes and pods are namespaces, the programs in them are real. Needs root.
 
-  up [--nodes N] [--no-mesh] [FILE…]  start a lab (default 2 nodes) and apply files of Kubernetes YAML
+  up [--nodes N] [--no-mesh] [--redirect iptables|nftables] [--families ipv4|ipv6|dual] [FILE…]
+                                      start a lab (default 2 nodes) and apply files of Kubernetes YAML
   ps                                  its pods
   exec POD [--] CMD…                  run a program in a pod (shop/web) or on a node (node1); default sh
   logs APP                            what an app (istiod, ztunnel@node1, agent@node1) or a pod has said
@@ -76,13 +79,25 @@ async function hold(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { nodes: { type: 'string', default: '2' }, 'no-mesh': { type: 'boolean', default: false } },
+    options: {
+      nodes: { type: 'string', default: '2' },
+      'no-mesh': { type: 'boolean', default: false },
+      redirect: { type: 'string', default: 'iptables' },
+      families: { type: 'string', default: 'ipv4' },
+    },
   })
   const nodes = Number(values.nodes)
   if (!Number.isInteger(nodes) || nodes < 1)
     throw new LabError('MANIFEST_INVALID', `--nodes must be a number from 1: "${values.nodes}"`)
   const report = (message: string): void => void process.stderr.write(`lab: ${message}\n`)
-  const lab = await Lab.up({ nodes, mesh: !values['no-mesh'], manifests: positionals, report })
+  const lab = await Lab.up({
+    nodes,
+    mesh: !values['no-mesh'],
+    families: parseFamilies(values.families),
+    redirectMode: parseRedirectMode(values.redirect),
+    manifests: positionals,
+    report,
+  })
   await lab.ready(UP_DEADLINE_MS).catch((cause: unknown) => report(String(cause)))
   say(`Lab ${lab.id} is up. ${LOOK_AROUND}`)
   return new Promise<never>(() => setInterval(() => {}, 2 ** 30))

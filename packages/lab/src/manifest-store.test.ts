@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { ManifestStore } from './manifest-store.ts'
 import { parseObjectName } from './object-name.ts'
+import { giveAddresses } from './service-addresses.ts'
 
 let directory: string
 let store: ManifestStore
@@ -17,7 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }))
 
 const open = (): ManifestStore =>
-  new ManifestStore({ directory, nodes: ['node1', 'node2'], clock: systemClock })
+  new ManifestStore({ directory, nodes: ['node1', 'node2'], families: ['ipv4'], clock: systemClock })
 const pod = (name: string, spec = ''): string =>
   `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, namespace: shop}, spec: {containers: []${spec}}}`
 interface Stored {
@@ -47,6 +48,36 @@ test('apply() gives each service an address of its own and keeps it, whichever p
   open().apply([service('a', 'ports: [{port: 80}]'), service('c', '')].join('\n---\n'))
   const address = (name: string): unknown => read(`service.shop.${name}.yaml`).spec['clusterIP']
   expect(['a', 'b', 'c', 'none'].map(address)).toEqual(['10.96.1.1', '10.96.1.2', '10.96.1.3', 'None'])
+})
+
+test.each([
+  { lab: ['ipv4', 'ipv6'], spec: {}, ips: ['10.96.1.1'] },
+  { lab: ['ipv4', 'ipv6'], spec: { ipFamilies: ['IPv6'] }, ips: ['fd00:10:96::100'] },
+  {
+    lab: ['ipv4', 'ipv6'],
+    spec: { ipFamilyPolicy: 'PreferDualStack' },
+    ips: ['10.96.1.1', 'fd00:10:96::100'],
+  },
+  {
+    lab: ['ipv4', 'ipv6'],
+    spec: { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv6', 'IPv4'], clusterIP: 'fd00:10:96::7' },
+    ips: ['fd00:10:96::7', '10.96.1.1'],
+  },
+  { lab: ['ipv6'], spec: { ipFamilyPolicy: 'PreferDualStack' }, ips: ['fd00:10:96::100'] },
+  { lab: ['ipv4'], spec: { clusterIP: 'None' }, ips: ['None'] },
+] as const)(
+  'giveAddresses() gives a service of $spec in a lab of $lab the addresses $ips',
+  ({ lab, spec, ips }) => {
+    const given = giveAddresses(spec, { before: [], taken: [], families: lab })
+    expect(given).toMatchObject({ clusterIPs: ips })
+  },
+)
+
+test('giveAddresses() refuses two families where there is one', () => {
+  const situation = { before: [], taken: [], families: ['ipv4'] } as const
+  expect(() => giveAddresses({ ipFamilyPolicy: 'RequireDualStack' }, situation)).toThrow(
+    'requires two IP families',
+  )
 })
 
 test('label() sets and takes away, terminate() stamps, remove() forgets', () => {

@@ -5,12 +5,15 @@ import { describeRef, isRecord, kindOf, resourceKinds } from '@ambient/kube'
 import type { ObjectRef, UnknownRecord } from '@ambient/kube'
 import type { Clock } from '@ambient/lifecycle'
 import { parseAllDocuments, stringify } from 'yaml'
-import { clusterIp, MAX_NODES } from './lab-addresses.ts'
+import { type LabFamily, MAX_NODES } from './lab-addresses.ts'
 import { LabError } from './lab-error.ts'
+import { giveAddresses } from './service-addresses.ts'
 
 export interface StoreOptions {
   readonly directory: string
   readonly nodes: readonly string[]
+  /** Of services, the primary one first. */
+  readonly families: readonly LabFamily[]
   readonly clock: Clock
 }
 
@@ -84,10 +87,14 @@ export class ManifestStore {
         spec: { ...spec, nodeName: spec['nodeName'] ?? before['nodeName'] ?? this.#nextNode() },
       }
     }
-    if (ref.kind !== 'Service' || spec['clusterIP'] !== undefined || spec['type'] === 'ExternalName')
-      return value
-    const address = typeof before['clusterIP'] === 'string' ? before['clusterIP'] : this.#freeAddress()
-    return { ...value, spec: { ...spec, clusterIP: address, clusterIPs: [address] } }
+    if (ref.kind !== 'Service') return value
+    const taken = this.#specs('service').flatMap((service) => textsAt(service, 'clusterIPs'))
+    const given = giveAddresses(spec, {
+      before: textsAt(before, 'clusterIPs'),
+      taken,
+      families: this.#options.families,
+    })
+    return { ...value, spec: { ...spec, ...given } }
   }
 
   /** The one with the fewest pods of its own network; the first of equals. */
@@ -97,11 +104,6 @@ export class ManifestStore {
       .map((spec) => spec['nodeName'])
     const load = (node: string): number => taken.filter((name) => name === node).length
     return this.#options.nodes.toSorted((a, b) => load(a) - load(b))[0] ?? ''
-  }
-
-  #freeAddress(): string {
-    const taken = new Set(this.#specs('service').map((spec) => spec['clusterIP']))
-    return Array.from({ length: taken.size + 1 }, (_, n) => clusterIp(n)).find((ip) => !taken.has(ip)) ?? ''
   }
 
   #specs(kind: string): readonly UnknownRecord[] {
@@ -176,4 +178,9 @@ function textIfThere(path: string): string | undefined {
   } catch {
     return undefined // the first of its name
   }
+}
+
+function textsAt(value: UnknownRecord, name: string): readonly string[] {
+  const found = value[name]
+  return Array.isArray(found) ? found.map(String) : []
 }

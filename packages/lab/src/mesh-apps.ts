@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { nodeIp } from './lab-addresses.ts'
+import { LabError } from './lab-error.ts'
 import { nodeName } from './lab-node.ts'
 import type { NodeDirectories } from './lab-state.ts'
 
@@ -19,6 +20,15 @@ export interface MeshEnvironment {
   readonly istiod?: Readonly<Record<string, string>>
   readonly ztunnel?: Readonly<Record<string, string>>
   readonly agent?: Readonly<Record<string, string>>
+}
+
+/** How agents redirect pods; `iptables` unless said otherwise. */
+export type LabRedirectMode = 'iptables' | 'nftables'
+
+/** @throws {LabError} `MANIFEST_INVALID` */
+export function parseRedirectMode(text: string): LabRedirectMode {
+  if (text === 'iptables' || text === 'nftables') return text
+  throw new LabError('MANIFEST_INVALID', `--redirect must be iptables or nftables: "${text}"`)
 }
 
 export type AppKind = 'istiod' | 'agent' | 'ztunnel'
@@ -78,14 +88,18 @@ export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
   })
 }
 
-export function agentPod(node: number, paths: MeshPaths, extra: MeshEnvironment): object {
+export function agentPod(
+  node: number,
+  paths: MeshPaths,
+  extra: MeshEnvironment & { readonly redirectMode: LabRedirectMode },
+): object {
   const { networks, plugins } = paths.nodeDirectories(nodeName(node))
   return appPod(paths, {
     kind: 'agent',
     name: `istio-cni-node-${nodeName(node)}`,
     serviceAccount: 'istio-cni',
     node,
-    args: ['--config-dir', paths.configDirectory],
+    args: ['--config-dir', paths.configDirectory, '--redirect-mode', extra.redirectMode],
     env: {
       NODE_NAME: nodeName(node),
       AMBIENT_ENABLED: 'true',

@@ -1,3 +1,4 @@
+import { ipFromBytes } from '@ambient/model'
 import { LabError } from './lab-error.ts'
 
 export interface TcpPacket {
@@ -121,8 +122,7 @@ function readIpv6(packet: Uint8Array, timestampMs: number): TcpPacket | undefine
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength)
   if (view.getUint8(6) !== PROTOCOL_TCP) return undefined
   const end = 40 + view.getUint16(4)
-  const text = (at: number): string =>
-    Array.from({ length: 8 }, (_, n) => view.getUint16(at + 2 * n).toString(16)).join(':')
+  const text = (at: number): string => ipFromBytes(packet.subarray(at, at + 16)) ?? ''
   return readTcp(packet.subarray(40, end === 40 ? packet.length : end), {
     timestampMs,
     source: text(8),

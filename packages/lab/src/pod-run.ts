@@ -1,5 +1,6 @@
 import { Backoff } from '@ambient/lifecycle'
 import type { Clock, Random } from '@ambient/lifecycle'
+import { formatHostPort } from '@ambient/model'
 import { LabProcess } from './lab-process.ts'
 import { listeningPorts } from './pod-readiness.ts'
 import type { ContainerSpec, PodSpec } from './pod-spec.ts'
@@ -194,7 +195,7 @@ export class PodRun {
     if (nowMs < this.#probedAtMs + (isReady ? STEADY_PROBE_MS : STARTING_PROBE_MS)) return isReady
     this.#probedAtMs = nowMs
     const answers = await Promise.all(
-      probes.map(({ port, path }) => this.#deps.probe(`http://${ip}:${port}${path}`)),
+      probes.map(({ port, path }) => this.#deps.probe(`http://${formatHostPort(ip, port)}${path}`)),
     )
     return answers.every((isGood) => isGood)
   }

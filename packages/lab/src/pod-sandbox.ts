@@ -1,6 +1,7 @@
+import { isIpv6 } from '@ambient/model'
 import type { CniAttachment, CniResult, CniRuntime } from './cni-runtime.ts'
-import { CLUSTER_DNS_IP, CLUSTER_DOMAIN } from './lab-addresses.ts'
-import type { LabNode } from './lab-node.ts'
+import { CLUSTER_DOMAIN } from './lab-addresses.ts'
+import { type LabNode, NO_DAD } from './lab-node.ts'
 import { inCgroup, NamespaceHolder } from './namespace-holder.ts'
 import type { PodFiles } from './pod-run.ts'
 
@@ -8,6 +9,7 @@ export interface SandboxDeps {
   readonly node: LabNode
   readonly loopback: CniRuntime
   readonly network: CniRuntime
+  readonly nameservers: readonly string[]
   /** 64 hexadecimal digits, new for each. */
   readonly newContainerId: () => string
 }
@@ -69,10 +71,12 @@ export class PodSandbox {
     const attachment = { containerId, netns: `/var/run/netns/${name}`, interfaceName: 'eth0', pod }
     await deps.node.mustRun(['ip', 'netns', 'add', name])
     let result: CniResult | undefined
+    if (deps.nameservers.some(isIpv6))
+      await deps.node.mustRun(['nsenter', `--net=${attachment.netns}`, 'sh', '-c', NO_DAD])
     try {
       await deps.loopback.add({ ...attachment, interfaceName: 'lo' })
       result = await deps.network.add(attachment)
-      const holder = await openHolder({ pod, deps, attachment, ip: result.ips[0] ?? '' })
+      const holder = await openHolder({ pod, deps, attachment, ips: result.ips })
       return new PodSandbox(deps, attachment, { result, holder })
     } catch (cause) {
       if (result !== undefined) await deps.network.del(attachment, result.json)
@@ -114,10 +118,10 @@ interface HolderRequest {
   readonly pod: SandboxPod
   readonly deps: SandboxDeps
   readonly attachment: CniAttachment
-  readonly ip: string
+  readonly ips: readonly string[]
 }
 
-function openHolder({ pod, deps, attachment, ip }: HolderRequest): Promise<NamespaceHolder> {
+function openHolder({ pod, deps, attachment, ips }: HolderRequest): Promise<NamespaceHolder> {
   const { node } = deps
   return NamespaceHolder.open({
     name: `pod ${pod.namespace}/${pod.name}`,
@@ -127,15 +131,20 @@ function openHolder({ pod, deps, attachment, ip }: HolderRequest): Promise<Names
     cgroup: node.cgroup(`${podCgroup(pod.uid)}/${attachment.containerId}`),
     env: {
       POD_NAME: pod.name,
-      RESOLV_CONF: resolvConf(pod.namespace),
-      HOSTS: `127.0.0.1 localhost\n::1 localhost\n${ip} ${pod.name}\n`,
+      RESOLV_CONF: resolvConf(pod.namespace, deps.nameservers),
+      HOSTS: `127.0.0.1 localhost\n::1 localhost\n${ips.map((ip) => `${ip} ${pod.name}\n`).join('')}`,
     },
   })
 }
 
-function resolvConf(namespace: string): string {
+function resolvConf(namespace: string, nameservers: readonly string[]): string {
   const search = [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN]
-  return `search ${search.join(' ')}\nnameserver ${CLUSTER_DNS_IP}\noptions ndots:5\n`
+  return [
+    `search ${search.join(' ')}`,
+    ...nameservers.map((ip) => `nameserver ${ip}`),
+    'options ndots:5',
+    '',
+  ].join('\n')
 }
 
 async function removeNetns(node: LabNode, name: string): Promise<void> {

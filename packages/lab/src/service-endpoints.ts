@@ -37,9 +37,9 @@ function endpointsOf(service: KubeObject, pods: readonly KubeObject[]): ServiceE
         includesLabels(pod.metadata.labels, selector),
     )
     .filter((pod) => pod.metadata.deletionTimestamp === undefined)
-    .map((pod) => ({ facts: readPod(pod), ip: readPod(pod).podIps[0] }))
-    .filter(({ facts }) => facts.isReady || publishNotReadyAddresses)
-    .flatMap(({ facts, ip }) => (ip === undefined ? [] : [{ facts, ip }]))
+    .map(readPod)
+    .filter((facts) => facts.isReady || publishNotReadyAddresses)
+    .flatMap((facts) => facts.podIps.map((ip) => ({ facts, ip })))
     .toSorted((a, b) => compareText(a.ip, b.ip))
   return {
     namespace,
