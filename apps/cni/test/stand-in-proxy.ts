@@ -67,7 +67,7 @@ export class StandInProxy implements Disposable {
     const [peer, local] = [peerAddress(accepted), localAddress(accepted)]
     const original = originalDestination(accepted)
     onCaught({ port, peer, local, original })
-    if (original.port === port) return this.#own(accepted).resetAndDestroy() // dialled again, it would come back for ever
+    if (original.port === port) return void this.#own(accepted).resetAndDestroy() // dialled again, it would come back for ever
     const to = resolve(original)
     const family = to.ip.includes(':') ? 'v6' : 'v4'
     const dialled = netns.enter(() => tcpSocket({ mark: MESH_MARK, family }))

@@ -68,7 +68,8 @@ export async function openCluster(options: ClusterOptions, life: LabLife): Promi
     families: options.families,
     clock: systemClock,
   })
-  for (const { index, name } of workers) configurePrimary(nodeDirectories(directory, name), subnetsOf(index, options.families))
+  for (const { index, name } of workers)
+    configurePrimary(nodeDirectories(directory, name), subnetsOf(index, options.families))
   const withDns = await Promise.all(
     workers.map(async (node) => ({ node, dns: await openDns(node, options.families, directory) })),
   )
