@@ -18,6 +18,7 @@ test('parseCommand() takes the documented defaults', () => {
       trustDomain: 'cluster.local',
       domainSuffix: 'cluster.local',
       dryRunPolicies: false,
+      autoAllowWaypoints: false,
       writesStatus: true,
       namespace: 'istio-system',
       revision: 'default',

@@ -33,6 +33,7 @@ export interface IstiodConfig {
   readonly defaultCertTtlSeconds: number
   readonly maxCertTtlSeconds: number
   readonly dryRunPolicies: boolean
+  readonly autoAllowWaypoints: boolean
   /** Whether conditions are written into the status of objects. */
   readonly writesStatus: boolean
   readonly logFilter: string
@@ -89,6 +90,7 @@ Environment (default):
   CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)    ROOT_CA_DIR (/etc/cacerts)
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
   AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)             AMBIENT_ENABLE_STATUS (true)
+  PILOT_AUTO_ALLOW_WAYPOINT_POLICY (false)
   LOG_LEVEL (info)                   LOG_FORMAT (plain or json)      ISTIOD_HEAP_MB (512)
 `
 
@@ -140,6 +142,7 @@ export function parseCommand(args: readonly string[], env: Env): Command {
       defaultCertTtlSeconds,
       maxCertTtlSeconds,
       dryRunPolicies: flag(env, 'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY', 'false'),
+      autoAllowWaypoints: flag(env, 'PILOT_AUTO_ALLOW_WAYPOINT_POLICY', 'false'),
       writesStatus: flag(env, 'AMBIENT_ENABLE_STATUS', 'true'),
       logFilter: text(env, 'LOG_LEVEL', 'info'),
       logFormat: logFormat(env),

@@ -143,12 +143,14 @@ async function openParts(
 }
 
 function meshOptions(config: IstiodConfig, meshConfig: MeshConfig): MeshOptions {
-  const { clusterId, trustDomain, domainSuffix, dryRunPolicies, namespace, revision } = config
+  const { clusterId, trustDomain, domainSuffix, dryRunPolicies, autoAllowWaypoints, namespace, revision } =
+    config
   return {
     clusterId,
     trustDomain,
     domainSuffix,
     dryRunPolicies,
+    autoAllowWaypoints,
     revision,
     rootNamespace: meshConfig.rootNamespace ?? namespace,
     systemNamespace: namespace,

@@ -12,6 +12,8 @@ export interface MeshOptions {
   readonly domainSuffix: string
   /** Whether policies marked as dry runs go to node proxies, which then only report what they would do. */
   readonly dryRunPolicies: boolean
+  /** Whether workloads behind a waypoint are given a policy that allows what it forwards. */
+  readonly autoAllowWaypoints: boolean
   /** Which of several control planes this is; objects labelled for another one are not its business. */
   readonly revision: string
   /** The mesh's configuration as it was when istiod started, in force until it is read again. */
@@ -25,6 +27,7 @@ export const DEFAULT_MESH: MeshOptions = {
   systemNamespace: 'istio-system',
   domainSuffix: 'cluster.local',
   dryRunPolicies: false,
+  autoAllowWaypoints: false,
   revision: 'default',
   startConfig: NO_MESH_CONFIG,
 }

@@ -8,27 +8,28 @@ import {
 import type { KindName, KubeObject } from '@ambient/kube'
 import type { Address } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
-import { configState } from './config/config-state.ts'
+import { type ConfigState, configState } from './config/config-state.ts'
 import type { MeshConfig } from './config/mesh-config.ts'
 import { type AddressClaim, addressClaims } from './entries/address-claims.ts'
 import { inlineAddresses, workloadEntries, workloadEntryAddresses } from './entries/entry-addresses.ts'
+import type { EndpointFacts } from './entries/endpoint-facts.ts'
 import { entryState } from './entries/entry-state.ts'
-import { meshInputs } from './mesh-inputs.ts'
+import { type MeshInputs, meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
-import { placeState } from './places/place-state.ts'
+import { type PlaceState, placeState } from './places/place-state.ts'
 import type { PodFacts } from './pods/pod-facts.ts'
-import { podAddresses, podState } from './pods/pod-state.ts'
-import { policyState } from './policies/policy-state.ts'
-import { kubeServices, serviceAddresses } from './services/kube-services.ts'
-import { membership } from './services/membership.ts'
+import { podAddresses, type PodState, podState } from './pods/pod-state.ts'
+import { type PolicyState, policyState } from './policies/policy-state.ts'
+import { type KubeServices, kubeServices, serviceAddresses } from './services/kube-services.ts'
+import { type Membership, membership } from './services/membership.ts'
 import { sliceAddresses } from './services/slice-addresses.ts'
-import { sliceFacts } from './services/slice-facts.ts'
-import { accountsOfServices } from './waypoints/account-members.ts'
-import { entryWaypoints, serviceWaypoints } from './waypoints/service-waypoints.ts'
+import { type SliceFacts, sliceFacts } from './services/slice-facts.ts'
+import { implicitPolicies, type WorkloadPolicies } from './waypoints/implicit-policies.ts'
+import { entryWaypoints } from './waypoints/service-waypoints.ts'
 import { wantedRecords } from './waypoints/wanted-records.ts'
 import type { WaypointRecord } from './waypoints/waypoint-records.ts'
-import { waypointState } from './waypoints/waypoint-state.ts'
-import { workloadEntryWaypoints } from './waypoints/workload-waypoints.ts'
+import { type WaypointState, waypointState } from './waypoints/waypoint-state.ts'
+import { type WaypointBindings, waypointBindings } from './waypoints/waypoint-bindings.ts'
 import { waypointConditions } from './waypoints/waypoint-status.ts'
 import { type StatusState, statusState } from './status-state.ts'
 
@@ -56,54 +57,33 @@ export interface MeshState {
   }
 }
 
+/** What the addresses are made from, each made from those before it. */
+interface MeshParts {
+  readonly config: ConfigState
+  readonly places: PlaceState
+  readonly policies: PolicyState
+  readonly waypoints: WaypointState
+  readonly services: KubeServices
+  readonly entries: ReturnType<typeof entryState>
+  readonly slices: Collection<SliceFacts>
+  readonly membership: Membership
+  readonly pods: PodState
+  readonly workloads: Collection<EndpointFacts>
+  readonly bindings: WaypointBindings
+}
+
 /**
- * Puts the parts together, each made from those before it. What a part derives is in its own folder.
+ * Puts the parts together. What a part derives is in its own folder.
  *
  * @param onFault Told of each object that cannot be used; see `CollectionGraph` for what stays in force.
  */
 export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): MeshState {
   const graph = new CollectionGraph(onFault)
   const inputs = meshInputs(graph, mesh)
-  const config = configState(inputs)
-  const places = placeState(inputs)
-  const policies = policyState(inputs, config)
-  const waypoints = waypointState(inputs, { places, l7: policies.l7 })
-  const services = kubeServices(inputs, config)
-  const entryBindings = entryWaypoints(inputs, { config, waypoints })
-  const entries = entryState(inputs, { config, places, kubeServices: services, waypoints: entryBindings })
-  const slices = graph.derive('endpoint slices', inputs.of('EndpointSlice'), sliceFacts)
-  const members = membership({
-    services: graph.union('all service facts', [services.facts, entries.services]),
-    kubeServices: services,
-    slices,
-  })
-  const pods = podState(inputs)
-  const workloads = workloadEntries(inputs, config)
-  const accountsOf = accountsOfServices(inputs, waypoints, {
-    pods: pods.facts,
-    workloadEntries: workloads,
-    slices,
-    membership: members,
-    kubeServices: services,
-  })
-  const bindings = {
-    services: serviceWaypoints(inputs, { waypoints, kubeServices: services, accountsOf }),
-    entries: entryBindings,
-    workloadEntries: workloadEntryWaypoints(inputs, workloads, waypoints),
-  }
-  const around = { places, policies, waypoints, config }
-  const addresses = graph.union<Address>('addresses', [
-    podAddresses(inputs, pods, { ...around, membership: members }),
-    workloadEntryAddresses(inputs, workloads, {
-      ...around,
-      membership: members,
-      bindings: bindings.workloadEntries,
-    }),
-    inlineAddresses(inputs, entries, around),
-    sliceAddresses(inputs, slices, { kubeServices: services, places }),
-    serviceAddresses(inputs, services, { places, config, waypoints: bindings.services }),
-    entries.addresses,
-  ])
+  const parts = meshParts(inputs)
+  const { config, policies, waypoints, entries, pods, bindings } = parts
+  const implicit = implicitPolicies(inputs, { ...parts, pods: pods.facts })
+  const addresses = allAddresses(inputs, parts, implicit)
   const conditions = waypointConditions(inputs, {
     config,
     policies,
@@ -119,11 +99,65 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     podsByAccountAndNode: pods.byAccountAndNode,
     addresses,
     addressClaims: addressClaims(inputs, config),
-    policies: policies.all,
+    policies: graph.union('policies', [policies.all, implicit.all]),
     status: statusState(inputs, config, [...policies.conditions, ...conditions]),
     waypointRecords: {
       written: waypoints.records,
       wanted: wantedRecords(inputs, { waypoints, config, pods: pods.facts }),
     },
   }
+}
+
+function meshParts(inputs: MeshInputs): MeshParts {
+  const { graph } = inputs
+  const config = configState(inputs)
+  const places = placeState(inputs)
+  const policies = policyState(inputs, config)
+  const waypoints = waypointState(inputs, { places, l7: policies.l7 })
+  const services = kubeServices(inputs, config)
+  const entryBindings = entryWaypoints(inputs, { config, waypoints })
+  const entries = entryState(inputs, { config, places, kubeServices: services, waypoints: entryBindings })
+  const slices = graph.derive('endpoint slices', inputs.of('EndpointSlice'), sliceFacts)
+  const members = membership({
+    services: graph.union('all service facts', [services.facts, entries.services]),
+    kubeServices: services,
+    slices,
+  })
+  const pods = podState(inputs)
+  const workloads = workloadEntries(inputs, config)
+  const bindings = waypointBindings(inputs, {
+    waypoints,
+    entryBindings,
+    pods: pods.facts,
+    workloadEntries: workloads,
+    slices,
+    membership: members,
+    kubeServices: services,
+  })
+  return {
+    config,
+    places,
+    policies,
+    waypoints,
+    services,
+    entries,
+    slices,
+    membership: members,
+    pods,
+    workloads,
+    bindings,
+  }
+}
+
+function allAddresses(inputs: MeshInputs, parts: MeshParts, policies: WorkloadPolicies): Collection<Address> {
+  const { places, config, services, entries, slices, bindings, workloads } = parts
+  const around = { ...parts, policies }
+  return inputs.graph.union<Address>('addresses', [
+    podAddresses(inputs, parts.pods, around),
+    workloadEntryAddresses(inputs, workloads, { ...around, bindings: bindings.workloadEntries }),
+    inlineAddresses(inputs, entries, around),
+    sliceAddresses(inputs, slices, { kubeServices: services, places }),
+    serviceAddresses(inputs, services, { places, config, waypoints: bindings.services }),
+    entries.addresses,
+  ])
 }

@@ -4,11 +4,11 @@ import { workloadsByName } from '../by-name.ts'
 import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
-import type { PolicyState } from '../policies/policy-state.ts'
 import type { Membership } from '../services/membership.ts'
 import { namedPorts } from '../services/service-ports.ts'
 import { validated } from '../validated.ts'
 import type { WaypointBinding } from '../waypoints/waypoint-binding.ts'
+import type { WorkloadPolicies } from '../waypoints/implicit-policies.ts'
 import { waypointAddress } from '../waypoints/waypoint-fields.ts'
 import type { WaypointState } from '../waypoints/waypoint-state.ts'
 import { endpointBinding } from '../waypoints/workload-waypoints.ts'
@@ -20,7 +20,7 @@ import { translateEndpoint } from './translate-endpoint.ts'
 
 export interface EndpointSources {
   readonly places: PlaceState
-  readonly policies: PolicyState
+  readonly policies: WorkloadPolicies
   readonly waypoints: WaypointState
 }
 
@@ -49,11 +49,13 @@ export function workloadEntryAddresses(
 ): Collection<Address> {
   return graph.deriveMany<EndpointFacts, Address>('entry workloads', entries, (entry, fetch, key) => {
     if (entry.address.kind === 'unix' || !config.isDiscovered(entry.namespace, fetch)) return new Map()
+    const services = membership.ofWorkloadEntry(entry, fetch)
+    const binding = fetch.get(bindings, key)
     const around = {
       network: entry.network === '' ? places.network(fetch) : entry.network,
-      services: membership.ofWorkloadEntry(entry, fetch),
-      policies: policies.attachedTo(entry, fetch),
-      waypoint: waypointAddress(fetch.get(bindings, key)),
+      services,
+      policies: policies.attachedTo(entry, { binding, services }, fetch),
+      waypoint: waypointAddress(binding),
     }
     return workloadsByName([translateEndpoint(entry, around, mesh)])
   })
@@ -68,17 +70,18 @@ export function inlineAddresses(
   return graph.deriveMany<EntryFacts, Address>('inline workloads', entries.facts, (entry, fetch) => {
     const hosts = entries.hostsOf(entry, fetch)
     const local = places.network(fetch)
-    const attached = hosts.length === 0 ? [] : policies.attachedTo(entry, fetch)
     const workload = (endpoint: EndpointFacts, of: readonly string[]): Workload => {
-      const services = of.map((host) => {
+      const members = of.map((host) => {
         const facts = entryServiceFacts(entry, host)
         return [`${entry.namespace}/${host}`, namedPorts(facts, endpoint.ports)] as const
       })
+      const services = Object.fromEntries(members)
+      const binding = endpointBinding(endpoint, waypoints, fetch)
       const around = {
         network: endpoint.network === '' ? local : endpoint.network,
-        services: Object.fromEntries(services),
-        policies: attached,
-        waypoint: waypointAddress(endpointBinding(endpoint, waypoints, fetch)),
+        services,
+        policies: policies.attachedTo(entry, { binding, services }, fetch),
+        waypoint: waypointAddress(binding),
       }
       return translateEndpoint(endpoint, around, mesh)
     }

@@ -4,8 +4,8 @@ import { workloadsByName } from '../by-name.ts'
 import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
-import type { PolicyState } from '../policies/policy-state.ts'
 import type { Membership } from '../services/membership.ts'
+import type { WorkloadPolicies } from '../waypoints/implicit-policies.ts'
 import { waypointAddress } from '../waypoints/waypoint-fields.ts'
 import type { WaypointState } from '../waypoints/waypoint-state.ts'
 import { inboundBinding, workloadBinding } from '../waypoints/workload-waypoints.ts'
@@ -22,7 +22,7 @@ export interface PodState {
 export interface PodSources {
   readonly places: PlaceState
   readonly membership: Membership
-  readonly policies: PolicyState
+  readonly policies: WorkloadPolicies
   readonly waypoints: WaypointState
   readonly config: ConfigState
 }
@@ -46,12 +46,14 @@ export function podAddresses(
 ): Collection<Address> {
   return graph.deriveMany<PodFacts, Address>('pod workloads', pods.facts, (pod, fetch) => {
     if (!config.isDiscovered(pod.namespace, fetch)) return new Map()
+    const services = membership.ofPod(pod, fetch)
+    const binding = workloadBinding({ ...pod, kind: 'Pod' }, waypoints, fetch)
     const around = {
       network: places.network(fetch),
       locality: places.locality(pod.node, fetch),
-      services: membership.ofPod(pod, fetch),
-      policies: policies.attachedTo(pod, fetch),
-      waypoint: waypointAddress(workloadBinding({ ...pod, kind: 'Pod' }, waypoints, fetch)),
+      services,
+      policies: policies.attachedTo(pod, { binding, services }, fetch),
+      waypoint: waypointAddress(binding),
       applicationTunnel: inboundBinding(pod, waypoints, fetch),
     }
     const workload = translatePod(pod, around, mesh)

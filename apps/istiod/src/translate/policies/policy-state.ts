@@ -98,7 +98,7 @@ export function policyState({ graph, mesh }: MeshInputs, config: ConfigState): P
   const facts = peerAuthentications.inForce
   const peers = { facts, byNamespace: facts.index((one) => [one.namespace]) }
   return {
-    all: graph.union('policies', [peerPolicies(graph, peers, rootNamespace), written]),
+    all: graph.union('written policies', [peerPolicies(graph, peers, rootNamespace), written]),
     conditions: [
       policyConditions(graph, authorizations, policies, authorizationConditions),
       policyConditions(graph, peerObjects, peerAuthentications, peerConditions),

@@ -120,6 +120,7 @@ function bound(
             { destination: canary.address, weight: canary.weight },
           ]
         : [],
+    canary: canary.kind === 'used' ? canary.name : undefined,
     canaryProblem: canary.kind === 'refused' ? canary.problem : undefined,
     ingress: ingress === undefined ? undefined : ingress === 'true',
     mixed: client.account.kind === 'mixed' ? client.account.accounts : undefined,

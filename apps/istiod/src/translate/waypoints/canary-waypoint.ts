@@ -6,7 +6,12 @@ import { NO_WISHES, waypointKey, type WaypointName, wishedWaypoint } from './way
 /** The waypoint that gets a part of the traffic of another. */
 export type Canary =
   | { readonly kind: 'none' }
-  | { readonly kind: 'used'; readonly address: GatewayAddress; readonly weight: number }
+  | {
+      readonly kind: 'used'
+      readonly name: WaypointName
+      readonly address: GatewayAddress
+      readonly weight: number
+    }
   | { readonly kind: 'refused'; readonly problem: string }
 
 /**
@@ -31,7 +36,7 @@ export function canaryOf(
   const verdict = judgeWaypoint(client, { waypoint: name, level: 'object' }, found)
   switch (verdict.kind) {
     case 'usable':
-      return { kind: 'used', address: verdict.waypoint.address, weight: Number(weight) }
+      return { kind: 'used', name, address: verdict.waypoint.address, weight: Number(weight) }
     case 'refused':
       return { kind: 'refused', problem: `${verdict.reason}: ${verdict.detail}` }
     case 'not-for-it':

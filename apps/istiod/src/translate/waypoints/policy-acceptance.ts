@@ -6,6 +6,7 @@ import { targetKey } from '../policies/l7-attachments.ts'
 import type { TargetRef } from '../policies/target-refs.ts'
 import type { Reading, Validated } from '../validated.ts'
 import type { WaypointBinding } from './waypoint-binding.ts'
+import type { WaypointBindings } from './waypoint-bindings.ts'
 import type { WaypointState } from './waypoint-state.ts'
 import { waypointKey } from './waypoint-wishes.ts'
 
@@ -18,11 +19,7 @@ export interface AttachedPolicies<V> {
 
 export interface AcceptanceSources {
   readonly waypoints: WaypointState
-  /** Of each Service and of each ServiceEntry, under `namespace/name`. */
-  readonly bindings: {
-    readonly services: Collection<WaypointBinding>
-    readonly entries: Collection<WaypointBinding>
-  }
+  readonly bindings: WaypointBindings
 }
 
 type TargetVerdict =

@@ -48,6 +48,8 @@ export type WaypointBinding =
       readonly waypoint: WaypointName
       readonly address: GatewayAddress
       readonly weighted: readonly WeightedWaypoint[]
+      /** The one that gets a part. */
+      readonly canary: WaypointName | undefined
       /** Why the canary gets nothing, if one is wished for and cannot be used. */
       readonly canaryProblem: string | undefined
       /** Whether ingress gateways send to it as well; undefined when nothing is said about it. */

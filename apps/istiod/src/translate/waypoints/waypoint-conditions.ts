@@ -37,11 +37,12 @@ export interface EntryWants {
 }
 
 function boundSentences(binding: Extract<WaypointBinding, { kind: 'bound' }>): readonly string[] {
-  const { waypoint, ingress, canaryProblem, mixed } = binding
+  const { waypoint, weighted, canary, ingress, canaryProblem, mixed } = binding
   return [
     `bound to waypoint ${waypointKey(waypoint)}`,
     ...(ingress === true ? ['Ingress traffic goes through it as well'] : []),
     ...(ingress === false ? ['Ingress traffic does not go through it'] : []),
+    ...(canary === undefined ? [] : [`${weighted.at(-1)?.weight} % of it goes to ${waypointKey(canary)}`]),
     ...(canaryProblem === undefined ? [] : [`Its canary gets nothing: ${canaryProblem}`]),
     ...(mixed === undefined
       ? []

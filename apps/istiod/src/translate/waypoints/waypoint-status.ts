@@ -6,7 +6,7 @@ import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PolicyState } from '../policies/policy-state.ts'
 import { acceptanceConditions } from './policy-acceptance.ts'
 import { entryConditions, serviceConditions } from './service-waypoints.ts'
-import type { WaypointBinding } from './waypoint-binding.ts'
+import type { WaypointBindings } from './waypoint-bindings.ts'
 import type { WaypointState } from './waypoint-state.ts'
 import { workloadEntryConditions } from './workload-waypoints.ts'
 
@@ -14,12 +14,7 @@ export interface WaypointStatusSources {
   readonly config: ConfigState
   readonly policies: PolicyState
   readonly waypoints: WaypointState
-  /** Of each object of a kind, under `namespace/name`. */
-  readonly bindings: {
-    readonly services: Collection<WaypointBinding>
-    readonly entries: Collection<WaypointBinding>
-    readonly workloadEntries: Collection<WaypointBinding>
-  }
+  readonly bindings: WaypointBindings
   readonly entryFacts: Collection<EntryFacts>
 }
 

@@ -12,7 +12,8 @@ import { boundCondition } from './waypoint-conditions.ts'
 import type { WaypointState } from './waypoint-state.ts'
 import { waypointWishes } from './waypoint-wishes.ts'
 
-const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name'
+/** On the pods of a Gateway, its name. */
+export const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name'
 
 /** A pod or a WorkloadEntry, or an endpoint of a ServiceEntry. */
 export interface WaypointWorkload extends Labelled {
