@@ -30,6 +30,10 @@ export interface IstiodConfig {
   readonly customHosts: readonly string[]
   readonly trustedNodeAccounts: readonly string[]
   readonly tokenAudiences: readonly string[]
+  /** Of tokens that are checked by --jwks; none means any. */
+  readonly tokenIssuers: readonly string[]
+  /** Namespaces, besides istiod's own, whose callers may see every dump. */
+  readonly debugNamespaces: readonly string[]
   readonly defaultCertTtlSeconds: number
   readonly maxCertTtlSeconds: number
   readonly dryRunPolicies: boolean
@@ -91,6 +95,7 @@ Environment (default):
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
   AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)             AMBIENT_ENABLE_STATUS (true)
   PILOT_AUTO_ALLOW_WAYPOINT_POLICY (false)
+  TOKEN_ISSUERS (with --jwks)        DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES
   LOG_LEVEL (info)                   LOG_FORMAT (plain or json)      ISTIOD_HEAP_MB (512)
 `
 
@@ -139,6 +144,8 @@ export function parseCommand(args: readonly string[], env: Env): Command {
       customHosts: list(env, 'ISTIOD_CUSTOM_HOST', ''),
       trustedNodeAccounts: list(env, 'CA_TRUSTED_NODE_ACCOUNTS', `${namespace}/ztunnel`),
       tokenAudiences: list(env, 'TOKEN_AUDIENCES', 'istio-ca'),
+      tokenIssuers: list(env, 'TOKEN_ISSUERS', ''),
+      debugNamespaces: list(env, 'DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES', ''),
       defaultCertTtlSeconds,
       maxCertTtlSeconds,
       dryRunPolicies: flag(env, 'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY', 'false'),

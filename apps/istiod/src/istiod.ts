@@ -6,8 +6,7 @@ import type { DeltaXdsServer } from '@ambient/xds'
 import { leadAllocation } from './allocate/lead-allocation.ts'
 import { type HttpAnswer, type HttpEndpoint, serveHttp } from './admin/http-endpoint.ts'
 import { IstiodMetrics } from './admin/istiod-metrics.ts'
-import { monitoringRoutes } from './admin/monitoring.ts'
-import { synczEntry } from './admin/syncz.ts'
+import { debugRoutes, monitoringRoutes } from './admin/monitoring.ts'
 import type { Caller } from './auth/caller.ts'
 import { CallerVerifier } from './auth/caller-verifier.ts'
 import { leadRoots } from './ca/lead-roots.ts'
@@ -17,9 +16,10 @@ import { servingNames } from './ca/serving-names.ts'
 import type { IstiodConfig } from './config.ts'
 import { describeState, hindrance, type StartState } from './start-state.ts'
 import { logConditions, logFault, logMeshConfig } from './log-problem.ts'
-import { dumpState } from './admin/dump-state.ts'
+import type { DebugDeps } from './debug/debug-commands.ts'
+import { debugMethods } from './debug/debug-over-xds.ts'
 import { openXds } from './push/open-xds.ts'
-import { publishResources } from './push/publish-resources.ts'
+import { type PublishedResources, publishResources } from './push/publish-resources.ts'
 import { leadStatuses } from './status/lead-statuses.ts'
 import type { MeshConfig } from './translate/config/mesh-config.ts'
 import { startConfig } from './translate/config/start-config.ts'
@@ -52,6 +52,7 @@ interface Parts extends IstiodDeps {
   readonly issuer: CertificateIssuer
   readonly metrics: IstiodMetrics
   readonly state: MeshState
+  readonly published: PublishedResources
   readonly xds: DeltaXdsServer<Caller>
 }
 
@@ -86,7 +87,7 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
         namespace: config.namespace,
         clock: deps.clock,
         onEvent: (kind, event) => parts.metrics.onChange(kind, event),
-        onCommitted: () => parts.metrics.onCommitted(),
+        onCommitted: () => parts.metrics.xds.onCommitted(),
         onSynced: () => (progress.isSynced = true),
       },
       scope.signal,
@@ -130,16 +131,17 @@ async function openParts(
   const state = meshState(mesh, (fault) => logFault(logger, fault))
   state.config.onChange((changes) => changes.forEach((change) => logMeshConfig(logger, change, mesh)))
   state.status.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
+  const published = publishResources(state)
   const xds = openXds({
     verifier,
     state,
-    viewsFor: publishResources(state).viewsFor,
+    viewsFor: published.viewsFor,
     isSynced: () => progress.state.kind === 'serving',
     clock,
     logger: logger.child('xds'),
-    onEvent: (event) => metrics.onXdsEvent(event),
+    onEvent: (event) => metrics.xds.onEvent(event),
   })
-  return { ...deps, config, source, verifier, issuer, metrics, state, xds }
+  return { ...deps, config, source, verifier, issuer, metrics, state, published, xds }
 }
 
 function meshOptions(config: IstiodConfig, meshConfig: MeshConfig): MeshOptions {
@@ -162,29 +164,40 @@ async function openHttp(
   parts: Parts,
   progress: Progress,
 ): Promise<{ readonly monitoring: HttpEndpoint; readonly http: HttpEndpoint }> {
-  const { config, scope, state, metrics, source, logger } = parts
-  const routes = monitoringRoutes({
-    version: parts.version,
-    rootNamespace: config.namespace,
-    metrics: () => metrics.render(state),
+  const { config, scope, state, metrics, logger } = parts
+  const debug = debugRoutes({
+    ...debugDeps(parts),
     verify: (authorization) => parts.verifier.verify({ authorization, certificate: undefined }),
-    dumps: {
-      syncz: () => parts.xds.connections().map((connection) => synczEntry(connection, config.clusterId)),
-      ambientz: () => dumpState(state, source.problems()),
-    },
   })
+  const monitored = monitoringRoutes({ version: parts.version, metrics: () => metrics.render(state) })
   const onFault = (cause: unknown): void => {
     metrics.onFault()
     logger.error('request failed', { error: String(cause) })
   }
   const address = config.listenAddress
-  const monitoring = scope.use(await serveHttp({ address, port: config.monitoringPort }, routes, onFault))
+  const monitoring = scope.use(
+    await serveHttp({ address, port: config.monitoringPort }, { ...monitored, ...debug }, onFault),
+  )
   const ready = (): HttpAnswer =>
     progress.state.kind === 'serving'
       ? { status: 200, body: 'ready\n' }
       : { status: 503, body: `${describeState(progress.state)}\n` }
-  const http = scope.use(await serveHttp({ address, port: config.httpPort }, { '/ready': ready }, onFault))
+  const http = scope.use(
+    await serveHttp({ address, port: config.httpPort }, { ...debug, '/ready': ready }, onFault),
+  )
   return { monitoring, http }
+}
+
+function debugDeps({ config, state, published, xds, source, clock }: Parts): DebugDeps {
+  return {
+    fullNamespaces: [config.namespace, ...config.debugNamespaces],
+    clusterId: config.clusterId,
+    state,
+    published,
+    connections: () => xds.connections(),
+    problems: source.problems,
+    clock,
+  }
 }
 
 /** Waits until there is something to serve, then opens the secure port. */
@@ -206,7 +219,11 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<Serving
     address: config.listenAddress,
     port: config.securePort,
     credentials: own.credentials,
-    methods: { ...parts.xds.methods, ...caService({ ...parts, nodes, logger: logger.child('ca') }) },
+    methods: {
+      ...parts.xds.methods,
+      ...debugMethods({ ...debugDeps(parts), ...parts, logger: logger.child('debug') }),
+      ...caService({ ...parts, nodes, logger: logger.child('ca') }),
+    },
     random: parts.random,
     onFault: (cause) => {
       parts.metrics.onFault()

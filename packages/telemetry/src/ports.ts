@@ -95,7 +95,7 @@ export const ports = {
     component: 'istiod',
     where: 'istiod',
     bind: 'wildcard',
-    purpose: 'Readiness probe',
+    purpose: 'Readiness probe, debug',
   },
   cniHealth: {
     port: 8000,

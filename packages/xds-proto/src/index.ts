@@ -17,6 +17,13 @@ export {
   encodeCertificateResponse,
 } from './ca.ts'
 export {
+  CLIENT_CONFIG_TYPE,
+  type ConfigStatus,
+  decodeClientConfig,
+  encodeClientConfig,
+  type WireClientConfig,
+} from './client-config.ts'
+export {
   decodeDeltaRequest,
   decodeDeltaResponse,
   DELTA_AGGREGATED_PATH,
@@ -29,6 +36,16 @@ export {
   encodeDeltaResponse,
   encodeDeltaResponseHead,
 } from './discovery.ts'
+export { readableMessage, type ReadableKind } from './readable.ts'
+export {
+  decodeWorldRequest,
+  decodeWorldResponse,
+  encodeWorldRequest,
+  encodeWorldResponse,
+  STREAM_AGGREGATED_PATH,
+  type WorldRequest,
+  type WorldResponse,
+} from './state-of-the-world.ts'
 export type { JsonObject, JsonValue } from './struct.ts'
 export {
   decodeWireAddress,

@@ -13,8 +13,6 @@ export interface ClientScope {
   readonly identity: string
   /** In the order in which they are sent when several changed. */
   readonly views: readonly ResourceView[]
-  /** Views of types that it may ask for and that are not kept up to date, such as dumps. */
-  readonly otherView?: (typeUrl: string) => ResourceView | undefined
   /** The group of what it always gets, if it subscribes on demand; see `nodeGroup`. */
   readonly home?: string
   /** It enforces policies: it is told of no workload before its policies, and keeps them as long as those. */
@@ -41,6 +39,8 @@ export interface ClientStreamDeps extends OutboxDeps {
 export interface Push {
   readonly typeUrl: string
   readonly bytes: number
+  /** To make it and hand it on. */
+  readonly tookMs: number
   /** How long the oldest of the changes in it had waited; undefined for an answer. */
   readonly waitedMs: number | undefined
 }
@@ -67,7 +67,7 @@ export class ClientStream {
     this.scope = scope
     this.call = call
     this.#deps = deps
-    this.#outbox = new Outbox(call, { ...deps, onSent: (bytes) => this.#onSent(bytes) })
+    this.#outbox = new Outbox(call, { ...deps, onSent: (bytes, tookMs) => this.#onSent(bytes, tookMs) })
     this.#isStarting = scope.enforcesPolicies === true
     if (this.#isStarting) this.#limitStart()
   }
@@ -138,10 +138,9 @@ export class ClientStream {
   #subscribe(typeUrl: string): Subscription {
     if (this.#subscribed.size >= this.#deps.limits.typesPerStream)
       throw new GrpcError(grpcStatus.resourceExhausted, 'too many types')
-    const { views, otherView, home } = this.scope
+    const { views, home } = this.scope
     // A type from elsewhere is answered once, with nothing, so that the client does not wait for it.
-    const view =
-      views.find((each) => each.typeUrl === typeUrl) ?? otherView?.(typeUrl) ?? new ResourceTable(typeUrl)
+    const view = views.find((each) => each.typeUrl === typeUrl) ?? new ResourceTable(typeUrl)
     const subscription = new Subscription(view, home)
     const leave = view.onChange((names) => this.#onChange(subscription, names))
     this.#subscribed.set(typeUrl, { subscription, leave })
@@ -160,17 +159,20 @@ export class ClientStream {
   /** @returns false when the client has to read first. */
   #send(typeUrl: string, part: 'all' | 'upserts'): boolean {
     if (this.#outbox.isFull) return false
-    const response = this.#subscribed.get(typeUrl)?.subscription.take(this.#deps.clock.nowMs(), part)
+    const { clock } = this.#deps
+    const startMs = clock.monotonicMs()
+    const response = this.#subscribed.get(typeUrl)?.subscription.take(clock.nowMs(), part)
     if (response === undefined) return true
     const bytes = this.#outbox.send(response)
+    const endMs = clock.monotonicMs()
     const since = this.#dueSinceMs
-    const waitedMs = since === undefined ? undefined : this.#deps.clock.monotonicMs() - since
-    this.#deps.onPush({ typeUrl, bytes, waitedMs })
+    const waitedMs = since === undefined ? undefined : endMs - since
+    this.#deps.onPush({ typeUrl, bytes, tookMs: endMs - startMs, waitedMs })
     return true
   }
 
-  #onSent(bytes: number): void {
-    this.#deps.onSent(bytes)
+  #onSent(bytes: number, tookMs: number): void {
+    this.#deps.onSent(bytes, tookMs)
     if (!this.#outbox.isFull && this.due > 0) this.#deps.onDue(this)
   }
 }

@@ -18,6 +18,7 @@ import { type ClientScope, ClientStream, type Push } from './client-stream.ts'
 import { type XdsLimits, xdsLimits } from './limits.ts'
 import { PushScheduler } from './push-scheduler.ts'
 import { RateLimit } from './rate-limit.ts'
+import type { ResourceView } from './resource-view.ts'
 import type { RequestOutcome, SubscriptionStatus } from './subscription.ts'
 
 export type Authentication<Caller> =
@@ -41,9 +42,12 @@ export interface DeltaXdsServerOptions<Caller> {
 }
 
 export type XdsServerEvent =
-  | { readonly kind: 'connected' | 'disconnected' }
+  /** `version` is what the client says it is. */
+  | { readonly kind: 'connected' | 'disconnected'; readonly version: string }
   | { readonly kind: 'request'; readonly typeUrl: string; readonly outcome: RequestOutcome }
   | ({ readonly kind: 'push' } & Push)
+  /** A response was taken by the client's connection. */
+  | { readonly kind: 'sent'; readonly tookMs: number }
   /** A row of the table of limits was hit. */
   | { readonly kind: 'limit'; readonly limit: keyof XdsLimits }
 
@@ -55,6 +59,8 @@ export interface XdsConnection {
   readonly peer: string
   readonly connectedAtMs: number
   readonly types: Readonly<Record<string, SubscriptionStatus>>
+  /** What it may see. */
+  readonly views: readonly ResourceView[]
 }
 
 /**
@@ -92,6 +98,7 @@ export class DeltaXdsServer<Caller> {
       identity: connection.scope.identity,
       peer: connection.call.peer,
       types: connection.types(),
+      views: connection.scope.views,
     }))
   }
 
@@ -145,20 +152,24 @@ export class DeltaXdsServer<Caller> {
         this.#scheduler.onPushed(push.bytes)
         this.#options.onEvent?.({ kind: 'push', ...push })
       },
-      onSent: (bytes) => this.#scheduler.onSent(bytes),
+      onSent: (bytes, tookMs) => {
+        this.#scheduler.onSent(bytes)
+        this.#options.onEvent?.({ kind: 'sent', tookMs })
+      },
       onHeld: () => this.#onLimit('inFlightBytes'),
       onStuck: () => this.#onLimit('sendMs'),
       onFault: (cause) => this.#onFault(connection, cause),
     })
     this.#connections.set(facts.id, connection)
-    this.#options.onEvent?.({ kind: 'connected' })
+    this.#options.onEvent?.({ kind: 'connected', version: versionOf(node) })
     return connection
   }
 
   #close(connection: ClientStream): void {
     connection.close()
     this.#scheduler.delete(connection)
-    if (this.#connections.delete(connection.facts.id)) this.#options.onEvent?.({ kind: 'disconnected' })
+    this.#connections.delete(connection.facts.id)
+    this.#options.onEvent?.({ kind: 'disconnected', version: versionOf(connection.facts.node) })
   }
 
   #onRequest(connection: ClientStream, request: DeltaRequest): void {
@@ -184,6 +195,11 @@ export class DeltaXdsServer<Caller> {
     })
     connection.call.end({ code: grpcStatus.internal, message: 'internal error' })
   }
+}
+
+function versionOf({ metadata }: DiscoveryNode): string {
+  const version = metadata['ISTIO_VERSION']
+  return typeof version === 'string' && version !== '' ? version : 'unknown'
 }
 
 function readRequest(bytes: Buffer): DeltaRequest {

@@ -3,6 +3,7 @@ export { decodeAddress, encodeAddressResource, nodeGroup } from './address-codec
 export type { Delta, XdsSink } from './apply-response.ts'
 export { decodeAuthorization, encodeAuthorizationResource } from './authorization-codec.ts'
 export type { ClientScope } from './client-stream.ts'
+export { describeResource } from './describe-resource.ts'
 export {
   type Admission,
   type Authentication,

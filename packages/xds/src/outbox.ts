@@ -1,11 +1,13 @@
 import { type GrpcServerCall, gzipMessage } from '@ambient/grpc'
+import type { Clock } from '@ambient/lifecycle'
 import type { XdsLimits } from './limits.ts'
 import type { Response } from './response-body.ts'
 
 export interface OutboxDeps {
   readonly limits: Pick<XdsLimits, 'inFlightBytes' | 'sendMs' | 'gzipBytes'>
+  readonly clock: Pick<Clock, 'monotonicMs'>
   /** Told when the connection has taken that many bytes, or never will. */
-  readonly onSent: (bytes: number) => void
+  readonly onSent: (bytes: number, tookMs: number) => void
   /** An error of our own while sending, when nobody is there to catch it. */
   readonly onFault: (cause: unknown) => void
   /** The client took nothing for too long, and was cut. */
@@ -50,9 +52,10 @@ export class Outbox {
   }
 
   #write(pieces: readonly Uint8Array[], encoding: 'identity' | 'gzip', bytes: number): void {
+    const startMs = this.#deps.clock.monotonicMs()
     this.#call.write({ pieces, encoding }, () => {
       this.#count(-bytes)
-      this.#deps.onSent(bytes)
+      this.#deps.onSent(bytes, this.#deps.clock.monotonicMs() - startMs)
     })
   }
 

@@ -8,8 +8,12 @@ export type RequestOutcome = 'ack' | 'nack' | 'stale' | 'subscribed' | 'changed'
 /** What was last said in both directions, for debugging. */
 export interface SubscriptionStatus {
   readonly sent: string
+  /** When; 0 if nothing was. */
+  readonly sentAtMs: number
   readonly acked: string
   readonly lastError: string | undefined
+  /** What a client on demand asked for, or was sent along with it; empty for one that gets everything. */
+  readonly names: readonly string[]
 }
 
 /** Fewer are put together faster than they are looked for. */
@@ -36,7 +40,7 @@ export class Subscription {
   /** Aliases that were asked for and found: no resource has such a name, which is to be said. */
   readonly #foundAliases = new Set<string>()
   #mustAnswer = false
-  #sent = { nonce: '', count: 0 }
+  #sent = { nonce: '', count: 0, atMs: 0 }
   #acked = ''
   #lastError: string | undefined
 
@@ -62,7 +66,13 @@ export class Subscription {
   }
 
   describe(): SubscriptionStatus {
-    return { sent: this.#sent.nonce, acked: this.#acked, lastError: this.#lastError }
+    return {
+      sent: this.#sent.nonce,
+      sentAtMs: this.#sent.atMs,
+      acked: this.#acked,
+      lastError: this.#lastError,
+      names: [...this.#demands.union(this.#brought)],
+    }
   }
 
   /** The first request of this type on this stream; `initialVersions` is what the client still holds. */
@@ -124,7 +134,7 @@ export class Subscription {
     this.#mustAnswer = false
     const count = this.#sent.count + 1
     const systemVersion = new Date(nowMs).toISOString()
-    this.#sent = { nonce: `${systemVersion}/${count}`, count }
+    this.#sent = { nonce: `${systemVersion}/${count}`, count, atMs: nowMs }
     const { typeUrl } = this.#view
     const head = encodeDeltaResponseHead({ typeUrl, nonce: this.#sent.nonce, systemVersion, removed })
     return { head, body }

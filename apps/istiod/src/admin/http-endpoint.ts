@@ -10,6 +10,7 @@ export interface HttpAnswer {
 
 export interface HttpRequest {
   readonly path: string
+  readonly query: URLSearchParams
   readonly isLoopback: boolean
   readonly authorization: string | undefined
 }
@@ -62,12 +63,13 @@ async function answer(
   onFault: (cause: unknown) => void,
 ): Promise<HttpAnswer> {
   if (message.method !== 'GET' && message.method !== 'HEAD') return { status: 405, body: 'only GET\n' }
-  const path = (message.url ?? '/').split('?')[0] ?? '/'
+  const [path = '/', search] = (message.url ?? '/').split('?', 2)
+  const query = new URLSearchParams(search)
   const route = routes[path] ?? routes[`/${path.split('/')[1] ?? ''}/`]
   if (route === undefined) return { status: 404, body: `nothing at ${path}\n` }
   try {
     const isLoopback = /^(127\.|::1$|::ffff:127\.)/.test(message.socket.remoteAddress ?? '')
-    return await route({ path, isLoopback, authorization: message.headers.authorization })
+    return await route({ path, query, isLoopback, authorization: message.headers.authorization })
   } catch (cause) {
     onFault(cause)
     return { status: 500, body: 'internal error\n' }

@@ -1,43 +1,55 @@
-import type { Caller } from '../auth/caller.ts'
 import type { HttpAnswer, HttpRequest, HttpRoute } from './http-endpoint.ts'
+import type { Caller } from '../auth/caller.ts'
+import { debugIndex, type DebugDeps, runDebugCommand } from '../debug/debug-commands.ts'
+import type { DebugViewer } from '../debug/debug-access.ts'
+
+type Routes = Readonly<Record<string, HttpRoute>>
 
 export interface MonitoringDeps {
   readonly version: string
-  readonly rootNamespace: string
   /** The metrics in Prometheus' text form. */
   readonly metrics: () => Promise<{ readonly type: string; readonly body: string }>
-  readonly verify: (authorization: string | undefined) => Promise<Caller>
-  /** Dumps by name; see `/debug/list`. */
-  readonly dumps: Readonly<Record<string, () => unknown>>
 }
 
-/** Metrics and version for everybody; dumps for this machine and for callers of the root namespace. */
-export function monitoringRoutes(deps: MonitoringDeps): Readonly<Record<string, HttpRoute>> {
+/** Metrics and version, for everybody. */
+export function monitoringRoutes({ version, metrics }: MonitoringDeps): Routes {
   return {
-    '/metrics': async () => ({ status: 200, ...(await deps.metrics()) }),
-    '/version': () => ({ status: 200, body: `${deps.version}\n` }),
-    '/debug/': async (request) =>
-      (await refuse(request, deps)) ?? dump(request.path.slice('/debug/'.length), deps),
+    '/metrics': async () => ({ status: 200, ...(await metrics()) }),
+    '/version': () => ({ status: 200, body: `${version}\n` }),
   }
 }
 
-/** @returns undefined when the caller may see everything. */
-async function refuse(request: HttpRequest, deps: MonitoringDeps): Promise<HttpAnswer | undefined> {
-  if (request.isLoopback) return undefined
+export interface DebugRouteDeps extends DebugDeps {
+  readonly verify: (authorization: string | undefined) => Promise<Caller>
+}
+
+/** The dumps, for this machine and for callers with a token. */
+export function debugRoutes(deps: DebugRouteDeps): Routes {
+  return {
+    '/debug': async (request) =>
+      (await viewerOf(request, deps)) === undefined ? UNKNOWN_CALLER : { status: 200, body: debugIndex() },
+    '/debug/': async (request) => {
+      const viewer = await viewerOf(request, deps)
+      if (viewer === undefined) return UNKNOWN_CALLER
+      const answer = await runDebugCommand(request.path.slice('/debug/'.length), request.query, viewer, deps)
+      return answer.status === 200
+        ? { status: 200, type: 'application/json', body: answer.json }
+        : { status: answer.status, body: answer.text }
+    },
+  }
+}
+
+const UNKNOWN_CALLER: HttpAnswer = { status: 401, body: 'send a service account token as bearer\n' }
+
+async function viewerOf(
+  { isLoopback, authorization }: HttpRequest,
+  { verify }: DebugRouteDeps,
+): Promise<DebugViewer | undefined> {
+  if (isLoopback) return { kind: 'local' }
   try {
-    const { namespace } = await deps.verify(request.authorization)
-    return namespace === deps.rootNamespace ? undefined : { status: 403, body: 'not for this namespace\n' }
+    const { namespace } = await verify(authorization)
+    return { kind: 'caller', namespace }
   } catch {
-    return { status: 401, body: 'send a service account token as bearer\n' }
+    return undefined // whatever is wrong with it: the caller is told to send a good one
   }
-}
-
-function dump(name: string, { dumps }: MonitoringDeps): HttpAnswer {
-  if (name === 'list') return json(Object.keys(dumps).map((each) => `/debug/${each}`))
-  const make = Object.hasOwn(dumps, name) ? dumps[name] : undefined
-  return make === undefined ? { status: 404, body: `no dump "${name}"; see /debug/list\n` } : json(make())
-}
-
-function json(value: unknown): HttpAnswer {
-  return { status: 200, type: 'application/json', body: `${JSON.stringify(value, undefined, 2)}\n` }
 }

@@ -21,6 +21,7 @@ const claims = {
   },
 }
 const good = {
+  iss: 'https://kubernetes.default.svc',
   sub: 'system:serviceaccount:istio-system:ztunnel',
   aud: ['istio-ca'],
   exp: '1h',
@@ -29,10 +30,10 @@ const good = {
 }
 
 function sign(change: Partial<Record<keyof typeof good, unknown>>): Promise<string> {
-  const { sub, aud, exp, payload, key } = { ...good, ...change } as typeof good
+  const { iss, sub, aud, exp, payload, key } = { ...good, ...change } as typeof good
   const token = new SignJWT(payload).setProtectedHeader({ alg: 'ES256', kid: 'one' })
   if (exp !== undefined) token.setExpirationTime(exp)
-  return token.setSubject(sub).setAudience(aud).sign(key)
+  return token.setIssuer(iss).setSubject(sub).setAudience(aud).sign(key)
 }
 
 beforeAll(async () => {
@@ -43,6 +44,7 @@ beforeAll(async () => {
   verifier = TokenVerifier.open({
     jwksFile,
     audiences: ['istio-ca'],
+    issuers: ['https://kubernetes.default.svc'],
     trustDomain: 'cluster.local',
     clock: systemClock,
   })
@@ -66,6 +68,7 @@ const inKubernetes = (change: object): object => ({
 test.each([
   { name: 'an expired token', change: { exp: '-10s' }, message: '"exp" claim timestamp check failed' },
   { name: 'a token that never expires', change: { exp: undefined }, message: 'missing required "exp" claim' },
+  { name: 'another issuer', change: { iss: 'https://evil' }, message: 'unexpected "iss" claim value' },
   { name: 'another audience', change: { aud: ['kubernetes'] }, message: 'unexpected "aud" claim value' },
   {
     name: 'a token signed by another key',
@@ -126,6 +129,7 @@ test('verify() takes the keys of a changed file, and keeps the old ones of a bro
   const rotating = TokenVerifier.open({
     jwksFile: file,
     audiences: ['istio-ca'],
+    issuers: [],
     trustDomain: 'cluster.local',
     clock: systemClock,
   })

@@ -10,6 +10,8 @@ export interface TokenVerifierOptions {
   readonly jwksFile: string
   /** One of these must be among the token's audiences. */
   readonly audiences: readonly string[]
+  /** One of these must have issued the token; none means that the keys say enough. */
+  readonly issuers: readonly string[]
   readonly trustDomain: string
   readonly clock: Clock
 }
@@ -47,9 +49,11 @@ export class TokenVerifier {
       throw new AuthError('TOKEN_INVALID', 'Cannot authenticate: the token is too long')
     this.#reload()
     try {
+      const { audiences, issuers } = this.#options
       const { payload } = await jwtVerify(token, this.#keys.set, {
         algorithms: ALGORITHMS,
-        audience: [...this.#options.audiences],
+        audience: [...audiences],
+        ...(issuers.length === 0 ? {} : { issuer: [...issuers] }),
         requiredClaims: ['exp', 'sub'],
         clockTolerance: CLOCK_TOLERANCE_S,
         currentDate: new Date(this.#options.clock.nowMs()),

@@ -53,6 +53,11 @@ test.each<{
     caller: { pod: { name: 'new', uid: 'n' } },
     expected: 'NODE_UNKNOWN',
   },
+  {
+    name: 'refuses a token for another node than its pod’s',
+    caller: { node: 'node-b' },
+    expected: 'NODE_NOT_CALLERS',
+  },
   { name: 'refuses another node', metadata: { NODE_NAME: 'node-b' }, expected: 'NODE_NOT_CALLERS' },
   { name: 'refuses another namespace', metadata: { NAMESPACE: 'shop' }, expected: 'NODE_NOT_CALLERS' },
   {

@@ -53,8 +53,9 @@ export const NODE_PROXY = 'ztunnel'
 function provedNode(caller: Caller, client: ClientNode, deps: AdmissionDeps): string | undefined {
   if (caller.pod !== undefined) {
     const pod = deps.pods.get(`${caller.namespace}/${caller.pod.name}`)
-    if (pod?.uid === caller.pod.uid && pod.node !== '') return pod.node
-    return caller.node
+    if (pod?.uid !== caller.pod.uid || pod.node === '') return caller.node
+    if (caller.node !== undefined && caller.node !== pod.node) throw notCallers(caller, `node ${caller.node}`)
+    return pod.node
   }
   if (client.nodeName === undefined) return undefined
   const { namespace, serviceAccount } = caller

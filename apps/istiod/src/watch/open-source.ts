@@ -38,7 +38,7 @@ export function openSource(config: IstiodConfig, deps: SourceDeps): Promise<Mesh
 }
 
 async function openDirectory(
-  { tokenAudiences: audiences }: IstiodConfig,
+  { tokenAudiences: audiences, tokenIssuers: issuers }: IstiodConfig,
   { directory, jwksFile }: Extract<IstiodConfig['source'], { kind: 'directory' }>,
   { clock, logger, scope }: SourceDeps,
 ): Promise<MeshSource> {
@@ -48,7 +48,7 @@ async function openDirectory(
   return {
     resources,
     problems: () => resources.problems,
-    tokens: (trustDomain) => TokenVerifier.open({ jwksFile, audiences, trustDomain, clock }),
+    tokens: (trustDomain) => TokenVerifier.open({ jwksFile, audiences, issuers, trustDomain, clock }),
   }
 }
 

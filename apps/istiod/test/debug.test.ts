@@ -1,0 +1,119 @@
+import { openChannel } from '@ambient/grpc'
+import { Metadata } from '@grpc/grpc-js'
+import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { waitFor } from '@ambient/testkit'
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from '@ambient/xds'
+import {
+  decodeClientConfig,
+  decodeWireAddress,
+  decodeWorldResponse,
+  encodeWorldRequest,
+  STREAM_AGGREGATED_PATH,
+  type WorldResponse,
+} from '@ambient/xds-proto'
+import { expect, onTestFinished, test } from 'vitest'
+import { startIstiod } from '../src/istiod.ts'
+import { type MeshFixture, meshFixture, subscribe } from './mesh-fixture.ts'
+
+const WEB =
+  '{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {nodeName: node-a}, status: {phase: Running, podIP: 10.0.0.1}}'
+
+/** A tool that asks over the variant without deltas. */
+async function tool(fixture: MeshFixture, port: number, namespace = 'istio-system') {
+  const client = openChannel({
+    address: { host: 'localhost', port, plaintext: false },
+    altHostname: 'istiod.istio-system.svc',
+    rootsPem: fixture.rootPem(),
+    maxMessageBytes: 1 << 20,
+  })
+  const metadata = new Metadata()
+  const token = await fixture.token({ namespace, pod: `tool-${namespace}`, uid: 'u' })
+  metadata.set('authorization', `Bearer ${token}`)
+  const stream = client.makeBidiStreamRequest(
+    STREAM_AGGREGATED_PATH,
+    encodeWorldRequest,
+    decodeWorldResponse,
+    metadata,
+  )
+  const got: WorldResponse[] = []
+  const failures: unknown[] = []
+  stream.on('data', (response: WorldResponse) => got.push(response))
+  stream.on('error', (error) => failures.push(error))
+  onTestFinished(() => {
+    stream.cancel()
+    client.close()
+  })
+  return {
+    failures,
+    ask: async (typeUrl: string, ...names: readonly string[]): Promise<WorldResponse> => {
+      const at = got.length
+      const node = { id: `sidecar~127.0.0.1~tool.${namespace}~${namespace}.svc.cluster.local`, metadata: {} }
+      stream.write({ node, typeUrl, names, nonce: '' })
+      await waitFor('an answer', () => got.length > at || failures.length > 0)
+      return got[at] ?? expect.fail(String(failures[0]))
+    },
+    acknowledge: (typeUrl: string, nonce: string) =>
+      void stream.write({ node: undefined, typeUrl, names: [], nonce }),
+  }
+}
+
+test('startIstiod() answers what istioctl asks over xDS: syncz, a config dump, and every dump by its name', async () => {
+  using fixture = await meshFixture()
+  fixture.put('web.yaml', WEB)
+  await using istiod = await startIstiod(fixture.config, {
+    clock: systemClock,
+    random: systemRandom,
+    logger: fixture.logger,
+    version: 'test',
+  })
+  const { securePort } = await istiod.serving
+  await using client = subscribe(
+    { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() },
+    fixture.logger,
+  )
+  await waitFor(
+    'the client',
+    () => client.log.includes('synced Address') && client.log.includes('synced Authorization'),
+  )
+  const { ask, acknowledge } = await tool(fixture, securePort)
+
+  const sync = await waitFor('a client in sync', async () => {
+    const { resources, nonce } = await ask('istio.io/debug/syncz')
+    acknowledge('istio.io/debug/syncz', nonce)
+    const config = decodeClientConfig(resources[0]?.bytes ?? Buffer.alloc(0))
+    return config.types.every(({ status }) => status === 'synced') ? config : undefined
+  })
+  expect(sync.node.id).toBe('ztunnel~10.0.0.9~ztunnel-a.istio-system~istio-system.svc.cluster.local')
+  expect(sync.types.map(({ typeUrl }) => typeUrl).toSorted()).toEqual([AUTHORIZATION_TYPE, ADDRESS_TYPE])
+
+  const dump = await ask('istio.io/debug/config_dump', 'ztunnel-a.istio-system')
+  expect(dump.resources.map(({ typeUrl }) => typeUrl)).toEqual([ADDRESS_TYPE])
+  expect(decodeWireAddress(dump.resources[0]?.bytes ?? Buffer.alloc(0)).workload?.name).toBe('web')
+
+  const text = async (typeUrl: string, ...names: readonly string[]): Promise<string> => {
+    const [resource] = (await ask(typeUrl, ...names)).resources
+    expect(resource?.typeUrl).toBe('istio.io/debug')
+    return Buffer.from(resource?.bytes ?? []).toString()
+  }
+  expect(await text('istio.io/debug', 'connections')).toContain('"totalClients":1')
+  expect(await text('istio.io/debug', 'config_dump?proxyID=ztunnel-a&types=wds')).toContain('"name":"web"')
+  expect(await text('istio.io/debug/ambientz')).toContain('"addresses":["10.0.0.1"]')
+})
+
+test.each([
+  { name: 'who is of another namespace', namespace: 'shop', typeUrl: 'istio.io/debug/syncz', code: 7 },
+  { name: 'a dump that is none', typeUrl: 'istio.io/debug/nothing', code: 5 },
+  { name: 'a subscription', typeUrl: ADDRESS_TYPE, code: 12 },
+])('startIstiod() refuses over the variant without deltas $name', async ({ namespace, typeUrl, code }) => {
+  using fixture = await meshFixture()
+  await using istiod = await startIstiod(fixture.config, {
+    clock: systemClock,
+    random: systemRandom,
+    logger: fixture.logger,
+    version: 'test',
+  })
+  const { securePort } = await istiod.serving
+  const { ask, failures } = await tool(fixture, securePort, namespace)
+  await expect(ask(typeUrl)).rejects.toThrow(`${code} `)
+  expect(failures[0]).toMatchObject({ code })
+})
