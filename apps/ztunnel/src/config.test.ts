@@ -50,6 +50,11 @@ test.each([
     expected: { xds: { address: { host: 'fd00::1', port: 15012 } } },
   },
   {
+    name: 'on demand where there is no DNS proxy',
+    env: { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' },
+    expected: { isOnDemand: true, dns: undefined },
+  },
+  {
     name: 'headers come from their prefix',
     env: { XDS_HEADER_x_team: 'a' },
     expected: { xds: { headers: { x_team: 'a' } }, ca: { headers: {} } },
@@ -126,7 +131,6 @@ test.each([
   { env: { FAKE_CA: 'true' }, text: 'FAKE_CA' },
   { env: { CRL_PATH: '/crl' }, text: 'CRL_PATH' },
   { env: { XDS_ON_DEMAND: 'true' }, text: 'ISTIO_META_DNS_CAPTURE' },
-  { env: { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' }, text: 'not supported' },
   { env: { ISTIO_META_DNS_PROXY_ADDR: 'dns.example:53' }, text: 'ISTIO_META_DNS_PROXY_ADDR' },
   { env: { ISTIO_META_DNS_PROXY_ADDR: 'localhost' }, text: 'ISTIO_META_DNS_PROXY_ADDR' },
   { env: { ISTIO_META_DNS_PROXY_ADDR: 'localhost:70000' }, text: 'ISTIO_META_DNS_PROXY_ADDR' },

@@ -65,6 +65,8 @@ export function dial(
 /** A route in one line: kind, next hop, authority, accounts that may answer. */
 export function brief(route: Route): string {
   if (route.kind === 'reject') return `reject ${route.reason}`
+  if (route.kind === 'unresolved')
+    return `resolve ${route.hostname}, then ${brief(route.resume('192.0.2.7'))}`
   const hop = `${route.kind} ${route.nextHop.ip}:${route.nextHop.port}`
   if (!('authority' in route)) return hop
   const inside = route.kind === 'double-hbone' ? `, inside ${accounts(route.innerIds)}` : ''
@@ -74,4 +76,9 @@ export function brief(route: Route): string {
 
 function accounts(ids: readonly string[]): string {
   return ids.map((id) => id.split('/').at(-1)).join('+')
+}
+
+/** The workload that was picked. */
+export function pickedOf(route: Route): Workload | undefined {
+  return 'destinationWorkload' in route ? route.destinationWorkload : undefined
 }

@@ -4,6 +4,7 @@ import { hboneLimits } from '@ambient/hbone'
 import type { Workload } from '@ambient/model'
 import { requireRoot, waitFor } from '@ambient/testkit'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { WorkerReport } from '../src/worker/messages.ts'
 import { echoTunnel, type HbonePeer, serveHbonePeer } from './hbone-peer.ts'
 import { at, pod, port, serves, service } from './mesh-fixture.ts'
 import { outcomeOf, openPods, textOf } from './pod-net.ts'
@@ -23,6 +24,22 @@ let good: Workload
 let peer: HbonePeer
 const known: Workload[] = []
 
+const questions: string[] = []
+
+/** Plays the control thread's resolver. */
+function resolve(report: WorkerReport): void {
+  if (report.kind !== 'need-host') return
+  const { hostname } = report
+  questions.push(hostname)
+  setImmediate(() =>
+    mesh.plane.handle(
+      hostname === 'db.example'
+        ? { kind: 'host-resolved', hostname, addresses: ['fd00::4', '10.0.0.4'], ttlMs: 60_000 }
+        : { kind: 'host-failed', hostname, detail: 'NXDOMAIN' },
+    ),
+  )
+}
+
 async function open() {
   return openPods([
     { name: 'client', ip: '10.0.0.1', redirected: true },
@@ -35,7 +52,7 @@ async function open() {
 
 beforeAll(async () => {
   pods = await open()
-  mesh = await TestMesh.open({}, { limits: hboneLimits({ connectMs: 300 }) })
+  mesh = await TestMesh.open({}, { limits: hboneLimits({ connectMs: 300 }), onReport: resolve })
   mesh.know(web)
   await mesh.enrol(pods.client, client)
   good = pod('good', { addresses: ['10.0.0.4'], serviceAccount: 'good', ...serves('web', [80, 8080]) })
@@ -177,6 +194,40 @@ test('an app that gives up while its upstream is dialled is let go at once', asy
   socket.resetAndDestroy()
   const line = await mesh.logged('connection complete', { direction: 'outbound' })
   expect(Number.parseInt(String(line['duration']), 10)).toBeLessThan(300)
+})
+
+test('an endpoint known by host name is dialled at an address of it, and asked for once', async () => {
+  endpoint({ ip: '10.0.0.4', over: { addresses: [], hostname: 'db.example' } })
+  expect(await Promise.all(['a', 'b', 'c'].map((text) => say(text)))).toEqual(['a', 'b', 'c'])
+  expect(await say('d')).toBe('d')
+  expect(questions).toEqual(['db.example'])
+  await mesh.logged('connection complete', { 'dst.hbone_addr': '10.0.0.4:8080' })
+  await waitFor(
+    'the count',
+    () =>
+      mesh.counts
+        .filter(
+          ({ metric, labels }) => metric === 'istio_on_demand_dns_total' && labels.at(-1) === 'db.example',
+        )
+        .reduce((sum, { amount }) => sum + amount, 0) === 4,
+  )
+})
+
+test('an endpoint whose host name is not resolved is left for another', async () => {
+  endpoint({ ip: '', over: { ...FIRST, addresses: [], hostname: 'gone.example' } })
+  const { name } = endpoint({ ip: '10.0.0.4' })
+  expect(await say('still')).toBe('still')
+  await mesh.logged('connection complete', { 'dst.workload': name })
+  await waitFor(
+    'the count',
+    () => mesh.counted('ambient_upstream_retries_total', 'WORKLOAD_ADDRESS_UNKNOWN') > 0,
+  )
+})
+
+test('without another endpoint the app is reset, with what DNS said', async () => {
+  endpoint({ ip: '', over: { addresses: [], hostname: 'gone.example' } })
+  expect(await outcomeOf(await pods.client.dial(mesh.loop, VIP, 80))).toBe('ECONNRESET')
+  await mesh.logged('connection failed', { reason: 'WORKLOAD_ADDRESS_UNKNOWN', error: 'NXDOMAIN' })
 })
 
 test('after all that no exception was contained', () => expect(mesh.faults).toEqual([]))

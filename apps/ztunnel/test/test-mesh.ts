@@ -22,13 +22,16 @@ const SETTINGS: WorkerSettings = {
   clusterId: 'Kubernetes',
   tunnelsToLoopback: true,
   exchangesBaggage: true,
+  isOnDemand: false,
   dns: undefined,
   logFilter: 'info,dns=debug',
 }
 
-export interface TestMeshOptions extends Pick<DataPlaneOptions, 'dnsLimits' | 'limits'> {
+export interface TestMeshOptions extends Pick<DataPlaneOptions, 'dnsLimits' | 'limits' | 'waitLimits'> {
   /** Another mesh's, to be trusted by both. */
   readonly ca?: TestCa
+  /** Plays the control thread. */
+  readonly onReport?: (report: WorkerReport) => void
 }
 
 /** The beginning of upstream's spelling, so that a test reads as the log does. */
@@ -43,11 +46,13 @@ export class TestMesh implements Disposable {
   readonly samples: TrafficSample[] = []
   readonly counts: CountSample[] = []
   readonly reports: WorkerReport[] = []
+  readonly #onReport: TestMeshOptions['onReport']
   readonly #turning: Disposable
   readonly #workloads = new Map<TestPod, Workload>()
 
   private constructor(ca: TestCa, settings: Partial<WorkerSettings>, options: TestMeshOptions) {
     this.ca = ca
+    this.#onReport = options.onReport
     this.loop = new EventLoop({ onFault: (_owner, cause) => void this.faults.push(cause) })
     this.plane = new DataPlane({
       loop: this.loop,
@@ -139,5 +144,6 @@ export class TestMesh implements Disposable {
       this.samples.push(...report.samples)
       this.counts.push(...report.counts)
     } else this.reports.push(report)
+    this.#onReport?.(report)
   }
 }

@@ -1,4 +1,5 @@
 export type { DiscoveryNode } from '@ambient/xds-proto'
+export { AddressDemands, type AddressDemandEvents } from './address-demands.ts'
 export { decodeAddress, encodeAddressResource, nodeGroup } from './address-codec.ts'
 export type { Delta, XdsSink } from './apply-response.ts'
 export { decodeAuthorization, encodeAuthorizationResource } from './authorization-codec.ts'

@@ -81,6 +81,18 @@ const table = {
     unit: 'items',
     whenHit: 'the server ends the stream with RESOURCE_EXHAUSTED',
   },
+  pendingDemands: {
+    value: 10_000,
+    unit: 'items',
+    whenHit:
+      'a further name that a node proxy on demand wants is not asked for, and its connections time out; ambient_limit_hits_total',
+  },
+  absentDemands: {
+    value: 10_000,
+    unit: 'items',
+    whenHit:
+      'the name of which nothing has been known longest is followed no longer, and asked for again when wanted; ambient_limit_hits_total',
+  },
   typesPerStream: { value: 16, unit: 'items', whenHit: 'the server ends the stream with RESOURCE_EXHAUSTED' },
 } as const
 

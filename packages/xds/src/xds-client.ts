@@ -11,8 +11,10 @@ import {
   encodeDeltaRequest,
 } from '@ambient/xds-proto'
 import { applyResponse, SUBSCRIBED_TYPES, type XdsSink } from './apply-response.ts'
+import type { AddressDemands } from './address-demands.ts'
 import { type XdsLimits, xdsLimits } from './limits.ts'
 import { COMPLETE, describeFailure, type StreamEnd, type XdsTermination } from './stream-end.ts'
+import { ADDRESS_TYPE } from './type-urls.ts'
 import { XdsError } from './xds-error.ts'
 
 export type XdsEvent =
@@ -28,7 +30,12 @@ export interface XdsClientOptions extends ControlPlaneOptions {
   readonly logger: Logger
   readonly onEvent?: (event: XdsEvent) => void
   readonly limits?: XdsLimits
+  /** With it, addresses come on demand; without it, all of them. */
+  readonly demands?: AddressDemands
 }
+
+/** Everything asked for and taken back at once is a subscription to nothing yet. */
+const NOTHING_YET = { subscribe: ['*'], unsubscribe: ['*'] }
 
 interface Received {
   readonly response: DeltaResponse
@@ -144,11 +151,22 @@ function watchConnect(
 }
 
 async function readStream(session: Session, stream: Stream): Promise<void> {
-  const { node } = session.options
-  for (const [typeUrl, known] of session.known)
-    stream.write({ node, typeUrl, initialVersions: Object.fromEntries(known) })
-  const responses: AsyncIterable<unknown> = stream.iterator({ destroyOnReturn: false })
-  for await (const received of responses) if (isReceived(received)) await answer(session, stream, received)
+  const { node, demands } = session.options
+  for (const [typeUrl, known] of session.known) {
+    const initialVersions = Object.fromEntries(known)
+    if (typeUrl === ADDRESS_TYPE && demands !== undefined) {
+      // A name without a version stands for what was asked for by it: so do servers of any version understand it.
+      for (const name of demands.names()) initialVersions[name] ??= ''
+      stream.write({ node, typeUrl, ...NOTHING_YET, initialVersions })
+    } else stream.write({ node, typeUrl, initialVersions })
+  }
+  demands?.begin((change) => void stream.write({ typeUrl: ADDRESS_TYPE, ...change }))
+  try {
+    const responses: AsyncIterable<unknown> = stream.iterator({ destroyOnReturn: false })
+    for await (const received of responses) if (isReceived(received)) await answer(session, stream, received)
+  } finally {
+    demands?.end()
+  }
 }
 
 /** Applies one response, then says what became of it: what was accepted is kept even when something else was refused. */
@@ -166,6 +184,7 @@ async function answer(
     return
   }
   const refused = await applyResponse(response, sink, versions, limits.sliceResources)
+  if (typeUrl === ADDRESS_TYPE) options.demands?.answered(response, (name) => versions.has(name))
   if (refused.length > 0) {
     const message = refusalText(refused, limits.refusalBytes)
     options.logger.warn('xds resources refused', {

@@ -1,19 +1,23 @@
+import { Resolver } from 'node:dns/promises'
 import { CaClient } from '@ambient/ca'
 import { Scope, systemClock, systemRandom } from '@ambient/lifecycle'
 import { closeDescriptor, duplicateDescriptor, NetworkNamespace } from '@ambient/linux'
-import type { Logger } from '@ambient/telemetry'
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, runXdsClient, type XdsSink } from '@ambient/xds'
-import type { ControlPlanePeer, ZtunnelConfig } from '../config.ts'
+import { limitValues, type Logger } from '@ambient/telemetry'
+import type { XdsSink } from '@ambient/xds'
+import type { ZtunnelConfig } from '../config.ts'
 import { Readiness } from '../admin/readiness.ts'
 import { PodRegistry } from '../pods/pod-registry.ts'
 import { serveAgent } from '../pods/serve-agent.ts'
-import { type MeshDelta, MeshSnapshot } from '../state/mesh-snapshot.ts'
+import { type MeshChange, type MeshDelta, MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { SvidCache } from '../svid/svid-cache.ts'
 import type { WorkerReport } from '../worker/messages.ts'
-import { readRoots, readToken } from './control-plane-source.ts'
+import { peerOptions } from './control-plane-source.ts'
+import { HOST_LIMITS } from './host-limits.ts'
+import { HostResolver } from './host-resolver.ts'
 import { IdentityControl } from './identity-control.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
+import { XdsLink } from './xds-link.ts'
 import { ZdsLink } from './zds-link.ts'
 
 export interface NodeProxyDeps {
@@ -36,6 +40,8 @@ export class NodeProxy implements AsyncDisposable {
   readonly #config: ZtunnelConfig
   readonly #deps: NodeProxyDeps
   readonly #identities: IdentityControl
+  readonly #xds: XdsLink
+  readonly #hosts: HostResolver
   readonly #scope = new Scope()
 
   private constructor(
@@ -54,6 +60,24 @@ export class NodeProxy implements AsyncDisposable {
     this.svids = this.#scope.use(openSvids(config, deps.logger))
     this.#identities = new IdentityControl(this.svids, this.workers, config.nodeName)
     this.registry = this.#openRegistry()
+    this.#hosts = new HostResolver({
+      lookup: new Resolver(),
+      clock: systemClock,
+      limits: limitValues(HOST_LIMITS),
+      onLimit: () => this.metrics.onLimit('hostsInFlight'),
+    })
+    this.#xds = new XdsLink({
+      config,
+      logger: deps.logger,
+      metrics: this.metrics,
+      workers: this.workers,
+      sink: this.#sink(),
+      onSynced: () => {
+        this.readiness.open('state manager')
+        this.#joinAgent()
+      },
+      signal: this.#scope.signal,
+    })
     parts.needed.handle = (report) => this.onReport(report)
   }
 
@@ -74,39 +98,17 @@ export class NodeProxy implements AsyncDisposable {
   start(): void {
     const { xds } = this.#config
     if (xds === undefined) return this.#joinAgent()
-    const missing = new Set([ADDRESS_TYPE, AUTHORIZATION_TYPE])
-    const { logger } = this.#deps
-    const { podName, podNamespace, instanceIp, nodeName, metadata, clusterId } = this.#config
-    const options = {
-      ...peerOptions(xds, this.#config),
-      clusterId,
-      clock: systemClock,
-      random: systemRandom,
-      logger: logger.child('xds::client'),
-      node: {
-        id: `ztunnel~${instanceIp}~${podName}.${podNamespace}~${podNamespace}.svc.${this.#config.clusterDomain}`,
-        metadata: {
-          NAME: podName,
-          NAMESPACE: podNamespace,
-          INSTANCE_IPS: instanceIp,
-          NODE_NAME: nodeName,
-          ...metadata,
-        },
-      },
-      onEvent: (event: Parameters<ProxyMetrics['onXds']>[0]) => {
-        this.metrics.onXds(event)
-        if (event.kind !== 'synced' || !missing.delete(event.typeUrl) || missing.size > 0) return
-        this.readiness.open('state manager')
-        this.#joinAgent()
-      },
-    }
-    runXdsClient(options, this.#sink(), this.#scope.signal).catch(this.#deps.onFatal)
+    this.#xds.run(xds).catch(this.#deps.onFatal)
   }
 
   onReport(report: WorkerReport): void {
     switch (report.kind) {
       case 'need-identity':
         return this.#identities.needed(report.id)
+      case 'need-addresses':
+        return this.#xds.demand(report.names)
+      case 'need-host':
+        return this.#resolveHost(report.hostname)
       case 'traffic':
         return this.metrics.onTraffic(report)
       case 'dns':
@@ -136,6 +138,16 @@ export class NodeProxy implements AsyncDisposable {
     await this.workers.close()
   }
 
+  #resolveHost(hostname: string): void {
+    this.#hosts.resolve(hostname).then(
+      ({ addresses, ttlMs }) => this.workers.broadcast({ kind: 'host-resolved', hostname, addresses, ttlMs }),
+      (cause: unknown) => {
+        const detail = cause instanceof Error ? cause.message : String(cause)
+        this.workers.broadcast({ kind: 'host-failed', hostname, detail })
+      },
+    )
+  }
+
   #sink(): XdsSink {
     return {
       onAddresses: (addresses) => this.#apply({ addresses, policies: NOTHING }),
@@ -147,6 +159,14 @@ export class NodeProxy implements AsyncDisposable {
     const change = this.snapshot.apply(delta)
     this.workers.replicate(delta)
     this.#identities.changed(change)
+    if (this.#config.isOnDemand) this.#xds.demand(this.#unknownServices(change))
+  }
+
+  /** The services of our own pods: their ports and names are asked about by whoever comes in. */
+  #unknownServices({ workloads }: MeshChange): readonly string[] {
+    const own = [...workloads.values()].filter(({ after }) => after?.node === this.#config.nodeName)
+    const names = own.flatMap(({ after }) => Object.keys(after?.services ?? {}))
+    return names.filter((name) => this.snapshot.service(name) === undefined)
   }
 
   #openRegistry(): PodRegistry {
@@ -193,7 +213,7 @@ export class NodeProxy implements AsyncDisposable {
 /** What the byte threads need of the configuration: a message, so no more than that. */
 function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
   const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
-  const { tunnelsToLoopback, exchangesBaggage, tlsGroups, dns, logFilter } = config
+  const { tunnelsToLoopback, exchangesBaggage, isOnDemand, tlsGroups, dns, logFilter } = config
   return {
     network,
     packetMark,
@@ -203,6 +223,7 @@ function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
     clusterId,
     tunnelsToLoopback,
     exchangesBaggage,
+    isOnDemand,
     tlsGroups,
     dns,
     logFilter,
@@ -229,14 +250,4 @@ function openSvids(config: ZtunnelConfig, logger: Logger): SvidCache {
       return client.requestCertificate(id, signal)
     },
   })
-}
-
-function peerOptions(peer: ControlPlanePeer, config: ZtunnelConfig) {
-  return {
-    address: peer.address,
-    altHostname: peer.altHostname,
-    headers: peer.headers,
-    roots: () => readRoots(peer.roots),
-    token: () => readToken(config.token),
-  }
 }

@@ -63,6 +63,10 @@ export class ProxyMetrics {
     this.#metrics.add('ambient_connections_refused_total', 1, [direction, reason])
   }
 
+  onLimit(limit: string): void {
+    this.#metrics.add('ambient_limit_hits_total', 1, [limit])
+  }
+
   onDroppedLines(count: number): void {
     if (count > 0) this.#metrics.add('ambient_log_lines_dropped_total', count)
   }

@@ -14,6 +14,8 @@ import type { Workload } from '@ambient/model'
 import type { SpiffeId } from '@ambient/spiffe'
 import type { ReasonCode } from '@ambient/telemetry'
 import { baggageFacts } from '../outbound/request-fields.ts'
+import { unknownAt, unknownHost } from '../state/unknown-names.ts'
+import { whenKnown } from '../worker/address-waits.ts'
 import type { Connection } from '../worker/connection.ts'
 import { dial } from '../worker/dial.ts'
 import type { PodContext } from '../worker/pod-context.ts'
@@ -39,6 +41,26 @@ const HBONE_PORT = 15008
 
 /** One CONNECT: validate where it wants to go, decide whether it may, dial the app as its caller, then answer. */
 export function serveRequest(tunnel: Tunnel, request: TunnelRequest, context: RequestContext): void {
+  const { shared, info } = context.pod
+  const waits = shared.addresses
+  if (waits === undefined) return resolve(tunnel, request, context)
+  const { destination } = request
+  const unknown = (): readonly string[] => {
+    const local = shared.snapshot.localWorkload(info)
+    if (local === undefined) return []
+    if (destination.kind === 'hostname') return unknownHost(shared.snapshot, local, destination.hostname)
+    const isOwn = destination.ip === context.localIp || local.applicationTunnel !== undefined
+    return isOwn ? [] : unknownAt(shared.snapshot, local.network, destination.ip)
+  }
+  if (waits.unanswered(unknown()).length === 0) return resolve(tunnel, request, context)
+  const wait = whenKnown(waits, unknown, () => {
+    // Not told in time is not known: the request is for somebody else.
+    if (!tunnel.isClosed) resolve(tunnel, request, context)
+  })
+  tunnel.onEnd = () => wait.cancel()
+}
+
+function resolve(tunnel: Tunnel, request: TunnelRequest, context: RequestContext): void {
   const { pod, session, peerId, peer, localIp } = context
   const { shared, info } = pod
   const refuse = (status: number, reason: ReasonCode, detail: string): void => {

@@ -2,9 +2,10 @@ import { formatHostPort, type Service, serviceName, type Workload } from '@ambie
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { expectedIds } from './expected-ids.ts'
 import { isFromWaypoint, routeToWaypoint, waypointOf } from './resolve-waypoint.ts'
-import type { Destination, HostPort, OutboundAttempt, Route } from './route.ts'
+import type { AcceptedRoute, Destination, HostPort, OutboundAttempt, Route } from './route.ts'
 import { routeThroughGateway } from './route-through-gateway.ts'
 import { endpointKey, selectEndpoint } from './select-endpoint.ts'
+import { withAddress } from './with-address.ts'
 
 const HBONE_PORT = 15008
 
@@ -58,16 +59,14 @@ function routeToService(snapshot: MeshSnapshot, attempt: OutboundAttempt, servic
     return { kind: 'reject', reason: 'NO_HEALTHY_UPSTREAM', detail }
   }
   const { workload, ip, port } = selected
-  const choice = endpointKey(workload, port)
+  const choices = [endpointKey(workload, port)]
   if (workload.network !== source.network) {
-    const upstream = { workload, service, choice, isWaypoint: false }
+    const upstream = { workload, service, choices, isWaypoint: false }
     return routeThroughGateway(snapshot, attempt, upstream, service)
   }
-  if (ip === undefined) {
-    const detail = `endpoint ${workload.uid} is known by host name "${workload.hostname}" only`
-    return { kind: 'reject', reason: 'WORKLOAD_HOSTNAME_UNSUPPORTED', detail }
-  }
-  return routeToWorkload(workload, { ip, port }, { service, choices: [choice] })
+  return withAddress({ workload, ip, requestedIp: destination.ip, choices }, (found) =>
+    routeToWorkload(workload, { ip: found, port }, { service, choices }),
+  )
 }
 
 interface Choice {
@@ -75,7 +74,7 @@ interface Choice {
   readonly choices: readonly string[]
 }
 
-function routeToWorkload(workload: Workload, target: HostPort, { service, choices }: Choice): Route {
+function routeToWorkload(workload: Workload, target: HostPort, { service, choices }: Choice): AcceptedRoute {
   const destination: Destination = {
     destinationService: service,
     destinationWorkload: workload,

@@ -107,6 +107,31 @@ const rows: readonly OutboundRow[] = [
     expected: 'waypoint hbone 10.0.0.9:15008 for [fd00:96::1]:80 as waypoint',
   },
   {
+    name: 'resolves the host name of a waypoint pod that has no address',
+    mesh: [
+      waypointService,
+      { ...waypointPod, addresses: [], hostname: 'waypoint.example' },
+      { ...webService, waypoint: WAYPOINT },
+    ],
+    to: [VIP, 80],
+    expected: `resolve waypoint.example, then waypoint hbone 192.0.2.7:15008 for ${VIP}:80 as waypoint`,
+  },
+  {
+    name: 'refuses a waypoint that has neither address nor host name',
+    mesh: [
+      {
+        ...waypointPod,
+        networkMode: 'host-network',
+        addresses: [],
+        hostname: '',
+        services: {},
+      },
+      { ...webService, waypoint: WAYPOINT },
+    ],
+    to: [VIP, 80],
+    expected: 'reject WAYPOINT_UNKNOWN',
+  },
+  {
     name: 'accepts the waypoint service’s further names',
     mesh: [
       { ...waypointService, subjectAltNames: [spiffe('wp2')] },

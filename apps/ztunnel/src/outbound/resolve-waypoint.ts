@@ -1,10 +1,11 @@
 import { formatHostPort, type GatewayAddress, type Service, type Workload } from '@ambient/model'
-import { gatewayTarget } from '../state/gateway-target.ts'
+import { gatewayName, gatewayTarget } from '../state/gateway-target.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { expectedIds, identityText } from './expected-ids.ts'
-import { gatewayName, resolveGateway } from './resolve-gateway.ts'
+import { resolveGateway } from './resolve-gateway.ts'
 import type { OutboundAttempt, Route } from './route.ts'
 import { routeThroughGateway } from './route-through-gateway.ts'
+import { withAddress } from './with-address.ts'
 
 /** The waypoint of a service for this connection: one of the weighted ones by chance, else the only one. */
 export function waypointOf(service: Service, random: { float(): number }): GatewayAddress | undefined {
@@ -30,28 +31,21 @@ export function routeToWaypoint(
 ): Route {
   const { destination, source } = attempt
   const found = resolveGateway(snapshot, attempt, gateway, 'waypoint')
-  const name = gatewayName(gateway)
+  const name = gatewayName(gateway.destination)
   if (found === undefined)
     return { kind: 'reject', reason: 'WAYPOINT_UNKNOWN', detail: `unknown waypoint: ${name}` }
   if (found.workload.network !== source.network)
     return routeThroughGateway(snapshot, attempt, { ...found, isWaypoint: true }, destinationService)
-  if (found.ip === undefined) {
-    return {
-      kind: 'reject',
-      reason: 'WORKLOAD_HOSTNAME_UNSUPPORTED',
-      detail: `waypoint ${name} has no address`,
-    }
-  }
-  return {
+  return withAddress(found, (ip) => ({
     kind: 'hbone',
-    nextHop: { ip: found.ip, port: found.port },
+    nextHop: { ip, port: found.port },
     authority: formatHostPort(destination.ip, destination.port),
     expectedIds: expectedIds(found.service, found.workload),
     isWaypoint: true,
     destinationService,
     destinationWorkload: found.workload,
-    choices: found.choice === undefined ? [] : [found.choice],
-  }
+    choices: found.choices,
+  }))
 }
 
 /** Whether `attempt` comes out of one of the waypoint's own pods, which must not be sent back to it. */

@@ -134,6 +134,18 @@ const rows: readonly OutboundRow[] = [
     expected: `${through} gateway, inside web+api`,
   },
   {
+    name: 'resolves the host name of a gateway that has no address',
+    mesh: [
+      beyond(byName),
+      { ...gatewayEndpoint, addresses: [], hostname: 'gw.example' },
+      gatewayService,
+      remoteWeb,
+    ],
+    to: [VIP, 80],
+    expected:
+      'resolve gw.example, then double-hbone 192.0.2.7:15008 for web:80 as gw2+gateway, inside web+api',
+  },
+  {
     name: 'refuses when the gateway is unknown',
     mesh: [beyond(byIp), remoteWeb],
     to: [VIP, 80],

@@ -1,15 +1,17 @@
 import type { Service } from '@ambient/model'
+import { gatewayName } from '../state/gateway-target.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { expectedIds, remoteIds } from './expected-ids.ts'
-import { gatewayName, resolveGateway } from './resolve-gateway.ts'
+import { resolveGateway } from './resolve-gateway.ts'
 import type { OutboundAttempt, Route } from './route.ts'
 import type { SelectedEndpoint } from './select-endpoint.ts'
+import { withAddress } from './with-address.ts'
 
 /** What was picked on another network: an endpoint of the service, or a waypoint. */
 export interface RemoteUpstream extends Pick<SelectedEndpoint, 'workload'> {
   /** The service it was picked from, whose names it may answer with. */
   readonly service: Service | undefined
-  readonly choice: string | undefined
+  readonly choices: readonly string[]
   readonly isWaypoint: boolean
 }
 
@@ -32,25 +34,25 @@ export function routeThroughGateway(
   if (workload.networkGateway === undefined)
     return reject(`no valid routing destination for workload: ${where}, which has no gateway`)
   const gateway = resolveGateway(snapshot, attempt, workload.networkGateway, 'standard')
-  const name = gatewayName(workload.networkGateway)
+  const name = gatewayName(workload.networkGateway.destination)
   if (gateway === undefined) return reject(`network gateway ${name} not found: ${where}`)
-  if (gateway.ip === undefined) return reject(`network gateway ${name} has no address: ${where}`)
   const innerIds = remoteIds(upstream.service)
   if (innerIds.length === 0) {
     const detail = `${where}, and its service names nobody who may answer there`
     return { kind: 'reject', reason: 'REMOTE_IDENTITY_UNKNOWN', detail }
   }
-  return {
+  const choices = [...gateway.choices, ...upstream.choices]
+  return withAddress({ ...gateway, choices }, (ip) => ({
     kind: 'double-hbone',
-    nextHop: { ip: gateway.ip, port: gateway.port },
+    nextHop: { ip, port: gateway.port },
     authority: `${addressed.hostname}:${attempt.destination.port}`,
     expectedIds: expectedIds(gateway.service, gateway.workload),
     innerIds,
     isWaypoint: upstream.isWaypoint,
     destinationService: addressed,
     destinationWorkload: gateway.workload,
-    choices: [gateway.choice, upstream.choice].filter((choice) => choice !== undefined),
-  }
+    choices,
+  }))
 }
 
 function reject(detail: string): Route {

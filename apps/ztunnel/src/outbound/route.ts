@@ -29,6 +29,15 @@ export interface Destination {
   readonly choices: readonly string[]
 }
 
+/** What was picked is known by host name only: the decision goes on once that has an address. */
+export interface UnresolvedRoute extends Pick<Destination, 'choices'> {
+  readonly kind: 'unresolved'
+  readonly hostname: string
+  /** An address of its family is preferred. */
+  readonly requestedIp: string
+  readonly resume: (ip: string) => AcceptedRoute
+}
+
 export type Route =
   | (Destination & {
       readonly kind: 'hbone'
@@ -52,7 +61,8 @@ export type Route =
       readonly isWaypoint: boolean
     })
   | (Destination & { readonly kind: 'tcp' | 'passthrough'; readonly nextHop: HostPort })
+  | UnresolvedRoute
   | { readonly kind: 'reject'; readonly reason: TrafficReasonCode; readonly detail: string }
 
-export type AcceptedRoute = Exclude<Route, { readonly kind: 'reject' }>
+export type AcceptedRoute = Exclude<Route, { readonly kind: 'reject' | 'unresolved' }>
 export type TunnelRoute = Extract<Route, { readonly kind: 'hbone' | 'double-hbone' }>

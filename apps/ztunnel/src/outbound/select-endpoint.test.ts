@@ -12,6 +12,7 @@ import {
   VIP,
   web,
   webService,
+  pickedOf,
 } from '../../test/outbound-fixture.ts'
 
 const rows: readonly OutboundRow[] = [
@@ -138,10 +139,28 @@ const rows: readonly OutboundRow[] = [
     expected: 'reject NO_HEALTHY_UPSTREAM',
   },
   {
-    name: 'refuses an endpoint known by host name',
-    mesh: [pod('named', { hostname: 'db.example', ...serves('web', [80, 8080]) }), webService],
+    name: 'resolves the host name of an endpoint that has no address, plain',
+    mesh: [
+      pod('named', { hostname: 'db.example', tunnelProtocol: 'none', ...serves('web', [80, 8080]) }),
+      webService,
+    ],
     to: [VIP, 80],
-    expected: 'reject WORKLOAD_HOSTNAME_UNSUPPORTED',
+    expected: 'resolve db.example, then tcp 192.0.2.7:8080',
+  },
+  {
+    name: 'resolves the host name of an endpoint that speaks HBONE',
+    mesh: [
+      pod('named', { hostname: 'db.example', serviceAccount: 'db', ...serves('web', [80, 8080]) }),
+      webService,
+    ],
+    to: [VIP, 80],
+    expected: 'resolve db.example, then hbone 192.0.2.7:15008 for 192.0.2.7:8080 as db',
+  },
+  {
+    name: 'prefers an endpoint’s address to its host name',
+    mesh: [{ ...web, hostname: 'db.example' }, webService],
+    to: [VIP, 80],
+    expected: 'hbone 10.0.0.2:15008 for 10.0.0.2:8080 as web',
   },
 
   // Which address of a dual-stack endpoint.
@@ -226,7 +245,7 @@ test.each([
     const seen = new Set<string>()
     for (let i = 0; i < 20; i++) {
       const route = dial(snapshot, VIP, 80, { random: { float: () => i / 20 } })
-      if (route.kind !== 'reject') seen.add(route.destinationWorkload?.name ?? '')
+      if (route.kind !== 'reject') seen.add(pickedOf(route)?.name ?? '')
     }
     expect([...seen].toSorted()).toEqual(expected)
   },
@@ -287,7 +306,7 @@ test.each([
       healthPolicy: 'only-healthy',
     },
   } as const
-  expect(pickedOf(mesh(toNode, near, near2, away), tried, failing)).toEqual(expected)
+  expect(pickedFrom(mesh(toNode, near, near2, away), tried, failing)).toEqual(expected)
 })
 
 test('resolveDestination() picks no farther one for a strict service, and no unready one', () => {
@@ -295,17 +314,19 @@ test('resolveDestination() picks no farther one for a strict service, and no unr
     ...webService,
     loadBalancing: { routingPreference: ['node'], mode: 'strict', healthPolicy: 'only-healthy' },
   } as const
-  expect(pickedOf(mesh(strict, near, away), ['near'], [])).toEqual(['none'])
-  expect(pickedOf(mesh(strict, near, away), [], ['near'])).toEqual(['near'])
-  expect(pickedOf(mesh(webService, near, { ...near2, status: 'unhealthy' }), ['near'], [])).toEqual(['none'])
+  expect(pickedFrom(mesh(strict, near, away), ['near'], [])).toEqual(['none'])
+  expect(pickedFrom(mesh(strict, near, away), [], ['near'])).toEqual(['near'])
+  expect(pickedFrom(mesh(webService, near, { ...near2, status: 'unhealthy' }), ['near'], [])).toEqual([
+    'none',
+  ])
 })
 
-function pickedOf(snapshot: MeshSnapshot, tried: readonly string[], failing: readonly string[]): string[] {
+function pickedFrom(snapshot: MeshSnapshot, tried: readonly string[], failing: readonly string[]): string[] {
   const avoid = { tried: new Set(tried.map(key)), failing: new Set(failing.map(key)) }
   const seen = new Set<string>()
   for (let i = 0; i < 20; i++) {
     const route = dial(snapshot, VIP, 80, { avoid, random: { float: () => i / 20 } })
-    seen.add(route.kind === 'reject' ? 'none' : (route.destinationWorkload?.name ?? ''))
+    seen.add(pickedOf(route)?.name ?? 'none')
   }
   return [...seen].toSorted()
 }
@@ -318,8 +339,8 @@ test('resolveDestination() spreads connections by capacity', () => {
   const counts: Record<string, number> = {}
   for (let i = 0; i < 1000; i++) {
     const route = dial(snapshot, VIP, 80, { random: { float: () => i / 1000 } })
-    if (route.kind !== 'reject')
-      counts[route.destinationWorkload?.name ?? ''] = (counts[route.destinationWorkload?.name ?? ''] ?? 0) + 1
+    const name = pickedOf(route)?.name ?? ''
+    counts[name] = (counts[name] ?? 0) + 1
   }
   expect(counts).toEqual({ p0: 100, p1: 300, p2: 600 })
 })
@@ -355,7 +376,7 @@ test('resolveDestination() never picks what a fresh look at the endpoints would 
         )
         const route = dial(snapshot, VIP, 80, { random: { float: () => float } })
         if (fit.length === 0) expect(brief(route)).toBe('reject NO_HEALTHY_UPSTREAM')
-        else expect(fit).toContain(route.kind === 'reject' ? route : route.destinationWorkload)
+        else expect(fit).toContain(pickedOf(route) ?? route)
       }
     }),
   )

@@ -1,4 +1,4 @@
-import type { GatewayAddress, Service, Workload } from '@ambient/model'
+import { addressKey, type GatewayAddress, type Service, type Workload } from '@ambient/model'
 import type { MeshSnapshot } from './mesh-snapshot.ts'
 
 /** What a reference to a waypoint or a network gateway stands for. */
@@ -26,4 +26,11 @@ export function gatewayTarget(
       ? snapshot.workloadByHostname(destination.namespace, destination.hostname)
       : snapshot.workloadByAddress(destination.network, destination.ip)
   return workload === undefined ? undefined : { kind: 'workload', workload }
+}
+
+/** The control plane's name for what a gateway refers to: `namespace/hostname` or `network/ip`. */
+export function gatewayName(destination: GatewayAddress['destination']): string {
+  return destination.kind === 'hostname'
+    ? `${destination.namespace}/${destination.hostname}`
+    : addressKey(destination.network, destination.ip)
 }

@@ -57,7 +57,16 @@ export function trafficLabels(facts: TrafficFacts, flag: ResponseFlag): readonly
     destination.region,
     destination.zone,
   ]
-  return labels.map((label) => (label === undefined || label === '' ? 'unknown' : label))
+  return known(labels)
+}
+
+/** Label values of `istio_on_demand_dns_total`. */
+export function onDemandDnsLabels(source: TrafficEnd, hostname: string): readonly string[] {
+  return known([...endLabels(describeEnd(source), source.identity), hostname])
+}
+
+function known(labels: readonly (string | undefined)[]): readonly string[] {
+  return labels.map((one) => (one === undefined || one === '' ? 'unknown' : one))
 }
 
 /** What the mesh knows of an end comes first, what it says of itself second. */

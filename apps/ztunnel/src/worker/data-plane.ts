@@ -7,15 +7,16 @@ import { TlsContext } from '@ambient/tls'
 import type { DnsLimits } from '../dns/dns-limits.ts'
 import { openDnsThread } from '../dns/dns-thread.ts'
 import { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import { AddressWaits } from './address-waits.ts'
+import { HostAddresses } from './host-addresses.ts'
 import { IdentityStore } from './identity-store.ts'
-import type { WorkerCommand, WorkerReport, WorkerSettings } from './messages.ts'
+import type { KnowledgeCommand, WorkerCommand, WorkerReport, WorkerSettings } from './messages.ts'
 import { PodProxy } from './pod-proxy.ts'
 import type { WorkerShared } from './pod-context.ts'
 import { TrafficReport } from './traffic-report.ts'
+import { type WaitLimits, waitLimits } from './wait-limits.ts'
 import { WorkloadWaits } from './workload-waits.ts'
 
-const WORKLOAD_WAIT_MS = 5000
-const IDENTITY_WAIT_MS = 10_000
 const DRAIN_LOOK_MS = 20
 
 export interface DataPlaneOptions {
@@ -27,6 +28,7 @@ export interface DataPlaneOptions {
   readonly dnsLimits?: Partial<DnsLimits>
   /** Other bounds than the table's: for tests. */
   readonly limits?: HboneLimits
+  readonly waitLimits?: Partial<WaitLimits>
 }
 
 /** Everything one byte thread does, as commands in and reports out. */
@@ -42,6 +44,7 @@ export class DataPlane {
     this.#logFilter = LevelFilter.parse(settings.logFilter)
     const snapshot = new MeshSnapshot()
     const limits = options.limits ?? hboneLimits()
+    const waiting = waitLimits(options.waitLimits)
     const after = (delayMs: number, fire: () => void) => loop.after(delayMs, fire)
     const report = new TrafficReport({ post, after, defer: (run) => loop.defer({ run }) })
     this.#shared = {
@@ -54,7 +57,7 @@ export class DataPlane {
       pipes: new PipeCache(limits),
       identities: new IdentityStore({
         after,
-        waitMs: IDENTITY_WAIT_MS,
+        waitMs: waiting.identityWaitMs,
         request: (id) => post({ kind: 'need-identity', id }),
         makeContext: ({ certificateChainPem, privateKeyPem, trustBundlePem }) =>
           new TlsContext(
@@ -62,9 +65,22 @@ export class DataPlane {
             settings.tlsGroups === undefined ? {} : { groups: settings.tlsGroups },
           ),
       }),
+      addresses: settings.isOnDemand
+        ? new AddressWaits({
+            after,
+            waitMs: waiting.addressWaitMs,
+            request: (names) => post({ kind: 'need-addresses', names }),
+          })
+        : undefined,
+      hosts: new HostAddresses({
+        after,
+        clock: loop,
+        limits: waiting,
+        request: (hostname) => post({ kind: 'need-host', hostname }),
+      }),
       waits: new WorkloadWaits({
         after,
-        waitMs: WORKLOAD_WAIT_MS,
+        waitMs: waiting.workloadWaitMs,
         find: (info) => snapshot.localWorkload(info),
       }),
       report,
@@ -90,12 +106,6 @@ export class DataPlane {
         return this.#options.post({ kind: 'pod-removed', uid: command.uid })
       case 'snapshot-delta':
         return this.#applyDelta(command)
-      case 'identity':
-        return this.#shared.identities.put(command.id, command.material)
-      case 'identity-unavailable':
-        return this.#shared.identities.refuse(command.id, command.detail)
-      case 'forget-identity':
-        return this.#shared.identities.forget(command.id)
       case 'log-filter':
         this.#logFilter = LevelFilter.parse(command.filter)
         return
@@ -103,6 +113,28 @@ export class DataPlane {
         return this.#describe(command.request)
       case 'drain':
         return this.#drain()
+      default:
+        return this.#learn(command)
+    }
+  }
+
+  #learn(command: KnowledgeCommand): void {
+    const { addresses, hosts, identities } = this.#shared
+    switch (command.kind) {
+      case 'addresses-answered':
+        return addresses?.answered(command.names)
+      case 'addresses-dropped':
+        return addresses?.dropped(command.names)
+      case 'host-resolved':
+        return hosts.resolved(command.hostname, command.addresses, command.ttlMs)
+      case 'host-failed':
+        return hosts.failed(command.hostname, command.detail)
+      case 'identity':
+        return identities.put(command.id, command.material)
+      case 'identity-unavailable':
+        return identities.refuse(command.id, command.detail)
+      case 'forget-identity':
+        return identities.forget(command.id)
     }
   }
 

@@ -26,6 +26,8 @@ export interface WorkerSettings {
   readonly tunnelsToLoopback: boolean
   /** The app's workload is described in the answer to CONNECT, and the peer's description of itself is read. */
   readonly exchangesBaggage: boolean
+  /** Addresses are asked for one by one; what is not known may be in the mesh all the same. */
+  readonly isOnDemand: boolean
   /** Key-exchange groups of tunnels; undefined for those of `@ambient/tls`. */
   readonly tlsGroups: string | undefined
   /** Undefined leaves port 53 alone. */
@@ -51,14 +53,29 @@ export interface IdentityMaterial {
   readonly trustBundlePem: string
 }
 
+/** What the control thread has learned. */
+export type KnowledgeCommand =
+  /** What is known of these names is in the snapshot by now. */
+  | { readonly kind: 'addresses-answered'; readonly names: readonly string[] }
+  /** Nothing was known of these names, and they are followed no longer. */
+  | { readonly kind: 'addresses-dropped'; readonly names: readonly string[] }
+  | {
+      readonly kind: 'host-resolved'
+      readonly hostname: string
+      readonly addresses: readonly string[]
+      readonly ttlMs: number
+    }
+  | { readonly kind: 'host-failed'; readonly hostname: string; readonly detail: string }
+  | { readonly kind: 'identity'; readonly id: SpiffeId; readonly material: IdentityMaterial }
+  | { readonly kind: 'identity-unavailable'; readonly id: SpiffeId; readonly detail: string }
+  | { readonly kind: 'forget-identity'; readonly id: SpiffeId }
+
 export type WorkerCommand =
+  | KnowledgeCommand
   /** `netns` is a descriptor number of this process; the worker takes its own duplicate before it answers `pod-added`. */
   | { readonly kind: 'add-pod'; readonly uid: string; readonly info: PodInfo; readonly netns: number }
   | { readonly kind: 'remove-pod'; readonly uid: string }
   | { readonly kind: 'snapshot-delta'; readonly delta: MeshDelta }
-  | { readonly kind: 'identity'; readonly id: SpiffeId; readonly material: IdentityMaterial }
-  | { readonly kind: 'identity-unavailable'; readonly id: SpiffeId; readonly detail: string }
-  | { readonly kind: 'forget-identity'; readonly id: SpiffeId }
   | { readonly kind: 'log-filter'; readonly filter: string }
   | { readonly kind: 'describe'; readonly request: number }
   | { readonly kind: 'drain' }
@@ -109,6 +126,8 @@ export type WorkerReport =
   | { readonly kind: 'pod-added'; readonly uid: string; readonly error: string | undefined }
   | { readonly kind: 'pod-removed'; readonly uid: string }
   | { readonly kind: 'need-identity'; readonly id: SpiffeId }
+  | { readonly kind: 'need-addresses'; readonly names: readonly string[] }
+  | { readonly kind: 'need-host'; readonly hostname: string }
   | {
       readonly kind: 'traffic'
       readonly samples: readonly TrafficSample[]

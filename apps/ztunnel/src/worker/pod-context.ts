@@ -6,7 +6,9 @@ import type { ReasonCode } from '@ambient/telemetry'
 import type { DnsThread } from '../dns/dns-thread.ts'
 import type { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import type { AddressWaits } from './address-waits.ts'
 import type { Connection, ConnectionFacts } from './connection.ts'
+import type { HostAddresses } from './host-addresses.ts'
 import type { IdentityStore } from './identity-store.ts'
 import type { PodInfo, WorkerSettings } from './messages.ts'
 import type { TrafficReport } from './traffic-report.ts'
@@ -23,6 +25,9 @@ export interface WorkerShared {
   readonly snapshot: MeshSnapshot
   readonly identities: IdentityStore
   readonly waits: WorkloadWaits
+  /** Only where the mesh is known on demand. */
+  readonly addresses: AddressWaits | undefined
+  readonly hosts: HostAddresses
   readonly report: TrafficReport
   /** Undefined when pods' DNS is not ours. */
   readonly dns: DnsThread | undefined

@@ -1,9 +1,9 @@
-import { errnoName } from '@ambient/linux'
 import type { SpiffeId } from '@ambient/spiffe'
 import type { AccessError } from '@ambient/telemetry'
 import type { TlsContext } from '@ambient/tls'
 import type { Connection } from './connection.ts'
-import { HeldSocket } from './held-socket.ts'
+import { holdWhile } from './hold-while.ts'
+import type { IdentityAnswer } from './identity-store.ts'
 import type { PodContext } from './pod-context.ts'
 
 export interface IdentityWish {
@@ -20,27 +20,21 @@ export interface IdentityWish {
  */
 export function withIdentity(fd: number, wish: IdentityWish, use: (context: TlsContext) => void): void {
   const { pod, identity, connection, onUnavailable } = wish
-  const { identities, loop, contain } = pod.shared
-  const known = identities.get(identity)
-  if (known !== undefined) return contain(fd, () => use(known))
-  const wait = identities.withContext(identity, (answer) => {
-    held.release()
-    contain(fd, () => {
+  const { shared } = pod
+  const known = shared.identities.get(identity)
+  if (known !== undefined) return shared.contain(fd, () => use(known))
+  holdWhile(
+    fd,
+    {
+      shared,
+      what: 'a certificate',
+      onGone: (detail) => connection.end({ kind: 'failed', reason: 'DOWNSTREAM_CLOSED', detail }),
+      connection,
+    },
+    (answer) => shared.identities.withContext(identity, answer),
+    (answer: IdentityAnswer) => {
       if (answer.kind === 'ready') use(answer.context)
       else onUnavailable({ reason: 'IDENTITY_UNAVAILABLE', detail: answer.detail })
-    })
-  })
-  const held = new HeldSocket(fd, loop, (errno) => {
-    wait.cancel()
-    const detail = `gave up while a certificate was waited for: ${errnoName(errno)}`
-    connection.end({ kind: 'failed', reason: 'DOWNSTREAM_CLOSED', detail })
-  })
-  connection.carriedBy(
-    () => ({ up: 0, down: 0 }),
-    (outcome) => {
-      wait.cancel()
-      held.reset()
-      connection.end(outcome)
     },
   )
 }

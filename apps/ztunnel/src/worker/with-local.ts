@@ -1,6 +1,5 @@
-import { errnoName } from '@ambient/linux'
 import type { Workload } from '@ambient/model'
-import { HeldSocket } from './held-socket.ts'
+import { holdWhile } from './hold-while.ts'
 import type { PodInfo } from './messages.ts'
 import type { PodContext, Refusal } from './pod-context.ts'
 
@@ -15,19 +14,20 @@ export function withLocal(fd: number, pod: PodContext, ends: Ends, use: (local: 
   const { shared, info } = pod
   const known = shared.snapshot.localWorkload(info)
   if (known !== undefined) return use(known)
-  const wait = shared.waits.withWorkload(info, (local) => {
-    held.release()
-    shared.contain(fd, () => {
+  holdWhile(
+    fd,
+    {
+      shared,
+      what: 'its pod’s description',
+      onGone: (detail) => pod.refused({ ...ends, reason: 'DOWNSTREAM_CLOSED', detail }),
+    },
+    (answer) => shared.waits.withWorkload(info, answer),
+    (local: Workload | undefined) => {
       if (refuseGone(fd, pod, ends)) return
       if (local === undefined) return pod.refuse(fd, { ...ends, ...unknownLocal(ends.direction, info) })
       use(local)
-    })
-  })
-  const held = new HeldSocket(fd, shared.loop, (errno) => {
-    wait.cancel()
-    const detail = `gave up while its pod’s description was waited for: ${errnoName(errno)}`
-    pod.refused({ ...ends, reason: 'DOWNSTREAM_CLOSED', detail })
-  })
+    },
+  )
 }
 
 /** Refuses a socket that waited while its pod left. @returns Whether it did. */

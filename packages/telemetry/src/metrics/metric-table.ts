@@ -51,6 +51,23 @@ const dataPlaneRows = {
     labels: ['reporter'],
   },
 
+  istio_on_demand_dns_total: {
+    component: 'ztunnel',
+    type: 'counter',
+    help: 'Connections to an endpoint that is known by host name only',
+    labels: [
+      'source_workload',
+      'source_canonical_service',
+      'source_canonical_revision',
+      'source_workload_namespace',
+      'source_principal',
+      'source_app',
+      'source_version',
+      'source_cluster',
+      'hostname',
+    ],
+  },
+
   istio_build: {
     component: 'all',
     type: 'gauge',

@@ -23,6 +23,13 @@ export const trafficReasons = {
     action:
       'Check that istiod is reachable and knows the pod, and that its name, namespace and service account agree.',
   },
+  DESTINATION_UNANSWERED: {
+    flag: 'CONNECT',
+    meaning:
+      'The mesh is known on demand, and the control plane did not say in time what is at the destination.',
+    action:
+      'Check that istiod is reachable and not overloaded; without XDS_ON_DEMAND everything is known ahead.',
+  },
   WAYPOINT_UNKNOWN: {
     flag: 'CONNECT',
     meaning: 'The destination has a waypoint, and no healthy endpoint of that waypoint is known.',
@@ -35,11 +42,11 @@ export const trafficReasons = {
     action:
       'Check the pods behind the service, their readiness, the port, and the traffic distribution setting.',
   },
-  WORKLOAD_HOSTNAME_UNSUPPORTED: {
+  WORKLOAD_ADDRESS_UNKNOWN: {
     flag: 'CONNECT',
-    meaning:
-      'The endpoint is known by host name only, and this version does not resolve endpoint host names.',
-    action: 'Give the ServiceEntry static endpoint addresses.',
+    meaning: 'The endpoint has no address, or is known by a host name that could not be resolved.',
+    action:
+      'Check the ServiceEntry’s host names, and the name servers of ztunnel’s own pod, which resolves them.',
   },
   NETWORK_GATEWAY_UNKNOWN: {
     flag: 'CONNECT',
