@@ -146,6 +146,22 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
     return this.#writer.applyAnnotations(ref, annotations, options)
   }
 
+  applyLabels(
+    ref: ObjectRef,
+    labels: Readonly<Record<string, string>>,
+    options: WriteOptions,
+  ): Promise<void> {
+    return this.#writer.applyLabels(ref, labels, options)
+  }
+
+  async requestDeletion(ref: ObjectRef, options: WriteOptions): Promise<void> {
+    try {
+      await this.#writer.requestDeletion(ref, options)
+    } catch (cause) {
+      if (!(cause instanceof KubeError) || cause.code !== 'OBJECT_NOT_FOUND') throw cause
+    }
+  }
+
   applyStatus(
     ref: ObjectRef,
     status: Readonly<Record<string, unknown>>,

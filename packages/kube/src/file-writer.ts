@@ -55,6 +55,26 @@ export class FileWriter {
     })
   }
 
+  async applyLabels(ref: ObjectRef, labels: UnknownRecord, options: WriteOptions): Promise<void> {
+    const { uid } = (await this.#find(ref)).metadata
+    const layer = layerRef('labels', ref, options)
+    await this.#change(layer, () => {
+      const mine = this.#deps.layers.read(layer)
+      const value = { ...(mine?.uid === uid ? mine.value : {}), ...labels }
+      return this.#deps.layers.write({ ...layer, value, uid })
+    })
+  }
+
+  /** The object stays where its user wrote it, and says that it is to go: who runs it takes it away. */
+  async requestDeletion(ref: ObjectRef, options: WriteOptions): Promise<void> {
+    const object = await this.#find(ref)
+    const { uid, deletionTimestamp } = object.metadata
+    if (deletionTimestamp !== undefined) return
+    const layer = layerRef('deletion', ref, options)
+    const value = { deletionTimestamp: new Date(this.#deps.clock.nowMs()).toISOString() }
+    await this.#change(layer, () => this.#deps.layers.write({ ...layer, value, uid }))
+  }
+
   async applyStatus(ref: ObjectRef, status: UnknownRecord, options: WriteOptions): Promise<void> {
     const { uid } = (await this.#find(ref)).metadata
     const layer = layerRef('status', ref, options)

@@ -6,7 +6,7 @@ import { readTextIfThere, removeFile, writeAtomically } from './file-io.ts'
 import type { WrittenPaths } from './file-io.ts'
 import { describeRef } from './kube-object.ts'
 import type { ObjectRef } from './kube-object.ts'
-import type { Layer } from './merge-layers.ts'
+import { type Layer, layerParts } from './merge-layers.ts'
 import { isKindName } from './resource-kinds.ts'
 
 /** A layer with the incarnation it was written for; whole objects are for any. */
@@ -111,9 +111,9 @@ function parseLayer(text: string | undefined): StoredLayer | undefined {
   const value = parseJson(text)
   if (!isRecord(value) || !isRecord(value['value'])) return undefined
   const ref = parseRef(value['ref'])
-  const { part, owner, uid } = value
-  if (ref === undefined || typeof owner !== 'string') return undefined
-  if (part !== 'object' && part !== 'annotations' && part !== 'status') return undefined
+  const { owner, uid } = value
+  const part = layerParts.find((known) => known === value['part'])
+  if (ref === undefined || typeof owner !== 'string' || part === undefined) return undefined
   return { part, owner, ref, value: value['value'], uid: typeof uid === 'string' ? uid : undefined }
 }
 

@@ -2,16 +2,17 @@ import { isList, isRecord } from './field.ts'
 import type { UnknownRecord } from './field.ts'
 import type { ObjectRef } from './kube-object.ts'
 
+export const layerParts = ['object', 'annotations', 'labels', 'deletion', 'status'] as const
+export type LayerPart = (typeof layerParts)[number]
+
 /** What one owner has written about one object. */
 export interface Layer {
-  readonly part: 'object' | 'annotations' | 'status'
+  readonly part: LayerPart
   readonly owner: string
   readonly ref: ObjectRef
   /** Annotation values may be null, which takes away what lies below. */
   readonly value: UnknownRecord
 }
-
-const PART_ORDER = { object: 0, annotations: 1, status: 2 } as const
 
 /**
  * The object under all that was written about it, whole objects first, then by owner's name, so that every process
@@ -24,7 +25,7 @@ export function mergeLayers(
   layers: readonly Layer[],
 ): UnknownRecord | undefined {
   const ordered = layers.toSorted(
-    (a, b) => PART_ORDER[a.part] - PART_ORDER[b.part] || compareText(a.owner, b.owner),
+    (a, b) => layerParts.indexOf(a.part) - layerParts.indexOf(b.part) || compareText(a.owner, b.owner),
   )
   let merged = base
   for (const layer of ordered) {
@@ -35,7 +36,8 @@ export function mergeLayers(
 }
 
 function patchOf(layer: Layer): UnknownRecord {
-  return layer.part === 'status' ? { status: layer.value } : { metadata: { annotations: layer.value } }
+  if (layer.part === 'status') return { status: layer.value }
+  return { metadata: layer.part === 'deletion' ? layer.value : { [layer.part]: layer.value } }
 }
 
 function mergeMaps(below: UnknownRecord, above: UnknownRecord): UnknownRecord {

@@ -15,6 +15,7 @@ export type KindName =
   | 'Node'
   | 'ConfigMap'
   | 'DaemonSet'
+  | 'Event'
   | 'EndpointSlice'
   | 'AuthorizationPolicy'
   | 'PeerAuthentication'
@@ -31,6 +32,7 @@ export const resourceKinds: Readonly<Record<KindName, ResourceKind>> = {
   Namespace: { group: '', version: 'v1', plural: 'namespaces', namespaced: false },
   Node: { group: '', version: 'v1', plural: 'nodes', namespaced: false },
   ConfigMap: { group: '', version: 'v1', plural: 'configmaps', namespaced: true },
+  Event: { group: '', version: 'v1', plural: 'events', namespaced: true },
   DaemonSet: { group: 'apps', version: 'v1', plural: 'daemonsets', namespaced: true },
   EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', namespaced: true },
   AuthorizationPolicy: {

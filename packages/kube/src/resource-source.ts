@@ -75,6 +75,14 @@ export interface ResourceWriter {
     annotations: Readonly<Record<string, string | null>>,
     options: WriteOptions,
   ): Promise<void>
+  /** Changes the named labels only, of that incarnation; they go with it. */
+  applyLabels(
+    ref: ObjectRef & { readonly uid: string },
+    labels: Readonly<Record<string, string>>,
+    options: WriteOptions,
+  ): Promise<void>
+  /** Asks for an object to be deleted, whoever made it, as a user would; only that incarnation. One that is gone is no error. */
+  requestDeletion(ref: ObjectRef & { readonly uid: string }, options: WriteOptions): Promise<void>
   /** `status` is all this owner says about the status; it replaces what the owner said before. Empty takes that away. */
   applyStatus(ref: ObjectRef, status: Readonly<Record<string, unknown>>, options: WriteOptions): Promise<void>
   /** Creates the object, or replaces what this owner said about it before. Maps are merged, lists replaced. */

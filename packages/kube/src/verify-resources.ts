@@ -35,6 +35,10 @@ export const resourceChecks: readonly ResourceCheck[] = [
   { name: 'applyAnnotations() refuses an object that is missing or replaced', run: refusesWrongTargets },
   { name: 'applyAnnotations() loses nothing when two processes write at once', run: keepsConcurrentWrites },
   {
+    name: 'applyLabels() and requestDeletion() are about one incarnation and go with it',
+    run: changesOneIncarnation,
+  },
+  {
     name: 'applyStatus() keeps the conditions of two owners apart, and takes away those of one',
     run: appliesStatus,
   },
@@ -193,6 +197,42 @@ async function keepsConcurrentWrites({ first, second, put, namespace }: Resource
     const found = (await first.list('Pod', { namespace }))[0]
     return Object.keys(found?.metadata.annotations ?? {}).length === 20 ? found : undefined
   })
+}
+
+async function changesOneIncarnation({
+  first,
+  second,
+  put,
+  remove,
+  namespace,
+}: ResourceSetup): Promise<void> {
+  const ref = { kind: 'Pod', namespace, name: 'web' } as const
+  await put(pod(namespace, 'web', { labels: { app: 'web' } }))
+  const { uid } = (await waitForObject(first, namespace, 'web')).metadata
+  const another = { ...ref, uid: '00000000-0000-4000-8000-000000000000' }
+  await rejects(first.applyLabels(another, { a: '1' }, OWNER), { code: 'OBJECT_REPLACED' })
+  await rejects(first.requestDeletion(another, OWNER), { code: 'OBJECT_REPLACED' })
+  await first.applyLabels({ ...ref, uid }, { a: '1' }, OWNER)
+  await first.applyLabels({ ...ref, uid }, { b: '2' }, OWNER)
+  deepEqual((await waitForObject(first, namespace, 'web')).metadata.labels, { app: 'web', a: '1', b: '2' })
+  await first.requestDeletion({ ...ref, uid }, OWNER)
+  // Whoever runs the pod may have taken it away already.
+  await waitFor('the other process to see that it is to go', async () => {
+    const [found] = await second.list('Pod', { namespace })
+    return found === undefined || found.metadata.deletionTimestamp !== undefined ? true : undefined
+  })
+  await remove(ref)
+  for (const process of [first, second])
+    await waitFor('it to be gone', async () =>
+      (await process.list('Pod', { namespace })).length === 0 ? true : undefined,
+    )
+  await first.requestDeletion({ ...ref, uid }, OWNER)
+  await put(pod(namespace, 'web', { labels: { app: 'web' } }))
+  const next = await waitFor('its successor', async () => {
+    const [found] = await first.list('Pod', { namespace })
+    return found !== undefined && found.metadata.uid !== uid ? found : undefined
+  })
+  deepEqual([next.metadata.labels, next.metadata.deletionTimestamp], [{ app: 'web' }, undefined])
 }
 
 async function appliesStatus({ first, put, namespace }: ResourceSetup): Promise<void> {

@@ -88,21 +88,28 @@ export class ApiResources implements ResourceSource, ResourceWriter, AsyncDispos
     }
   }
 
-  async applyAnnotations(
+  applyAnnotations(
     ref: ObjectRef,
     annotations: Readonly<Record<string, string | null>>,
-    { owner }: WriteOptions,
+    options: WriteOptions,
   ): Promise<void> {
-    // A pod's annotations may be written through its status, which needs far less of a permission than the pod does.
-    const path = objectPath(ref, ref.kind === 'Pod' ? 'status' : undefined)
-    const body = { metadata: { ...uidOf(ref), annotations } }
-    await this.#write(ref, {
-      method: 'PATCH',
-      path,
-      query: { fieldManager: owner },
-      body,
-      contentType: 'application/merge-patch+json',
-    })
+    return this.#patchMetadata(ref, { annotations }, options)
+  }
+
+  applyLabels(
+    ref: ObjectRef,
+    labels: Readonly<Record<string, string>>,
+    options: WriteOptions,
+  ): Promise<void> {
+    return this.#patchMetadata(ref, { labels }, options)
+  }
+
+  async requestDeletion(ref: ObjectRef & { readonly uid: string }): Promise<void> {
+    try {
+      await this.#write(ref, deletion(ref, ref.uid))
+    } catch (cause) {
+      if (!(cause instanceof KubeError) || cause.code !== 'OBJECT_NOT_FOUND') throw cause
+    }
   }
 
   async applyStatus(
@@ -142,16 +149,7 @@ export class ApiResources implements ResourceSource, ResourceWriter, AsyncDispos
           `Cannot delete ${describeRef(ref)}: ${owner} has not applied it`,
         )
       const uid = ref.uid ?? metadata.get('uid').requiredText()
-      await this.#write(ref, {
-        method: 'DELETE',
-        path: objectPath(ref),
-        body: {
-          apiVersion: 'v1',
-          kind: 'DeleteOptions',
-          preconditions: { uid },
-          propagationPolicy: 'Background',
-        },
-      })
+      await this.#write(ref, deletion(ref, uid))
     } catch (cause) {
       if (!(cause instanceof KubeError) || cause.code !== 'OBJECT_NOT_FOUND') throw cause
     }
@@ -181,6 +179,17 @@ export class ApiResources implements ResourceSource, ResourceWriter, AsyncDispos
     await this.#client[Symbol.asyncDispose]()
   }
 
+  /** A pod's metadata may be written through its status, which needs far less of a permission than the pod does. */
+  async #patchMetadata(ref: ObjectRef, metadata: object, { owner }: WriteOptions): Promise<void> {
+    await this.#write(ref, {
+      method: 'PATCH',
+      path: objectPath(ref, ref.kind === 'Pod' ? 'status' : undefined),
+      query: { fieldManager: owner },
+      body: { metadata: { ...uidOf(ref), ...metadata } },
+      contentType: 'application/merge-patch+json',
+    })
+  }
+
   async #write(ref: ObjectRef, request: ApiRequest): Promise<void> {
     try {
       await this.#client.send(request)
@@ -204,6 +213,12 @@ function applied(ref: ObjectRef, path: string, body: object, owner: string): Api
     body: { apiVersion: apiVersionOf(ref.kind), kind: ref.kind, ...body },
     contentType: 'application/apply-patch+yaml',
   }
+}
+
+function deletion(ref: ObjectRef, uid: string): ApiRequest {
+  const options = { preconditions: { uid }, propagationPolicy: 'Background' }
+  const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...options }
+  return { method: 'DELETE', path: objectPath(ref), body }
 }
 
 function identity(ref: ObjectRef): { readonly metadata: Readonly<Record<string, string>> } {
