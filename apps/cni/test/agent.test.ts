@@ -1,6 +1,7 @@
 import { requireRoot, waitFor } from '@ambient/testkit'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { bridgeNetwork, CniNode } from './cni-node.ts'
+import { CniNode } from './cni-node.ts'
+import { bridgeNetwork } from './networks.ts'
 import { inNetns } from './node-rules.ts'
 import { connectTo, startEcho } from './pod-programs.ts'
 import { buildPlugin, parseObject, type PluginRun } from './run-plugin.ts'

@@ -2,6 +2,18 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseObject, type PluginRun, runPlugin } from './run-plugin.ts'
 
+/** Where Debian has its plugins. */
+export const SYSTEM_PLUGINS = '/usr/lib/cni'
+
+/** A pod's sandbox, as far as a plugin is told of it. */
+export interface Sandbox {
+  readonly name: string
+  readonly uid: string
+  readonly containerId: string
+  /** Of a namespace that has a name. */
+  readonly netns: string
+}
+
 /** A network as the runtime loaded it. */
 export interface Network {
   readonly file: string
@@ -23,9 +35,9 @@ export interface ChainRequest {
 }
 
 /** What a runtime takes from its directory: the first in order of names. */
-export function firstNetwork(directory: string): Network {
+export function firstNetwork(directory: string, isThere: (name: string) => boolean = () => true): Network {
   const [file] = readdirSync(directory)
-    .filter((name) => /\.(conf|conflist|json)$/.test(name))
+    .filter((name) => /\.(conf|conflist|json)$/.test(name) && isThere(name))
     .toSorted()
   if (file === undefined) throw new Error(`No network is configured in ${directory}`)
   const network = parseObject(readFileSync(join(directory, file), 'utf8')) as unknown as Network
@@ -66,4 +78,20 @@ function find(type: string, directories: readonly string[]): string {
   const found = directories.map((directory) => join(directory, type)).find((path) => existsSync(path))
   if (found === undefined) throw new Error(`failed to find plugin "${type}" in ${directories.join(':')}`)
   return found
+}
+
+/** What libcni gives a plugin. */
+export function environmentOf(
+  command: string,
+  pod: Sandbox,
+  namespace: string,
+): Readonly<Record<string, string>> {
+  return {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: pod.containerId,
+    CNI_NETNS: `/run/netns/${pod.netns}`,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: SYSTEM_PLUGINS,
+    CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${pod.name};K8S_POD_INFRA_CONTAINER_ID=${pod.containerId};K8S_POD_UID=${pod.uid}`,
+  }
 }

@@ -11,18 +11,24 @@ import {
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FileResources } from '@ambient/kube'
+import { FileResources, type KindName, type KubeObject } from '@ambient/kube'
 import { systemClock } from '@ambient/lifecycle'
 import { waitFor } from '@ambient/testkit'
 import type { AgentStatus } from '../src/agent/agent-status.ts'
-import { firstNetwork, type Network, pluginInput, runChain } from './cni-chain.ts'
+import {
+  environmentOf,
+  firstNetwork,
+  SYSTEM_PLUGINS,
+  type Network,
+  pluginInput,
+  runChain,
+} from './cni-chain.ts'
+import { bridgeNetwork } from './networks.ts'
 import { inNetns, ip } from './node-rules.ts'
 import { removeTree, writableHierarchy } from './pod-cgroup.ts'
 import { parseObject, type PluginRun, runPlugin } from './run-plugin.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-/** Where Debian has its plugins. */
-const SYSTEM_PLUGINS = '/usr/lib/cni'
 
 /** What else goes into the plugin's configuration; `namespace` is the pod's. */
 export interface CniExtra {
@@ -56,6 +62,7 @@ export class CniNode {
   readonly netDirectory: string = join(this.directory, 'net.d')
   readonly binDirectory: string = join(this.directory, 'bin')
   readonly #processes: ChildProcess[] = []
+  readonly #inPods: { readonly netns: string; readonly child: ChildProcess }[] = []
   readonly #cgroups: string[] = []
   readonly #namespaces: string[] = []
   #pods = 0
@@ -181,13 +188,7 @@ export class CniNode {
 
   /** As istiod sees it. */
   async annotationOf(pod: TestPod): Promise<string | undefined> {
-    this.#resources ??= await FileResources.open({
-      directory: this.configDirectory,
-      clock: systemClock,
-      report: () => {},
-    })
-    const pods = await this.#resources.list('Pod')
-    return pods.find(({ metadata }) => metadata.uid === pod.uid)?.metadata.annotations[
+    return (await this.objects('Pod')).find(({ metadata }) => metadata.uid === pod.uid)?.metadata.annotations[
       'ambient.istio.io/redirection'
     ]
   }
@@ -280,10 +281,32 @@ export class CniNode {
       await this.#chain('DEL', pod)
       return run
     }
-    pod.result = run.stdout
-    const { ips } = parseObject(run.stdout) as { ips: { address: string }[] }
-    pod.ip = ips[0]?.address.split('/')[0] ?? ''
+    this.#took(pod, run.stdout)
     return run
+  }
+
+  /** A sandbox that the runtime makes when no network calls our plugin: the primary's chain alone. */
+  async addWithoutPlugin(pod: TestPod): Promise<void> {
+    const primary = firstNetwork(this.netDirectory, (name) => !name.includes('istio-cni'))
+    const run = await this.#chain('ADD', pod, primary)
+    if (run.status !== 0) throw new Error(`the primary refused: ${run.stdout}${run.stderr}`)
+    inNetns(pod.netns, 'ip', 'link', 'set', 'lo', 'up')
+    this.#took(pod, run.stdout)
+  }
+
+  /** The same pod in another sandbox, as after a crash of its first one. */
+  newSandbox(pod: TestPod): TestPod {
+    const { netns, containerId } = this.newPod()
+    return { ...pod, netns, containerId, ip: '', result: '' }
+  }
+
+  async objects(kind: KindName): Promise<readonly KubeObject[]> {
+    this.#resources ??= await FileResources.open({
+      directory: this.configDirectory,
+      clock: systemClock,
+      report: () => {},
+    })
+    return this.#resources.list(kind)
   }
 
   /** As a runtime: our plugin first, then the one before. */
@@ -314,12 +337,16 @@ export class CniNode {
 
   /** A process in the pod's network and in a cgroup such as the kubelet makes. */
   runInPod(pod: TestPod, words: readonly string[]): ChildProcess {
-    const group = this.#cgroupOf(pod)
-    return this.spawn(
-      pod.netns,
-      ['sh', '-c', 'echo 0 >"$0" && exec "$@"', join(group, 'cgroup.procs'), ...words],
-      {},
-    )
+    const enter = ['sh', '-c', 'echo 0 >"$0" && exec "$@"', join(this.#cgroupOf(pod), 'cgroup.procs')]
+    const child = this.spawn(pod.netns, [...enter, ...words], {})
+    this.#inPods.push({ netns: pod.netns, child })
+    return child
+  }
+
+  async endProcesses({ netns }: TestPod): Promise<void> {
+    const children = this.#inPods.filter((each) => each.netns === netns).map(({ child }) => child)
+    for (const child of children) child.kill('SIGKILL')
+    await Promise.all(children.map(ended))
   }
 
   async close(): Promise<void> {
@@ -332,9 +359,15 @@ export class CniNode {
     rmSync(this.directory, { recursive: true, force: true })
   }
 
-  async #chain(command: string, pod: TestPod): Promise<ChainRun> {
+  #took(pod: TestPod, result: string): void {
+    pod.result = result
+    const { ips } = parseObject(result) as { ips: { address: string }[] }
+    pod.ip = ips[0]?.address.split('/')[0] ?? ''
+  }
+
+  async #chain(command: string, pod: TestPod, network = this.network): Promise<ChainRun> {
     const { results, ...run } = await runChain({
-      network: this.network,
+      network,
       command,
       environment: environmentOf(command, pod, 'shop'),
       directories: [this.binDirectory, SYSTEM_PLUGINS],
@@ -360,35 +393,4 @@ export class CniNode {
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null)
     await new Promise((resolve) => child.once('close', resolve))
-}
-
-function environmentOf(command: string, pod: TestPod, namespace: string): Readonly<Record<string, string>> {
-  return {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: pod.containerId,
-    CNI_NETNS: `/run/netns/${pod.netns}`,
-    CNI_IFNAME: 'eth0',
-    CNI_PATH: SYSTEM_PLUGINS,
-    CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${pod.name};K8S_POD_INFRA_CONTAINER_ID=${pod.containerId};K8S_POD_UID=${pod.uid}`,
-  }
-}
-
-/** Debian's bridge, as the network of a node. */
-export function bridgeNetwork(directory: string): object {
-  const bridge = { type: 'bridge', bridge: 'cni0', isGateway: true, ipam: hostLocal(directory) }
-  return { cniVersion: '1.0.0', name: 'test', plugins: [bridge] }
-}
-
-/** Debian's ptp, as the network of a node. */
-export function ptpNetwork(directory: string): object {
-  return { cniVersion: '1.0.0', name: 'test', plugins: [{ type: 'ptp', ipam: hostLocal(directory) }] }
-}
-
-function hostLocal(directory: string): object {
-  return {
-    type: 'host-local',
-    dataDir: join(directory, 'ipam'),
-    ranges: [[{ subnet: '10.77.0.0/24' }]],
-    routes: [{ dst: '0.0.0.0/0' }],
-  }
 }

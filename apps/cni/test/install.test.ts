@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { requireRoot, waitFor } from '@ambient/testkit'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { bridgeNetwork, CniNode, ptpNetwork, type TestPod } from './cni-node.ts'
+import { CniNode, type TestPod } from './cni-node.ts'
+import { bridgeNetwork, ptpNetwork } from './networks.ts'
 import { inNetns } from './node-rules.ts'
 import { buildPlugin, parseObject } from './run-plugin.ts'
 

@@ -83,6 +83,7 @@ export class ReconcilerWorld {
         this.putPod({ annotation: status })
         return note(`annotate ${status ?? 'nothing'}`)
       },
+      repairs: { handle: (_, enrol) => enrol().then(() => 'enrolled' as const) },
       connectionsOf: () => ({ table: this.table, ownIps: new Set(['10.0.0.2']) }),
       clock: { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs, sleep: () => Promise.resolve() },
       random: { float: () => 0.5, bytes: (n) => new Uint8Array(n) },

@@ -36,7 +36,7 @@ export interface ProxyOptions {
 /** ztunnel's part for one pod without the mesh: listens as ztunnel does and relays, outbound to where it was going, inbound as the client. */
 export class StandInProxy implements Disposable {
   readonly #options: ProxyOptions
-  readonly #listeners: readonly { readonly fd: number; readonly port: number }[]
+  readonly #listeners: { readonly fd: number; readonly port: number }[]
   readonly #sockets = new Set<Socket>()
 
   constructor(options: ProxyOptions) {
@@ -57,8 +57,13 @@ export class StandInProxy implements Disposable {
     }
   }
 
+  /** What it carries goes on. */
+  stopListening(): void {
+    for (const { fd } of this.#listeners.splice(0)) closeDescriptor(fd)
+  }
+
   [Symbol.dispose](): void {
-    for (const { fd } of this.#listeners) closeDescriptor(fd)
+    this.stopListening()
     for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 

@@ -1,6 +1,7 @@
 /**
  * A ztunnel for tests: speaks ZDS, listens in each pod, and relays what arrives: outbound to where it was going, inbound with the
  * client's own address. No mesh, no TLS. Prints one JSON line an event. Arguments: SOCKET [refuse]
+ * On SIGUSR2 it closes its listeners and believes that it still has them.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EventLoop } from '@ambient/event-loop'
@@ -46,6 +47,10 @@ const agent = new ZdsClient(loop, {
     if (request.kind === 'snapshot-sent') for (const uid of [...pods.keys()]) if (!named.has(uid)) remove(uid)
     ack()
   },
+})
+process.on('SIGUSR2', () => {
+  for (const { proxy } of pods.values()) proxy.stopListening()
+  say({ kind: 'deaf' })
 })
 while (agent.isConnected || process.exitCode === undefined) {
   for (let turns = 0; turns < 8; turns++) loop.turn(0)

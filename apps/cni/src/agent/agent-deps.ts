@@ -9,6 +9,7 @@ import type { ClusterView } from './cluster-view.ts'
 import type { NetnsFinder } from './find-netns.ts'
 import type { PodRecords } from './pod-records.ts'
 import type { PodView } from './pod-view.ts'
+import type { Repairs } from './repairs.ts'
 import type { SelectionRules } from './select-pod.ts'
 import type { Ztunnels } from './ztunnel-link.ts'
 
@@ -27,6 +28,7 @@ export interface AgentDeps {
   readonly settings: RedirectSettings
   /** Writes the annotation that istiod reads, or takes it away; a pod that is gone is no error. */
   readonly annotate: (pod: PodView, status: RedirectionStatus | undefined) => Promise<void>
+  readonly repairs: Pick<Repairs, 'handle'>
   readonly connectionsOf: (netns: NetworkNamespace) => PodConnections
   readonly clock: Clock
   readonly random: Random

@@ -44,6 +44,23 @@ test('parseCommand() has upstream’s defaults, except for DNS capture', () => {
 })
 
 test.each([
+  { more: {}, action: 'repair' },
+  { more: { REPAIR_DELETE_PODS: 'true', REPAIR_LABEL_PODS: 'true' }, action: 'repair' },
+  {
+    more: { REPAIR_REPAIR_PODS: 'false', REPAIR_DELETE_PODS: 'true', REPAIR_LABEL_PODS: 'true' },
+    action: 'delete',
+  },
+  { more: { REPAIR_REPAIR_PODS: 'false', REPAIR_LABEL_PODS: 'true' }, action: 'label' },
+  { more: { REPAIR_REPAIR_PODS: 'false' }, action: 'event' },
+])('parseCommand() repairs by $action with $more', ({ more, action }) => {
+  expect(parseCommand(argv, { ...env, ...more })).toMatchObject({
+    options: {
+      repair: { isEnabled: true, action, label: { key: 'cni.istio.io/uninitialized', value: 'true' } },
+    },
+  })
+})
+
+test.each([
   { more: { CHAINED_CNI_PLUGIN: 'false' }, conf: { mode: 'standalone', ownName: 'YYY-istio-cni.conf' } },
   {
     more: { CHAINED_CNI_PLUGIN: 'false', CNI_CONF_NAME: 'istio-cni.conf', CNI_CONF_GROUP_READ: 'true' },
@@ -143,6 +160,18 @@ test.each([
     words: argv,
     more: { AMBIENT_ENABLED: 'false' },
     says: 'AMBIENT_ENABLED "false": this agent does nothing but ambient',
+  },
+  {
+    name: 'to repair another node',
+    words: argv,
+    more: { REPAIR_NODE_NAME: 'n2' },
+    says: 'REPAIR_NODE_NAME "n2": an agent repairs the pods of its own node',
+  },
+  {
+    name: 'to repair sidecars',
+    words: argv,
+    more: { REPAIR_SIDECAR_ANNOTATION: 'x' },
+    says: 'there are no sidecars',
   },
   {
     name: 'to write a kubeconfig',

@@ -4,6 +4,7 @@ import type { RedirectSettings } from '../redirect/redirect-backend.ts'
 import { readRedirectOptions, type RedirectOptions } from './redirect-options.ts'
 import { describeVariables, type Env, refuseUnsupported } from './agent-variables.ts'
 import { address, confName, flag, invalid, port, required, text, words } from './env-values.ts'
+import { readRepairOptions, type RepairOptions } from './repair-options.ts'
 import { defaultSelectors, parseSelectors, type SelectionRules } from './select-pod.ts'
 
 export interface AgentOptions {
@@ -17,6 +18,7 @@ export interface AgentOptions {
   readonly selection: SelectionRules
   readonly settings: RedirectSettings
   readonly redirect: RedirectOptions
+  readonly repair: RepairOptions
   /** Whether the host's rules belong to the namespace of PID 1 rather than to our own. */
   readonly switchToHostNetns: boolean
   /** Leave everything in place at the end unless it is known to be an uninstallation. */
@@ -72,6 +74,7 @@ export function parseCommand(argv: readonly string[], env: Env): AgentCommand {
       install: readInstall(env),
       selection: readSelection(env),
       settings: readSettings(env),
+      repair: readRepairOptions(env),
       redirect: readRedirectOptions(flags.get('--redirect-mode'), env),
       switchToHostNetns: flag(env, 'ALLOW_SWITCH_TO_HOST_NS'),
       safeUpgrade: !flag(env, 'AMBIENT_DISABLE_SAFE_UPGRADE'),

@@ -28,6 +28,10 @@ import type { MeshPod } from './mesh-pod.ts'
 import { PodReconciler } from './pod-reconciler.ts'
 import { PodRecords } from './pod-records.ts'
 import type { PodView } from './pod-view.ts'
+import { listeningPorts } from './listening-ports.ts'
+import { createPodActions } from './pod-events.ts'
+import { Repairs } from './repairs.ts'
+import { watchSandboxes } from './watch-sandboxes.ts'
 import { takeOver, type TakeOverDeps } from './take-over.ts'
 import { watchRules } from './watch-rules.ts'
 import { type HeldPod, ZtunnelLink } from './ztunnel-link.ts'
@@ -59,7 +63,7 @@ export interface Agent extends AsyncDisposable {
 
 /** Annotations of ours are kept apart from the user's under this name. */
 const OWNER = 'istio-ambient-cni'
-const STATES = ['pending', 'enrolled', 'draining', 'detached'] as const
+const STATES = ['pending', 'enrolled', 'draining', 'broken', 'detached'] as const
 
 /**
  * Starts the agent. The plugin's socket comes first, so that the agent's own pod and excluded namespaces never wait; then what
@@ -124,6 +128,10 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   for (const pod of taken.pods) made.pods.put(pod)
   reconciler = made
   made.start()
+  if (options.repair.isEnabled) {
+    const watched = { ...deps, ztunnels, reconciler: made, listeningPorts }
+    void watchSandboxes(watched, scope.signal).catch(failure.reject)
+  }
   void watchRules({ ...deps, reconciler: made, probe: redirection.probe }, scope.signal).catch(failure.reject)
   cluster.notify()
   const running = { installation, probe: redirection.probe }
@@ -223,6 +231,7 @@ function openLink(
     socketPath: options.zdsSocket,
     entry: new URL(import.meta.url.endsWith('.ts') ? './zds-thread.ts' : './zds-thread.js', import.meta.url),
     held,
+    onResult: (request, { kind }) => deps.metrics.add('ambient_cni_zds_requests_total', 1, [request, kind]),
     onConnections: (count, lost) => {
       deps.metrics.set('ztunnel_connected', count)
       deps.logger.info('ztunnels connected', { count, lost })
@@ -271,6 +280,12 @@ async function makeDeps({ options, host, scope, cluster, registry, writer }: Dep
     selection: options.selection,
     settings: options.settings,
     annotate: (pod, status) => annotate(writer, pod, status),
+    repairs: new Repairs(options.repair, {
+      actions: createPodActions(writer, clock, OWNER),
+      clock,
+      logger,
+      metrics,
+    }),
     connectionsOf: (netns) => ({ table: tcpTable(netns), ownIps: ownAddresses(netns) }),
     clock,
     random,

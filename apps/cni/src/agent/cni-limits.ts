@@ -61,6 +61,13 @@ const table = {
   },
   rewriteRefillMs: { value: 5000, unit: 'ms', whenHit: 'The burst is not refilled faster' },
   rewritePauseMs: { value: 1000, unit: 'ms', whenHit: 'The pause after the burst is used up' },
+  sandboxLookMs: {
+    value: 5000,
+    unit: 'ms',
+    whenHit: 'How often it is looked where the processes of pods are and whether ztunnel listens there',
+  },
+  repairBurst: { value: 10, unit: 'items', whenHit: 'Further pods are deleted or labelled only later' },
+  repairRefillMs: { value: 6000, unit: 'ms', whenHit: 'The burst is not refilled faster' },
   shutdownTries: {
     value: 3,
     unit: 'items',

@@ -24,6 +24,13 @@ export interface NetnsFinderOptions {
   readonly addressesOf?: (netns: NetworkNamespace) => ReadonlySet<string>
 }
 
+/** Whether both are the same namespace, by whatever descriptor. */
+export function isSameNetns(one: NetworkNamespace, other: NetworkNamespace | undefined): boolean {
+  if (other === undefined) return false
+  const [a, b] = [one.id(), other.id()]
+  return a.inode === b.inode && a.dev === b.dev
+}
+
 interface Candidate {
   readonly pid: string
   readonly uid: string

@@ -8,6 +8,8 @@ export type PodState =
   | { readonly kind: 'enrolled'; readonly sinceMs: number }
   /** No redirect any more; what is left serves the tunnels that are still open. */
   | { readonly kind: 'draining'; readonly sinceMs: number; readonly quietPolls: number }
+  /** Said to be in the mesh, is not, and is not to be enrolled: others are to act. */
+  | { readonly kind: 'broken' }
   /** Its sandbox is gone and a new one may come: only the runtime can say. */
   | { readonly kind: 'detached' }
 

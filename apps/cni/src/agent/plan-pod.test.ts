@@ -6,6 +6,7 @@ const states: Readonly<Record<PodState['kind'], PodState>> = {
   pending: { kind: 'pending', cause: '' },
   enrolled: { kind: 'enrolled', sinceMs: 0 },
   draining: { kind: 'draining', sinceMs: 0, quietPolls: 0 },
+  broken: { kind: 'broken' },
   detached: { kind: 'detached' },
 }
 const enrolled: PodSituation = {
@@ -55,6 +56,21 @@ test.each<{ name: string; change: Partial<PodSituation>; step: string }>([
     name: 'leaves a pod between two sandboxes to the runtime',
     change: { state: states.detached },
     step: 'none',
+  },
+  {
+    name: 'leaves a broken pod to others',
+    change: { state: states.broken, areRulesRight: false, hasRecord: false },
+    step: 'none',
+  },
+  {
+    name: 'enrols a broken pod once nobody says any more that it is in the mesh',
+    change: { state: states.broken, annotation: undefined },
+    step: 'enrol',
+  },
+  {
+    name: 'un-enrols a broken pod',
+    change: { state: states.broken, isSelected: false },
+    step: 'start-draining',
   },
   { name: 'un-enrols', change: { isSelected: false }, step: 'start-draining' },
   {

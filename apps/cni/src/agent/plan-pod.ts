@@ -35,6 +35,7 @@ export function planPod(situation: PodSituation): PodStep {
 
 function planSelected(situation: PodSituation): PodStep {
   const { presence, state, annotation, areIpsKnown } = situation
+  if (state?.kind === 'broken' && annotation === 'enabled') return 'none'
   if (state?.kind === 'enrolled' && !situation.areRulesRight) return 'renew-rules'
   if (state?.kind === 'enrolled') return annotation === 'enabled' && areIpsKnown ? 'none' : 'refresh'
   return presence === 'running' ? 'enrol' : 'none' // before it has an address only the runtime can name its netns

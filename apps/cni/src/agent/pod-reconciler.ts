@@ -1,4 +1,3 @@
-import { Backoff } from '@ambient/lifecycle'
 import type { NetworkNamespace } from '@ambient/linux'
 import { CniError, messageOf } from '../cni-error.ts'
 import type { AgentDeps } from './agent-deps.ts'
@@ -6,7 +5,9 @@ import { cniLimits } from './cni-limits.ts'
 import { enrolPod } from './enrol-pod.ts'
 import { type MeshPod, MeshPods, noKeptConnections, type PodState } from './mesh-pod.ts'
 import { planPod, type PodStep } from './plan-pod.ts'
-import { podFields } from './pod-fields.ts'
+import { podFields, podInfo } from './pod-fields.ts'
+import { PodRetries } from './pod-retries.ts'
+import { isSameNetns } from './find-netns.ts'
 import { renewRules, verifyRules } from './pod-rules.ts'
 import type { PodView } from './pod-view.ts'
 import { selectPod } from './select-pod.ts'
@@ -35,13 +36,14 @@ export class PodReconciler implements AsyncDisposable {
   readonly #toMove = new Set<string>()
   #isMoving = false
   readonly #touched = new Set<string>()
-  readonly #retries = new Map<string, { readonly backoff: Backoff; timer: NodeJS.Timeout | undefined }>()
+  readonly #retries: PodRetries
   /** Sandboxes that are being enrolled, by container. */
   readonly #making = new Map<string, string>()
   #isRunning = false
 
   constructor(deps: AgentDeps) {
     this.#deps = deps
+    this.#retries = new PodRetries(deps.random, (uid) => this.touch(uid))
   }
 
   /** From now on changes lead to steps. Call it when what an earlier agent left has been taken over. */
@@ -99,6 +101,36 @@ export class PodReconciler implements AsyncDisposable {
     })
   }
 
+  /** The processes of a pod are in a namespace of which nobody told us. Owns `netns`. */
+  foundElsewhere(uid: string, netns: NetworkNamespace): Promise<void> {
+    return this.#work.run(uid, async () => {
+      const held = this.pods.get(uid)
+      const pod = this.#deps.cluster.pod(uid)
+      if (held === undefined || pod === undefined || isSameNetns(netns, held.netns))
+        return netns[Symbol.dispose]()
+      try {
+        this.#deps.logger.warn('pod has a sandbox that was made without the plugin', podFields(pod))
+        await forgetPod(held, uid, this.#deps)
+      } finally {
+        this.pods.put({ ...this.#blank(pod), netns })
+      }
+      this.touch(uid)
+    })
+  }
+
+  /** ztunnel does not listen in an enrolled pod; one that believes it does must be told to let go first. */
+  listenAgain(uid: string, how: 'told-again' | 'taken-anew'): Promise<void> {
+    return this.#work.run(uid, async () => {
+      const held = this.pods.get(uid)
+      const pod = this.#deps.cluster.pod(uid)
+      if (held?.state.kind !== 'enrolled' || held.netns === undefined || pod === undefined) return
+      this.#deps.logger.warn('ztunnel does not listen in a pod of the mesh', { ...podFields(pod), how })
+      if (how === 'taken-anew') await this.#deps.ztunnels.remove(uid)
+      await this.#deps.ztunnels.add(uid, podInfo(pod), held.netns)
+      this.#deps.metrics.add('ambient_cni_listeners_restored_total', 1)
+    })
+  }
+
   /** The runtime has taken a sandbox down. Another than the one we hold is none of our business. */
   detach(containerId: string): Promise<void> {
     const uids = this.pods
@@ -126,7 +158,7 @@ export class PodReconciler implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isRunning = false
-    for (const { timer } of this.#retries.values()) clearTimeout(timer)
+    this.#retries[Symbol.dispose]()
     await this.#work.idle()
     this.pods[Symbol.dispose]() // descriptors only: rules and listeners stay as they are
   }
@@ -145,11 +177,11 @@ export class PodReconciler implements AsyncDisposable {
   async #pass(uid: string): Promise<void> {
     this.#touched.delete(uid)
     if (!this.#isRunning) return
-    clearTimeout(this.#retries.get(uid)?.timer)
+    this.#retries.started(uid)
     try {
       const step = this.#plan(uid)
       if (step !== 'none') await this.#take(step, uid)
-      if (this.pods.get(uid)?.state.kind !== 'draining') this.#retries.delete(uid)
+      if (this.pods.get(uid)?.state.kind !== 'draining') this.#retries.succeeded(uid)
     } catch (cause) {
       this.#failed(uid, cause)
     }
@@ -198,7 +230,16 @@ export class PodReconciler implements AsyncDisposable {
     }
   }
 
+  /** One that is said to be in the mesh already is broken, since we hold nothing of it: what becomes of such is configured. */
   async #enrolRunning(pod: PodView): Promise<void> {
+    if (pod.annotations[ANNOTATION] !== 'enabled') return this.#enrolAsItIs(pod)
+    const held = this.pods.get(pod.uid) ?? this.#blank(pod)
+    if (held.netns === undefined) this.pods.put({ ...held, netns: this.#findNetns(pod) }) // it runs, and not unseen
+    const outcome = await this.#deps.repairs.handle(pod, () => this.#enrolAsItIs(pod))
+    if (outcome === 'left') this.pods.put({ ...this.#blank(pod), state: { kind: 'broken' } })
+  }
+
+  async #enrolAsItIs(pod: PodView): Promise<void> {
     const held = this.pods.get(pod.uid) ?? this.#blank(pod)
     const netns = held.netns ?? this.#findNetns(pod)
     const backends = [...new Set([...held.backends, this.#deps.backends.chosen.name])]
@@ -256,7 +297,7 @@ export class PodReconciler implements AsyncDisposable {
       held = this.pods.put({ ...held, netns: this.#findNetns(pod), backends, ips: pod.ips })
     }
     this.pods.put(await startDraining(held, pod, this.#deps))
-    this.#retryIn(pod.uid, cniLimits.drainPollMs)
+    this.#retries.after(pod.uid, cniLimits.drainPollMs)
   }
 
   /** It never came so far that anything of ours could be in its netns. */
@@ -272,7 +313,7 @@ export class PodReconciler implements AsyncDisposable {
     const after = await goOnDraining(held, pod, this.#deps)
     if (after === undefined) return this.pods.delete(pod.uid)
     this.pods.put(after)
-    this.#retryIn(pod.uid, cniLimits.drainPollMs)
+    this.#retries.after(pod.uid, cniLimits.drainPollMs)
   }
 
   #findNetns(pod: PodView): NetworkNamespace {
@@ -323,7 +364,7 @@ export class PodReconciler implements AsyncDisposable {
       if (isZdsFailure(cause) && pod.annotations[ANNOTATION] !== 'pending') this.#annotatePending(pod)
     }
     this.#count('failed')
-    this.#retryIn(uid, this.#backoffOf(uid).nextMs())
+    this.#retries.failed(uid)
   }
 
   #annotatePending(pod: PodView): void {
@@ -335,24 +376,6 @@ export class PodReconciler implements AsyncDisposable {
         })
       }),
     )
-  }
-
-  #backoffOf(uid: string): Backoff {
-    const known = this.#retries.get(uid)
-    if (known !== undefined) return known.backoff
-    const { retryFirstMs, retryMaxMs } = cniLimits
-    const backoff = new Backoff(
-      { firstMs: retryFirstMs, factor: 2, maxMs: retryMaxMs, jitter: 0.2 },
-      this.#deps.random,
-    )
-    this.#retries.set(uid, { backoff, timer: undefined })
-    return backoff
-  }
-
-  #retryIn(uid: string, ms: number): void {
-    const backoff = this.#backoffOf(uid)
-    clearTimeout(this.#retries.get(uid)?.timer)
-    this.#retries.set(uid, { backoff, timer: setTimeout(() => this.touch(uid), ms) })
   }
 
   #count(type: string): void {

@@ -26,6 +26,8 @@ export interface ZtunnelLinkOptions {
   readonly entry: URL
   readonly held: readonly HeldPod[]
   readonly onConnections: (count: number, lost: string | undefined) => void
+  /** What became of each request to ztunnels. */
+  readonly onResult: (request: 'add' | 'remove', result: ZdsResult) => void
   readonly onRefused: (uid: string, error: string) => void
   /** The thread has failed: there is nothing to go on with. */
   readonly onLost: (cause: unknown) => void
@@ -34,6 +36,7 @@ export interface ZtunnelLinkOptions {
 /** The main thread's end of the ZDS thread. Every descriptor it passes is a duplicate, owned by the other side from then on. */
 export class ZtunnelLink implements Ztunnels, AsyncDisposable {
   readonly #thread: Worker
+  readonly #onResult: ZtunnelLinkOptions['onResult']
   readonly #orders: MailboxSender<ZdsOrder>
   readonly #waiting = new Map<number, (result: ZdsResult) => void>()
   #numbers = 0
@@ -41,6 +44,7 @@ export class ZtunnelLink implements Ztunnels, AsyncDisposable {
   readonly #listening = Promise.withResolvers<void>()
 
   private constructor(options: ZtunnelLinkOptions) {
+    this.#onResult = options.onResult
     const wakeFd = eventfd()
     const { port1, port2 } = new MessageChannel()
     const held = options.held.map(({ uid, info, netns }) => ({
@@ -99,11 +103,13 @@ export class ZtunnelLink implements Ztunnels, AsyncDisposable {
     for (const answer of this.#waiting.values()) answer({ kind: 'failed', reason: 'the agent ends' })
   }
 
-  #ask(order: Exclude<ZdsOrder, { readonly kind: 'end' }>): Promise<ZdsResult> {
+  async #ask(order: Exclude<ZdsOrder, { readonly kind: 'end' }>): Promise<ZdsResult> {
     const { promise, resolve } = Promise.withResolvers<ZdsResult>()
     this.#waiting.set(order.number, resolve)
     this.#orders.post(order)
-    return promise
+    const result = await promise
+    this.#onResult(order.kind, result)
+    return result
   }
 
   #take(report: ZdsReport, options: ZtunnelLinkOptions): void {

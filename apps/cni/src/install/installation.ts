@@ -1,12 +1,12 @@
 import { type Clock, Scope } from '@ambient/lifecycle'
 import type { Logger, Metrics } from '@ambient/telemetry'
+import { Budget } from '../agent/budget.ts'
 import { cniLimits } from '../agent/cni-limits.ts'
 import { CniError, messageOf } from '../cni-error.ts'
 import { ConfDirectory } from './conf-directory.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { planConf, planConfRemoval, type ConfSettings } from './plan-conf.ts'
 import { PluginBinary } from './plugin-binary.ts'
-import { RewriteBudget } from './rewrite-budget.ts'
 
 export interface InstallationOptions {
   /** Where the runtime looks for networks, and for plugins, as this process sees them. */
@@ -35,7 +35,7 @@ export class Installation implements AsyncDisposable {
   readonly #options: InstallationOptions
   readonly #conf: ConfDirectory
   readonly #binary: PluginBinary
-  readonly #budget: RewriteBudget
+  readonly #budget: Budget
   readonly #scope = new Scope()
   #state: InstallState = { kind: 'waiting', because: 'not looked yet' }
   #wake: () => void = () => {}
@@ -46,7 +46,7 @@ export class Installation implements AsyncDisposable {
     this.#conf = new ConfDirectory(options.confDirectory)
     this.#binary = new PluginBinary(options.pluginFile, options.binDirectory)
     const { rewriteBurst, rewriteRefillMs } = cniLimits
-    this.#budget = new RewriteBudget(rewriteBurst, rewriteRefillMs, options.clock.monotonicMs())
+    this.#budget = new Budget(rewriteBurst, rewriteRefillMs, options.clock.monotonicMs())
   }
 
   /** The first look is over when this returns; its outcome is `state`. */

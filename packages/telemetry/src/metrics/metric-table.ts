@@ -230,6 +230,24 @@ const dataPlaneRows = {
     help: 'Pods by how far they are on their way into the mesh or out of it',
     labels: ['state'],
   },
+  istio_cni_repair_pods_repaired_total: {
+    component: 'cni',
+    type: 'counter',
+    help: 'Pods that were said to be in the mesh and were not, by what was done about it',
+    labels: ['type', 'result'],
+  },
+  ambient_cni_listeners_restored_total: {
+    component: 'cni',
+    type: 'counter',
+    help: 'Pods that ztunnel was told of again since it did not listen there',
+    labels: [],
+  },
+  ambient_cni_zds_requests_total: {
+    component: 'cni',
+    type: 'counter',
+    help: 'Pods told to ztunnels or taken back, by what became of it',
+    labels: ['request', 'result'],
+  },
   ambient_cni_rules_rewritten_total: {
     component: 'cni',
     type: 'counter',

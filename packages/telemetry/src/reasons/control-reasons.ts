@@ -103,6 +103,12 @@ export const controlReasons = {
     action:
       'Check the directory of the message, and that no other program insists on being the only network.',
   },
+  REPAIR_POSTPONED: {
+    flag: '-',
+    meaning:
+      'A pod that is said to be in the mesh and is not is not deleted or labelled yet: too many were lately.',
+    action: 'Find out why so many pods start without the plugin; it goes on by itself.',
+  },
   STATE_NOT_WRITABLE: {
     flag: '-',
     meaning: 'A directory in which the agent keeps its sockets and what it knows of pods cannot be written.',

@@ -1,5 +1,5 @@
 /** How often something may be done at once, and how often on average: a bucket of tokens. */
-export class RewriteBudget {
+export class Budget {
   readonly #burst: number
   readonly #refillMs: number
   #tokens: number
