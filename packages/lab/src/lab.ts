@@ -35,6 +35,8 @@ export interface LabOptions {
   readonly redirectMode?: LabRedirectMode
   /** Added to the environment of the mesh's own programs. */
   readonly env?: MeshEnvironment
+  /** A program and its arguments in place of our ztunnel; it reads the same environment and answers the same probes. */
+  readonly nodeProxy?: readonly string[]
   /** YAML texts or files, applied once the mesh is ready. */
   readonly manifests?: readonly string[]
   /** Told of what nobody waits for, such as a pod that cannot be made. */
@@ -232,9 +234,9 @@ export class Lab implements AsyncDisposable {
     return this.down()
   }
 
-  async #startMesh({ env = {}, redirectMode = 'iptables' }: LabOptions): Promise<void> {
+  async #startMesh({ env = {}, redirectMode = 'iptables', nodeProxy }: LabOptions): Promise<void> {
     const nodes = this.nodes.map(({ index }) => index)
-    const paths = this.#paths()
+    const paths = this.#paths(nodeProxy)
     const objects = [
       ...meshNamespace,
       istiodPod(paths, env),
@@ -247,7 +249,7 @@ export class Lab implements AsyncDisposable {
     await Promise.all(appNames(nodes.length).map((name) => this.app(name).ready(APP_DEADLINE_MS)))
   }
 
-  #paths(): MeshPaths {
+  #paths(nodeProxy: LabOptions['nodeProxy']): MeshPaths {
     const { configDirectory, jwksFile, directory } = this.#cluster
     return {
       repository: REPOSITORY,
@@ -256,6 +258,7 @@ export class Lab implements AsyncDisposable {
       istiodDirectory: join(directory, 'istiod'),
       nodeDirectories: (node) => nodeDirectories(directory, node),
       volumesOf: (pod) => join(directory, 'pods', `istio-system.${pod}`),
+      nodeProxy: nodeProxy ?? [join(REPOSITORY, 'apps/ztunnel/bin/ztunnel')],
     }
   }
 
