@@ -1,4 +1,4 @@
-import { Lab, type MeshEnvironment } from '@ambient/lab'
+import { Lab, type LabOptions } from '@ambient/lab'
 
 /** What sets one lab apart from another. */
 export interface LabVariant {
@@ -41,11 +41,11 @@ export class LabPool implements AsyncDisposable {
   }
 }
 
-function labOptions({ redirectMode, nodeProxy }: LabVariant): {
-  readonly env: MeshEnvironment
-  readonly nodeProxy?: readonly string[]
-} {
+function labOptions({ redirectMode, nodeProxy }: LabVariant): LabOptions {
   const ztunnel = { ZTUNNEL_TLS_GROUPS: 'X25519', ...nodeProxy?.env } // the one group that every contestant can do
-  const env = { agent: { REDIRECT_MODE: redirectMode }, ztunnel }
-  return nodeProxy === undefined ? { env } : { env, nodeProxy: nodeProxy.command }
+  return {
+    redirectMode,
+    env: { ztunnel },
+    ...(nodeProxy === undefined ? {} : { nodeProxy: nodeProxy.command }),
+  }
 }

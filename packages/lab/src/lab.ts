@@ -236,20 +236,20 @@ export class Lab implements AsyncDisposable {
 
   async #startMesh({ env = {}, redirectMode = 'iptables', nodeProxy }: LabOptions): Promise<void> {
     const nodes = this.nodes.map(({ index }) => index)
-    const paths = this.#paths(nodeProxy)
+    const paths = this.#paths()
     const objects = [
       ...meshNamespace,
       istiodPod(paths, env),
       ...nodes.flatMap((node) => [
         agentPod(node, paths, { ...env, redirectMode }),
-        ztunnelPod(node, paths, env),
+        ztunnelPod(node, paths, { ...env, nodeProxy }),
       ]),
     ]
     for (const object of objects) this.apply(stringify(object))
     await Promise.all(appNames(nodes.length).map((name) => this.app(name).ready(APP_DEADLINE_MS)))
   }
 
-  #paths(nodeProxy: LabOptions['nodeProxy']): MeshPaths {
+  #paths(): MeshPaths {
     const { configDirectory, jwksFile, directory } = this.#cluster
     return {
       repository: REPOSITORY,
@@ -258,7 +258,6 @@ export class Lab implements AsyncDisposable {
       istiodDirectory: join(directory, 'istiod'),
       nodeDirectories: (node) => nodeDirectories(directory, node),
       volumesOf: (pod) => join(directory, 'pods', `istio-system.${pod}`),
-      nodeProxy: nodeProxy ?? [join(REPOSITORY, 'apps/ztunnel/bin/ztunnel')],
     }
   }
 

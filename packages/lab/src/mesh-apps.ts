@@ -11,8 +11,6 @@ export interface MeshPaths {
   readonly jwksFile: string
   readonly istiodDirectory: string
   readonly nodeDirectories: (node: string) => NodeDirectories
-  /** What runs as ztunnel: a program and its arguments. */
-  readonly nodeProxy: readonly string[]
   /** Where the volumes of a pod of `istio-system` lie. */
   readonly volumesOf: (pod: string) => string
 }
@@ -121,7 +119,11 @@ export function agentPod(
   })
 }
 
-export function ztunnelPod(node: number, paths: MeshPaths, extra: MeshEnvironment): object {
+export function ztunnelPod(
+  node: number,
+  paths: MeshPaths,
+  extra: MeshEnvironment & { readonly nodeProxy?: readonly string[] | undefined },
+): object {
   const name = `ztunnel-${nodeName(node)}`
   const controlPlane = `https://${nodeIp(0)}:15012`
   const root = join(paths.istiodDirectory, 'root-cert.pem')
@@ -130,7 +132,7 @@ export function ztunnelPod(node: number, paths: MeshPaths, extra: MeshEnvironmen
     name,
     serviceAccount: 'ztunnel',
     node,
-    command: paths.nodeProxy,
+    command: extra.nodeProxy ?? [join(paths.repository, 'apps/ztunnel/bin/ztunnel')],
     env: {
       NODE_NAME: nodeName(node),
       POD_NAME: name,
