@@ -55,7 +55,8 @@ test('the bench measures idle connections in a lab of its own, through another n
   writeFileSync(proxy, JSON.stringify({ name: 'another', command: ['/usr/bin/env', 'A=B', ztunnel] }))
   const chosen = ['--node-proxy', proxy, '--only', 'no-mesh,another']
   const run = bench('memory', '--rounds', '1', '--out', out, ...chosen)
-  expect(run).toMatchObject({ status: 0, stderr: expect.stringContaining('1 rounds of 2 s each') })
+  expect(run.stderr).toContain('1 rounds of 2 s each')
+  expect(run.status).toBe(0)
   const samples = parseSamples(readFileSync(out, 'utf8'))
   expect(samples).toMatchObject([{ contestant: 'another', case: 'memory', unit: 'KB/connection' }])
 }, 240_000)
