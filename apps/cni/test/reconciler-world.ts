@@ -14,7 +14,7 @@ import { PodRecords } from '../src/agent/pod-records.ts'
 import { defaultSelectors } from '../src/agent/select-pod.ts'
 import type { CniError } from '../src/cni-error.ts'
 import type { BackendName, RedirectBackend, RedirectState } from '../src/redirect/redirect-backend.ts'
-import type { TcpConnection } from '../src/redirect/tcp-connections.ts'
+import { describeConnection, type TcpConnection } from '../src/redirect/tcp-connections.ts'
 import { plainSettings } from './redirect-cases.ts'
 
 /** Effects are recorded in order; the kernel is not touched, except that a netns is a real descriptor (of our own). */
@@ -25,6 +25,9 @@ export class ReconcilerWorld {
   readonly namespaces: AsyncQueue<WatchEvent> = new AsyncQueue(100)
   readonly annotations = new Map<string, string | undefined>()
   table: readonly TcpConnection[] = []
+  /** Connections that ztunnel has no end of. */
+  outside: readonly TcpConnection[] = []
+  readonly strictPorts = new Set<number>()
   nowMs = 0
   failAdd: CniError | undefined
   failApply: CniError | undefined
@@ -84,6 +87,16 @@ export class ReconcilerWorld {
         return note(`annotate ${status ?? 'nothing'}`)
       },
       repairs: { handle: (_, enrol) => enrol().then(() => 'enrolled' as const) },
+      outside: {
+        list: () => Promise.resolve(this.outside),
+        ports: () => ({ listening: new Set([8080]), ephemeral: { first: 32_768, last: 60_999 } }),
+        reset: (_, connection) => {
+          this.calls.push(`reset ${describeConnection(connection)}`)
+          this.outside = this.outside.filter((each) => each !== connection)
+          return undefined
+        },
+      },
+      mutualTls: { isStrict: (_, port) => this.strictPorts.has(port) },
       connectionsOf: () => ({ table: this.table, ownIps: new Set(['10.0.0.2']) }),
       clock: { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs, sleep: () => Promise.resolve() },
       random: { float: () => 0.5, bytes: (n) => new Uint8Array(n) },
@@ -117,7 +130,7 @@ export class ReconcilerWorld {
       apply: async (_, __, age) => {
         await note(`apply to ${age} pod`)
         if (this.failApply !== undefined) throw this.failApply
-        return { kept: undefined, before: {} }
+        return { kept: age === 'new' ? undefined : this.outside, before: {} }
       },
       stopRedirecting: () => note('stop redirecting'),
       withdraw: () => note('withdraw'),

@@ -130,7 +130,51 @@ describe.each([iptables('nft'), nftables])('redirection by $backend', (mode) => 
     expect(allRules(node.name)).not.toContain('istio')
     expect(node.exec('ipset', 'save')).toBe('')
   }, 60_000)
+
+  test('open connections are kept and counted, and those by which a pod took plaintext are reset where it is refused', async () => {
+    node.writeNamespace({})
+    refusePlaintext('locked', { app: 'locked' })
+    await startAgent(mode)
+    const [pod, locked, peer] = [await addPod(), await addPod({ app: 'locked' }), await addPod(outside)]
+    const inward = connectTo(node, pod, peer.netns)
+    const outward = connectTo(node, peer, pod.netns)
+    const refused = connectTo(node, locked, peer.netns)
+    const allowed = connectTo(node, peer, locked.netns)
+    for (const each of [inward, outward, refused, allowed])
+      await waitFor('a greeting', () => each.heard().includes('peer'))
+
+    node.writeNamespace(ambient)
+    for (const each of [pod, locked])
+      await waitFor('the pod to be enrolled', async () => (await node.state(each)) === 'enrolled')
+    await waitFor('the connection to be reset', refused.exited)
+    const keptOf = async (each: TestPod): Promise<unknown> =>
+      (await node.status()).pods.find(({ uid }) => uid === each.uid)?.keptConnections
+    expect(await keptOf(pod)).toMatchObject({ count: 2, open: 2 })
+    expect(await keptOf(locked)).toMatchObject({ count: 1, open: 1 })
+
+    refusePlaintext('everywhere')
+    await waitFor('the connection to be reset', inward.exited)
+    await waitFor('it to be counted no more', async () =>
+      JSON.stringify(await keptOf(pod)).startsWith('{"count":1,'),
+    )
+    for (const each of [outward, allowed]) {
+      each.send('goes on')
+      await waitFor('an echo on what the pod dialled', () => each.heard().includes('goes on'))
+    }
+    expect(node.log()).toContain('connection reset: it was open before, and the pod takes mutual TLS only')
+    expect(relays()).toBe(0)
+  }, 60_000)
 })
+
+/** A PeerAuthentication of the namespace, or of what carries the labels. */
+function refusePlaintext(name: string, matchLabels?: Readonly<Record<string, string>>): void {
+  node.write(`peer-${name}.yaml`, {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: { name, namespace: 'shop' },
+    spec: { ...(matchLabels === undefined ? {} : { selector: { matchLabels } }), mtls: { mode: 'STRICT' } },
+  })
+}
 
 /** What the node itself sends arrives from the probe address, past ztunnel. */
 async function expectProbe(pod: TestPod): Promise<void> {

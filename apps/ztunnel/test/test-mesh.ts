@@ -23,7 +23,6 @@ const SETTINGS: WorkerSettings = {
   tunnelsToLoopback: true,
   exchangesBaggage: true,
   isOnDemand: false,
-  socks5: false,
   dns: undefined,
   logFilter: 'info,dns=debug',
 }

@@ -43,6 +43,16 @@ export {
   type SlicePort,
   type TargetRef,
 } from './read-endpoint-slice.ts'
+export {
+  isPort,
+  isStrictAt,
+  type MutualTlsMode,
+  oldestPeerAuthentication,
+  type PeerAuthentication,
+  type PeerAuthenticationChain,
+  readPeerAuthentication,
+  strictPeerAuthentication,
+} from './read-peer-authentication.ts'
 export { type AddressRange } from './read-address.ts'
 export {
   type EntryPort,

@@ -70,13 +70,12 @@ export const meshNamespace: readonly object[] = [
 ]
 
 export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
-  return appPod({
+  return appPod(paths, {
     kind: 'istiod',
     name: 'istiod',
     serviceAccount: 'istiod',
     node: 0,
-    command: [
-      join(paths.repository, 'apps/istiod/bin/istiod'),
+    args: [
       '--config-dir',
       paths.configDirectory,
       '--jwks',
@@ -95,18 +94,12 @@ export function agentPod(
   extra: MeshEnvironment & { readonly redirectMode: LabRedirectMode },
 ): object {
   const { networks, plugins } = paths.nodeDirectories(nodeName(node))
-  return appPod({
+  return appPod(paths, {
     kind: 'agent',
     name: `istio-cni-node-${nodeName(node)}`,
     serviceAccount: 'istio-cni',
     node,
-    command: [
-      join(paths.repository, 'apps/cni/bin/istio-cni-agent'),
-      '--config-dir',
-      paths.configDirectory,
-      '--redirect-mode',
-      extra.redirectMode,
-    ],
+    args: ['--config-dir', paths.configDirectory, '--redirect-mode', extra.redirectMode],
     env: {
       NODE_NAME: nodeName(node),
       AMBIENT_ENABLED: 'true',
@@ -119,20 +112,16 @@ export function agentPod(
   })
 }
 
-export function ztunnelPod(
-  node: number,
-  paths: MeshPaths,
-  extra: MeshEnvironment & { readonly nodeProxy?: readonly string[] | undefined },
-): object {
+export function ztunnelPod(node: number, paths: MeshPaths, extra: MeshEnvironment): object {
   const name = `ztunnel-${nodeName(node)}`
   const controlPlane = `https://${nodeIp(0)}:15012`
   const root = join(paths.istiodDirectory, 'root-cert.pem')
-  return appPod({
+  return appPod(paths, {
     kind: 'ztunnel',
     name,
     serviceAccount: 'ztunnel',
     node,
-    command: extra.nodeProxy ?? [join(paths.repository, 'apps/ztunnel/bin/ztunnel')],
+    args: [],
     env: {
       NODE_NAME: nodeName(node),
       POD_NAME: name,
@@ -159,19 +148,23 @@ interface AppPod {
   readonly name: string
   readonly serviceAccount: string
   readonly node: number
-  /** The program, then its arguments. */
-  readonly command: readonly string[]
+  readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly probe: { readonly port: number; readonly path: string }
 }
 
+const PROGRAMS: Readonly<Record<AppKind, string>> = {
+  istiod: 'apps/istiod/bin/istiod',
+  agent: 'apps/cni/bin/istio-cni-agent',
+  ztunnel: 'apps/ztunnel/bin/ztunnel',
+}
 const APP_LABELS: Readonly<Record<AppKind, string>> = {
   istiod: 'istiod',
   agent: 'istio-cni-node',
   ztunnel: 'ztunnel',
 }
 
-function appPod(app: AppPod): object {
+function appPod(paths: MeshPaths, app: AppPod): object {
   const token = {
     serviceAccountToken: { path: 'istio-token', audience: 'istio-ca', expirationSeconds: TOKEN_SECONDS },
   }
@@ -186,7 +179,7 @@ function appPod(app: AppPod): object {
       containers: [
         {
           name: app.kind,
-          command: app.command,
+          command: [join(paths.repository, PROGRAMS[app.kind]), ...app.args],
           env: Object.entries(app.env).map(([name, value]) => ({ name, value })),
           readinessProbe: { httpGet: app.probe },
         },

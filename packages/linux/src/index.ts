@@ -1,5 +1,6 @@
 export { Arena, copyOut, NULL, withCString } from './arena.ts'
 export { closeDescriptor, duplicateDescriptor, openFile } from './descriptor.ts'
+export { destroyTcp, type DestroyTcpResult } from './destroy-tcp.ts'
 export { check, Errno, errno, errnoName, SyscallError } from './errno.ts'
 export { eventfd, takeWake, wake } from './eventfd.ts'
 export { FirewallChanges } from './firewall-changes.ts'

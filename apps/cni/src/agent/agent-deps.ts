@@ -4,9 +4,10 @@ import type { Logger, Metrics } from '@ambient/telemetry'
 import type { HostProbe } from '../redirect/host-probe.ts'
 import type { RedirectSettings } from '../redirect/redirect-backend.ts'
 import type { RedirectBackends } from '../redirect/redirect-backends.ts'
-import type { TcpConnection } from '../redirect/tcp-connections.ts'
+import type { PodPorts, TcpConnection } from '../redirect/tcp-connections.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { NetnsFinder } from './find-netns.ts'
+import type { MutualTls } from './mutual-tls.ts'
 import type { PodRecords } from './pod-records.ts'
 import type { PodView } from './pod-view.ts'
 import type { Repairs } from './repairs.ts'
@@ -30,10 +31,20 @@ export interface AgentDeps {
   readonly annotate: (pod: PodView, status: RedirectionStatus | undefined) => Promise<void>
   readonly repairs: Pick<Repairs, 'handle'>
   readonly connectionsOf: (netns: NetworkNamespace) => PodConnections
+  readonly outside: OutsideConnections
+  readonly mutualTls: Pick<MutualTls, 'isStrict'>
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   readonly metrics: Metrics
+}
+
+/** What can be learnt and done about connections of an enrolled pod that ztunnel has no end of. */
+export interface OutsideConnections {
+  list(netns: NetworkNamespace): Promise<readonly TcpConnection[]>
+  ports(netns: NetworkNamespace): PodPorts
+  /** @returns the errno of a kernel that would not */
+  reset(netns: NetworkNamespace, connection: TcpConnection): number | undefined
 }
 
 /** A look into a pod's netns, in one go. */

@@ -1,6 +1,5 @@
 import { FileResources, KubeError, type ResourceSource, type ResourceWriter } from '@ambient/kube'
 import { type Clock, type Random, Scope } from '@ambient/lifecycle'
-import { NetworkNamespace } from '@ambient/linux'
 import { createMetrics, type Logger } from '@ambient/telemetry'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -10,12 +9,14 @@ import { Installation, type InstallState } from '../install/installation.ts'
 import { observeDaemonSet } from '../install/observe-daemon-set.ts'
 import { planShutdown, type Shutdown } from '../install/plan-shutdown.ts'
 import type { HostProbe } from '../redirect/host-probe.ts'
-import { kubeletUid } from '../redirect/kubelet-uid.ts'
-import { ownAddresses, tcpTable } from '../redirect/pod-connections.ts'
-import { podSysctls } from '../redirect/pod-sysctls.ts'
-import { type NodeRedirection, openRedirection, tryRedirection } from '../redirect/redirect-backends.ts'
-import { createProgramRunner, type RunProgram } from '../redirect/run-program.ts'
-import { CniError } from '../cni-error.ts'
+import {
+  connectionsOutside,
+  ownAddresses,
+  podPorts,
+  resetConnection,
+  tcpTable,
+} from '../redirect/pod-connections.ts'
+import { type NodeRedirection, tryRedirection } from '../redirect/redirect-backends.ts'
 import type { AgentDeps, RedirectionStatus } from './agent-deps.ts'
 import type { AgentOptions } from './agent-options.ts'
 import { agentStatus, openKept } from './agent-status.ts'
@@ -25,10 +26,12 @@ import { ClusterView } from './cluster-view.ts'
 import { createNetnsFinder } from './find-netns.ts'
 import { type HttpAnswer, openHttpEndpoint } from './http-endpoint.ts'
 import type { MeshPod } from './mesh-pod.ts'
+import { MutualTls } from './mutual-tls.ts'
+import { openNodeRedirection, removeOtherProbes } from './node-redirection.ts'
 import { PodReconciler } from './pod-reconciler.ts'
 import { PodRecords } from './pod-records.ts'
 import type { PodView } from './pod-view.ts'
-import { listeningPorts } from './listening-ports.ts'
+import { listeningPorts } from '../redirect/listening-ports.ts'
 import { createPodActions } from './pod-events.ts'
 import { Repairs } from './repairs.ts'
 import { watchSandboxes } from './watch-sandboxes.ts'
@@ -91,14 +94,17 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
     }),
   )
   let reconciler: PodReconciler | undefined
-  const cluster = new ClusterView({
-    source: files,
-    nodeName: options.nodeName,
-    onChange: (uids) => uids.forEach((uid) => reconciler?.touch(uid)),
-    onProblem: (message) => logger.error(message, { reason: 'RESOURCE_INVALID' }),
-  })
+  const { cluster, mutualTls } = openViews(options, files, { logger, reconciler: () => reconciler })
   const registry = new Registry()
-  const { deps, redirection } = await makeDeps({ options, host, scope, cluster, registry, writer: files })
+  const { deps, redirection } = await makeDeps({
+    options,
+    host,
+    scope,
+    cluster,
+    mutualTls,
+    registry,
+    writer: files,
+  })
   let installed: Installation | undefined
   const ports = await openEndpoints({
     options,
@@ -110,8 +116,8 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   })
   const installation = scope.use(startInstallation(options, host, deps)) // now that the plugin would be answered
   installed = installation
-  void cluster.run(scope.signal).catch(failure.reject)
-  await cluster.wait(() => cluster.isSynced || undefined, scope.signal)
+  for (const each of [cluster, mutualTls]) void each.run(scope.signal).catch(failure.reject)
+  await cluster.wait(() => (cluster.isSynced && mutualTls.isSynced) || undefined, scope.signal)
 
   await tryRedirection(redirection, options.settings)
   await redirection.probe.ensure()
@@ -128,6 +134,7 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   for (const pod of taken.pods) made.pods.put(pod)
   reconciler = made
   made.start()
+  made.resetRefused() // PeerAuthentications may have changed while no agent ran
   if (options.repair.isEnabled) {
     const watched = { ...deps, ztunnels, reconciler: made, listeningPorts }
     void watchSandboxes(watched, scope.signal).catch(failure.reject)
@@ -141,6 +148,30 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
     shutDown: () => shutDown(options, host, files, running),
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   }
+}
+
+function openViews(
+  options: AgentOptions,
+  source: ResourceSource,
+  { logger, reconciler }: { readonly logger: Logger; readonly reconciler: () => PodReconciler | undefined },
+): { readonly cluster: ClusterView; readonly mutualTls: MutualTls } {
+  const onProblem = (message: string): void => logger.error(message, { reason: 'RESOURCE_INVALID' })
+  const cluster = new ClusterView({
+    source,
+    nodeName: options.nodeName,
+    onChange: (uids) => uids.forEach((uid) => reconciler()?.touch(uid)),
+    onProblem,
+  })
+  const mutualTls = new MutualTls({
+    source,
+    rootNamespace: options.selection.systemNamespace,
+    onChange: () => {
+      cluster.notify()
+      reconciler()?.resetRefused()
+    },
+    onProblem,
+  })
+  return { cluster, mutualTls }
 }
 
 async function shutDown(
@@ -247,6 +278,7 @@ interface DepsRequest {
   readonly host: AgentHost
   readonly scope: Scope
   readonly cluster: ClusterView
+  readonly mutualTls: MutualTls
   readonly registry: Registry
   readonly writer: ResourceWriter
 }
@@ -257,10 +289,11 @@ interface PartialDeps extends TakeOverDeps, Pick<AgentDeps, 'metrics' | 'annotat
   readonly connect: (ztunnels: ZtunnelLink) => void
 }
 
-async function makeDeps({ options, host, scope, cluster, registry, writer }: DepsRequest): Promise<{
+async function makeDeps(request: DepsRequest): Promise<{
   readonly deps: PartialDeps
   readonly redirection: NodeRedirection
 }> {
+  const { options, host, scope, cluster, mutualTls, registry, writer } = request
   const { clock, random, logger, procRoot, hostRoot } = host
   mkdirSync(options.runDirectory, { recursive: true, mode: 0o750 })
   const metrics = createMetrics(registry, 'cni')
@@ -287,48 +320,19 @@ async function makeDeps({ options, host, scope, cluster, registry, writer }: Dep
       metrics,
     }),
     connectionsOf: (netns) => ({ table: tcpTable(netns), ownIps: ownAddresses(netns) }),
+    outside: {
+      list: (netns) =>
+        connectionsOutside(netns, { earlier: [], probe: options.settings.probe, run: redirection.run }),
+      ports: podPorts,
+      reset: resetConnection,
+    },
+    mutualTls,
     clock,
     random,
     logger,
     metrics,
   }
   return { deps, redirection }
-}
-
-function openNodeRedirection(
-  options: AgentOptions,
-  { procRoot, logger }: AgentHost,
-  scope: Scope,
-): Promise<NodeRedirection> {
-  const run: RunProgram = createProgramRunner({
-    maxRunning: cniLimits.programs,
-    maxOutputBytes: cniLimits.programOutputBytes,
-    deadlineMs: cniLimits.programMs,
-  })
-  const hostNetns = scope.use(
-    NetworkNamespace.open(options.switchToHostNetns ? `${procRoot}/1/ns/net` : '/proc/self/ns/net'),
-  )
-  const { runDirectory, settings, redirect } = options
-  return openRedirection(
-    { ...redirect, settings, runDirectory, maxReferences: cniLimits.ruleReferences },
-    { run, hostNetns, sysctls: podSysctls('/proc'), kubeletUid: () => findKubeletUid(procRoot, logger) },
-  )
-}
-
-function findKubeletUid(procRoot: string, logger: Logger): number {
-  const found = kubeletUid(procRoot)
-  if (found === undefined)
-    logger.debug('no kubelet found on this node; what root sends to pods counts as probes')
-  return found ?? 0
-}
-
-/** What an agent in another mode has left on the node; a program that is not installed has left nothing. */
-async function removeOtherProbes({ otherProbes }: NodeRedirection): Promise<void> {
-  for (const probe of otherProbes) {
-    await probe.removeAll().catch((cause: unknown) => {
-      if (!(cause instanceof CniError) || cause.code !== 'PLATFORM_UNSUPPORTED') throw cause
-    })
-  }
 }
 
 async function annotate(

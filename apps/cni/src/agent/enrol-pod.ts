@@ -3,7 +3,7 @@ import type { PodAge } from '../redirect/redirect-backend.ts'
 import type { AgentDeps } from './agent-deps.ts'
 import type { MeshPod } from './mesh-pod.ts'
 import { podFields, podInfo } from './pod-fields.ts'
-import { type PodRules, recordRules, writeRules } from './pod-rules.ts'
+import { type PodRules, writeRules } from './pod-rules.ts'
 import type { PodView } from './pod-view.ts'
 
 export interface Enrolment {
@@ -37,7 +37,7 @@ export async function enrolPod(enrolment: Enrolment, deps: AgentDeps): Promise<M
     before: { ...reserved, ...rules.before },
   }
   await deps.probeSet.add(ips.map((ip) => ({ ip, uid: pod.uid })))
-  recordRules(held, deps)
+  deps.records.save(held)
   deps.logger.info('pod enrolled', {
     ...podFields(pod),
     ips: ips.join(','),

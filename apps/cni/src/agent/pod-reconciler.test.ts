@@ -213,6 +213,40 @@ test('PodReconciler moves a pod from another backend: the new rules, then the ol
   expect(world.calls.slice(-2)).toEqual(['apply to enrolled pod', 'iptables-legacy: withdraw'])
 })
 
+const inbound: TcpConnection = {
+  local: { ip: '10.0.0.2', port: 8080 },
+  remote: { ip: '10.0.0.9', port: 40_000 },
+}
+const outbound: TcpConnection = {
+  local: { ip: '10.0.0.2', port: 40_001 },
+  remote: { ip: '10.0.0.9', port: 6379 },
+}
+
+test('PodReconciler resets what a pod took in plaintext and must not, once the rules are there, and keeps what it dialled', async () => {
+  world.outside = [inbound, outbound]
+  world.strictPorts.add(8080)
+  await enrol()
+  expect(world.calls).toContain('reset 10.0.0.2:8080 -> 10.0.0.9:40000')
+  expect(world.calls.indexOf('apply to running pod')).toBeLessThan(
+    world.calls.indexOf('reset 10.0.0.2:8080 -> 10.0.0.9:40000'),
+  )
+  expect(world.reconciler.pods.get('u1')?.kept).toEqual({
+    count: 1,
+    names: ['10.0.0.2:40001 -> 10.0.0.9:6379'],
+  })
+})
+
+test('PodReconciler keeps connections where plaintext is taken, and resets them when it no longer is', async () => {
+  world.outside = [inbound, outbound]
+  await enrol()
+  expect(world.reconciler.pods.get('u1')?.kept.count).toBe(2)
+  world.calls.length = 0
+  world.strictPorts.add(8080)
+  world.reconciler.resetRefused()
+  await waitFor('the connection to be reset', () => world.reconciler.pods.get('u1')?.kept.count === 1)
+  expect(world.calls).toEqual(['reset 10.0.0.2:8080 -> 10.0.0.9:40000'])
+})
+
 test('PodReconciler un-enrols by every backend that may have rules in the pod', async () => {
   await enrol()
   const held = world.reconciler.pods.get('u1')

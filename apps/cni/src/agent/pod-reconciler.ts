@@ -4,6 +4,7 @@ import type { AgentDeps } from './agent-deps.ts'
 import { cniLimits } from './cni-limits.ts'
 import { enrolPod } from './enrol-pod.ts'
 import { type MeshPod, MeshPods, noKeptConnections, type PodState } from './mesh-pod.ts'
+import { resetRefusedOf } from './plaintext-connections.ts'
 import { planPod, type PodStep } from './plan-pod.ts'
 import { podFields, podInfo } from './pod-fields.ts'
 import { PodRetries } from './pod-retries.ts'
@@ -12,6 +13,7 @@ import { renewRules, verifyRules } from './pod-rules.ts'
 import type { PodView } from './pod-view.ts'
 import { selectPod } from './select-pod.ts'
 import { SerialWork } from './serial-work.ts'
+import { Turns } from './turns.ts'
 import { forgetPod, goOnDraining, startDraining } from './unenrol-pod.ts'
 
 /** A sandbox the runtime is making. */
@@ -32,9 +34,8 @@ export class PodReconciler implements AsyncDisposable {
   readonly pods: MeshPods = new MeshPods()
   readonly #deps: AgentDeps
   readonly #work = new SerialWork()
-  /** Running pods move from one backend to another one by one: those that wait for their turn, while one is moved. */
-  readonly #toMove = new Set<string>()
-  #isMoving = false
+  /** Running pods move from one backend to another one by one. */
+  readonly #moves = new Turns((uid) => this.touch(uid))
   readonly #touched = new Set<string>()
   readonly #retries: PodRetries
   /** Sandboxes that are being enrolled, by container. */
@@ -81,24 +82,29 @@ export class PodReconciler implements AsyncDisposable {
   }
 
   /** Looks at the rules of an enrolled pod, and writes them again when somebody changed them. */
-  verify(uid: string): Promise<void> {
-    return this.#work.run(uid, async () => {
-      const held = this.pods.get(uid)
-      const pod = this.#deps.cluster.pod(uid)
-      if (held?.state.kind !== 'enrolled' || pod === undefined || !this.#areRulesRight(held)) return
-      const seen = this.pods.put(await verifyRules(held, pod, this.#deps))
-      if (!seen.areRulesWhole) this.touch(uid)
-    })
+  async verify(uid: string): Promise<void> {
+    const seen = await this.#step(uid, (held, pod) =>
+      this.#areRulesRight(held) ? verifyRules(held, pod, this.#deps) : Promise.resolve(held),
+    )
+    if (seen?.areRulesWhole === false) this.touch(uid)
   }
 
   /** Puts the addresses of an enrolled pod into the host's set again, from which somebody took them. @returns whether it is one still */
-  restoreAddresses(uid: string): Promise<boolean> {
-    return this.#work.run(uid, async () => {
-      const held = this.pods.get(uid)
-      if (held?.state.kind !== 'enrolled') return false
+  async restoreAddresses(uid: string): Promise<boolean> {
+    const seen = await this.#step(uid, async (held) => {
       await this.#deps.probeSet.add(held.ips.map((ip) => ({ ip, uid })))
-      return true
+      return held
     })
+    return seen !== undefined
+  }
+
+  /** PeerAuthentications have changed: what enrolment kept may be refused from now on. */
+  resetRefused(): void {
+    for (const { uid } of this.pods.all().filter(({ kept }) => kept.count > 0)) {
+      void this.#step(uid, (held, pod) => resetRefusedOf(held, pod, this.#deps)).catch((cause: unknown) =>
+        this.#deps.logger.warn('cannot look at kept connections', { uid, error: messageOf(cause) }),
+      )
+    }
   }
 
   /** The processes of a pod are in a namespace of which nobody told us. Owns `netns`. */
@@ -119,15 +125,14 @@ export class PodReconciler implements AsyncDisposable {
   }
 
   /** ztunnel does not listen in an enrolled pod; one that believes it does must be told to let go first. */
-  listenAgain(uid: string, how: 'told-again' | 'taken-anew'): Promise<void> {
-    return this.#work.run(uid, async () => {
-      const held = this.pods.get(uid)
-      const pod = this.#deps.cluster.pod(uid)
-      if (held?.state.kind !== 'enrolled' || held.netns === undefined || pod === undefined) return
+  async listenAgain(uid: string, how: 'told-again' | 'taken-anew'): Promise<void> {
+    await this.#step(uid, async (held, pod) => {
+      if (held.netns === undefined) return held
       this.#deps.logger.warn('ztunnel does not listen in a pod of the mesh', { ...podFields(pod), how })
       if (how === 'taken-anew') await this.#deps.ztunnels.remove(uid)
       await this.#deps.ztunnels.add(uid, podInfo(pod), held.netns)
       this.#deps.metrics.add('ambient_cni_listeners_restored_total', 1)
+      return held
     })
   }
 
@@ -161,6 +166,16 @@ export class PodReconciler implements AsyncDisposable {
     this.#retries[Symbol.dispose]()
     await this.#work.idle()
     this.pods[Symbol.dispose]() // descriptors only: rules and listeners stay as they are
+  }
+
+  /** Something that is done to an enrolled pod, when its turn comes. @returns what is held then; undefined when it is none any more */
+  #step(uid: string, step: (held: MeshPod, pod: PodView) => Promise<MeshPod>): Promise<MeshPod | undefined> {
+    return this.#work.run(uid, async () => {
+      const held = this.pods.get(uid)
+      const pod = this.#deps.cluster.pod(uid)
+      if (held?.state.kind !== 'enrolled' || pod === undefined) return undefined
+      return this.pods.put(await step(held, pod))
+    })
   }
 
   async #make(sandbox: NewSandbox): Promise<void> {
@@ -258,22 +273,10 @@ export class PodReconciler implements AsyncDisposable {
   async #renewRules(pod: PodView): Promise<void> {
     const held = this.pods.get(pod.uid)
     if (held === undefined) return
-    if (!held.areRulesWhole) this.pods.put(await renewRules(held, pod, this.#deps))
-    else if (this.#isMoving) return void this.#toMove.add(pod.uid)
-    else await this.#move(held, pod)
+    const renew = async (): Promise<void> => void this.pods.put(await renewRules(held, pod, this.#deps))
+    if (!held.areRulesWhole) await renew()
+    else if (!(await this.#moves.take(pod.uid, renew))) return
     this.touch(pod.uid) // the annotation and the addresses are looked at next
-  }
-
-  async #move(held: MeshPod, pod: PodView): Promise<void> {
-    this.#isMoving = true
-    try {
-      this.pods.put(await renewRules(held, pod, this.#deps))
-    } finally {
-      this.#isMoving = false
-      const waiting = [...this.#toMove]
-      this.#toMove.clear()
-      for (const uid of waiting) this.touch(uid)
-    }
   }
 
   /** The addresses in the host's set, then the annotation: after it nobody looks again. */

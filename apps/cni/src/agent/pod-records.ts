@@ -38,11 +38,13 @@ export class PodRecords {
     return [...this.#known.keys()]
   }
 
-  save(record: PodRecord): void {
-    const path = this.#pathOf(record.uid)
+  /** Takes the fields of a record out of whatever has them. */
+  save({ uid, backends, containerId, kept, before }: PodRecord): void {
+    const record: PodRecord = { uid, backends, containerId, kept, before }
+    const path = this.#pathOf(uid)
     writeFileSync(`${path}.new`, JSON.stringify(record))
     renameSync(`${path}.new`, path)
-    this.#known.set(record.uid, record)
+    this.#known.set(uid, record)
   }
 
   delete(uid: string): void {

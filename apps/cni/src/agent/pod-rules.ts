@@ -5,6 +5,7 @@ import type { AgentDeps } from './agent-deps.ts'
 import { cniLimits } from './cni-limits.ts'
 import { type KeptConnections, type MeshPod, noKeptConnections } from './mesh-pod.ts'
 import { podFields } from './pod-fields.ts'
+import { nameConnections, resetRefused } from './plaintext-connections.ts'
 import { podSettings } from './pod-overrides.ts'
 import type { PodView } from './pod-view.ts'
 
@@ -16,10 +17,15 @@ export interface RulesRequest {
   readonly netns: NetworkNamespace
   readonly age: PodAge
   readonly containerId: string | undefined
-  readonly earlier: Omit<PodRules, 'areRulesWhole'> | undefined
+  readonly earlier?: Omit<PodRules, 'areRulesWhole'> | undefined
 }
 
-type RulesDeps = Pick<AgentDeps, 'backends' | 'settings' | 'records' | 'logger' | 'metrics'>
+const nothingBefore: Omit<PodRules, 'areRulesWhole'> = { backends: [], kept: noKeptConnections, before: {} }
+
+type RulesDeps = Pick<
+  AgentDeps,
+  'backends' | 'settings' | 'records' | 'mutualTls' | 'outside' | 'logger' | 'metrics'
+>
 
 /**
  * Makes the pod's rules whole in the backend of this agent, and only then takes those of another away, so that no connection
@@ -28,23 +34,21 @@ type RulesDeps = Pick<AgentDeps, 'backends' | 'settings' | 'records' | 'logger' 
  * @throws {CniError} `RULES_…` or `PLATFORM_UNSUPPORTED`; what was done until then stays, and may be done again.
  */
 export async function writeRules(request: RulesRequest, deps: RulesDeps): Promise<PodRules> {
-  const { pod, netns, age, containerId, earlier } = request
+  const { pod, netns, age, containerId, earlier = nothingBefore } = request
   const { settings, warnings } = podSettings(pod.annotations, deps.settings)
   for (const warning of warnings) deps.logger.warn(warning, podFields(pod))
   const { chosen, byName } = deps.backends
-  const others = (earlier?.backends ?? []).filter((name) => name !== chosen.name)
-  if (earlier !== undefined && others.length > 0)
+  const others = earlier.backends.filter((name) => name !== chosen.name)
+  if (others.length > 0)
     deps.records.save({ ...earlier, uid: pod.uid, containerId, backends: [...others, chosen.name] })
-  const { kept, before } = await chosen.apply(netns, settings, age)
+  const applied = await chosen.apply(netns, settings, age)
   for (const name of others) await byName[name].withdraw(netns)
-  const known = earlier?.kept ?? noKeptConnections
-  if (kept !== undefined) reportKept(kept, known, { pod, deps })
-  return {
-    backends: [chosen.name],
-    areRulesWhole: true,
-    kept: kept === undefined ? known : nameConnections(kept),
-    before: { ...before, ...earlier?.before },
-  }
+  const before = { ...applied.before, ...earlier.before }
+  const rules = { backends: [chosen.name], areRulesWhole: true, before }
+  if (applied.kept === undefined) return { ...rules, kept: earlier.kept }
+  const left = resetRefused(applied.kept, { pod, netns }, deps) // only now: who comes back at once is redirected
+  reportKept(left, earlier.kept, { pod, deps })
+  return { ...rules, kept: nameConnections(left) }
 }
 
 /** Writes the rules of an enrolled pod again: by another backend than before, or because somebody removed some. ztunnel is not asked. */
@@ -52,7 +56,8 @@ export async function renewRules(held: MeshPod, pod: PodView, deps: RulesDeps): 
   const { netns, containerId, backends } = held
   if (netns === undefined) return held
   const rules = await writeRules({ pod, netns, containerId, age: 'enrolled', earlier: held }, deps)
-  recordRules({ uid: pod.uid, containerId, ...rules }, deps)
+  const after = { ...held, ...rules }
+  deps.records.save(after)
   const reason = held.areRulesWhole ? 'moved' : 'repaired'
   deps.metrics.add('ambient_cni_rules_rewritten_total', 1, [reason])
   deps.logger.info(`redirect rules of a pod ${reason}`, {
@@ -60,7 +65,7 @@ export async function renewRules(held: MeshPod, pod: PodView, deps: RulesDeps): 
     from: backends.join(','),
     to: rules.backends.join(','),
   })
-  return { ...held, ...rules }
+  return after
 }
 
 /** Looks whether the rules of an enrolled pod are as they must be, and changes nothing. */
@@ -75,18 +80,6 @@ export async function verifyRules(held: MeshPod, pod: PodView, deps: RulesDeps):
     missing: state.kind === 'partial' ? state.missing.join('; ') : `redirection is ${state.kind}`,
   })
   return { ...held, areRulesWhole: false }
-}
-
-/** What is needed to undo the enrolment after the agent has been restarted. */
-export function recordRules(
-  { uid, containerId, backends, kept, before }: Pick<MeshPod, 'uid' | 'containerId'> & PodRules,
-  deps: Pick<AgentDeps, 'records'>,
-): void {
-  deps.records.save({ uid, backends, containerId, kept, before })
-}
-
-function nameConnections(kept: readonly TcpConnection[]): KeptConnections {
-  return { count: kept.length, names: kept.slice(0, cniLimits.keptNames).map(describeConnection) }
 }
 
 function reportKept(

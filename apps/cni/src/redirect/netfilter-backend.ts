@@ -1,7 +1,7 @@
 import { FirewallChanges, type NetworkNamespace } from '@ambient/linux'
 import { CniError } from '../cni-error.ts'
 import type { PacketRules, RulesThere } from './packet-rules.ts'
-import { ownAddresses, tcpTable } from './pod-connections.ts'
+import { connectionsOutside, tcpTable } from './pod-connections.ts'
 import { keepUnknownConnections, type PodSysctls, reservePorts, restoreSysctls } from './pod-sysctls.ts'
 import {
   parsePolicyRouting,
@@ -21,13 +21,6 @@ import type {
 } from './redirect-backend.ts'
 import type { IpFamily } from './redirect-rules.ts'
 import { inNetns, mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
-import {
-  describeConnection,
-  keptConnections,
-  lateConnections,
-  parseMarkedSockets,
-  type TcpConnection,
-} from './tcp-connections.ts'
 
 export interface NetfilterDeps {
   readonly run: RunProgram
@@ -86,7 +79,10 @@ export class NetfilterBackend implements RedirectBackend {
     const isFresh = age === 'running' && !rules.redirects
     const earlier = isFresh ? tcpTable(netns) : []
     await rules.write(settings)
-    const kept = isFresh || age === 'enrolled' ? await this.#keptSince(netns, earlier) : undefined
+    const kept =
+      isFresh || age === 'enrolled'
+        ? await connectionsOutside(netns, { earlier, probe: settings.probe, run: this.#deps.run })
+        : undefined
     const state = await this.inspect(netns, settings)
     if (state.kind === 'complete') return { kept, before }
     throw new CniError(
@@ -116,22 +112,6 @@ export class NetfilterBackend implements RedirectBackend {
       await this.#route(netns, family, policyRoutingToRemove(family, routing))
     await rules.removeAll()
     restoreSysctls(this.#deps.sysctls, netns, before)
-  }
-
-  /** What was open `earlier`, before the first rule, and what else ztunnel has no end of: opened while there were none. */
-  async #keptSince(
-    netns: NetworkNamespace,
-    earlier: readonly TcpConnection[],
-  ): Promise<readonly TcpConnection[]> {
-    const ownIps = ownAddresses(netns)
-    const late = lateConnections(earlier, tcpTable(netns), ownIps)
-    if (late.length === 0) return keptConnections(earlier, ownIps)
-    const text = await this.#inPod(netns, ['ss', '--tcp', '--numeric', '--no-header', '--extended'])
-    const marked = new Set(parseMarkedSockets(text).map(describeConnection))
-    return [
-      ...keptConnections(earlier, ownIps),
-      ...late.filter((each) => !marked.has(describeConnection(each))),
-    ]
   }
 
   async #look(netns: NetworkNamespace): Promise<Found> {

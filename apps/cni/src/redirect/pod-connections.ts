@@ -1,14 +1,68 @@
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import type { NetworkNamespace } from '@ambient/linux'
+import { destroyTcp, type NetworkNamespace } from '@ambient/linux'
 import { canonicalIp } from '@ambient/model'
-import { parseTcpTable, type TcpConnection } from './tcp-connections.ts'
+import { listeningPorts } from './listening-ports.ts'
+import type { ProbeAddresses } from './redirect-backend.ts'
+import { inNetns, mustRun, type RunProgram } from './run-program.ts'
+import {
+  describeConnection,
+  keptConnections,
+  lateConnections,
+  parseMarkedSockets,
+  parseTcpTable,
+  type PodPorts,
+  type TcpConnection,
+} from './tcp-connections.ts'
 
 /** The connections of the pod as they are now; synchronous, for what must not change meanwhile. */
 export function tcpTable(netns: NetworkNamespace): readonly TcpConnection[] {
   return netns.enter(() =>
     ['tcp', 'tcp6'].flatMap((name) => parseTcpTable(readOrEmpty(`/proc/thread-self/net/${name}`))),
   )
+}
+
+/** What tells an inbound connection from an outbound one. */
+export function podPorts(netns: NetworkNamespace): PodPorts {
+  const range = netns.enter(() => readOrEmpty('/proc/sys/net/ipv4/ip_local_port_range'))
+  const [first = 32_768, last = 60_999] = range.trim().split(/\s+/).map(Number)
+  return { listening: listeningPorts(netns), ephemeral: { first, last } }
+}
+
+export interface OutsideOptions {
+  readonly earlier: readonly TcpConnection[]
+  /** Probes of the node stay outside for ever, and none of them for long. */
+  readonly probe: ProbeAddresses
+  readonly run: RunProgram
+}
+
+/**
+ * Connections of a redirected pod that ztunnel has no end of: those that were open `earlier`, before the first rule, and what
+ * was opened while there were none.
+ */
+export async function connectionsOutside(
+  netns: NetworkNamespace,
+  { earlier, probe, run }: OutsideOptions,
+): Promise<readonly TcpConnection[]> {
+  const ownIps = ownAddresses(netns)
+  const isProbe = ({ remote }: TcpConnection): boolean => remote.ip === probe.v4 || remote.ip === probe.v6
+  const late = lateConnections(earlier, tcpTable(netns), ownIps).filter((each) => !isProbe(each))
+  if (late.length === 0) return keptConnections(earlier, ownIps)
+  const text = await mustRun(run, inNetns(netns, ['ss', '--tcp', '--numeric', '--no-header', '--extended']))
+  const marked = new Set(parseMarkedSockets(text).map(describeConnection))
+  return [
+    ...keptConnections(earlier, ownIps),
+    ...late.filter((each) => !marked.has(describeConnection(each))),
+  ]
+}
+
+/** Ends a connection of the pod: its peer gets a reset. @returns the errno of a kernel that would not */
+export function resetConnection(
+  netns: NetworkNamespace,
+  { local, remote }: TcpConnection,
+): number | undefined {
+  const result = netns.enter(() => destroyTcp(local, remote))
+  return result.kind === 'failed' ? result.errno : undefined
 }
 
 /** The addresses of the pod's own interfaces, loopback included. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import {
   countTunnels,
   describeConnection,
+  isInbound,
   keptConnections,
   lateConnections,
   parseMarkedSockets,
@@ -139,4 +140,17 @@ test('parseMarkedSockets() reads the connections that carry the mark', () => {
     '10.1.0.4:44122 -> 10.2.0.7:15008',
     '10.1.0.4:80 -> 10.2.0.7:81',
   ])
+})
+
+const ports = { listening: new Set([8080, 40_000]), ephemeral: { first: 32_768, last: 60_999 } }
+
+test.each([
+  { what: 'to a port that is listened on', port: 8080, expected: true },
+  { what: 'to such a port, of those that clients are given', port: 40_000, expected: true },
+  { what: 'from a port that clients are given', port: 40_001, expected: false },
+  { what: 'to a port whose listener has gone', port: 9090, expected: true },
+])('isInbound() is $expected for a connection $what', ({ port, expected }) => {
+  expect(isInbound({ local: { ip: '10.1.0.4', port }, remote: { ip: '10.2.0.7', port: 1 } }, ports)).toBe(
+    expected,
+  )
 })

@@ -69,6 +69,20 @@ export function lateConnections(
   )
 }
 
+/** Which ports a pod listens on, and which are given to connections that it opens. */
+export interface PodPorts {
+  readonly listening: ReadonlySet<number>
+  readonly ephemeral: { readonly first: number; readonly last: number }
+}
+
+/**
+ * Whether the pod was dialled. One whose listener has gone counts as dialled as well, unless its port is such as a client is
+ * given: where plaintext is refused, in doubt it was plaintext that was taken. Pure.
+ */
+export function isInbound({ local }: TcpConnection, { listening, ephemeral }: PodPorts): boolean {
+  return listening.has(local.port) || local.port < ephemeral.first || local.port > ephemeral.last
+}
+
 /** Reads `ss --tcp --numeric --no-header --extended`: the connections that carry ztunnel's mark. Pure. */
 export function parseMarkedSockets(text: string): readonly TcpConnection[] {
   return text.split('\n').flatMap((line) => {

@@ -68,10 +68,7 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
       if (peerId === undefined) pod.refused({ ...ends, reason: refusal, detail: describeSessionEnd(end) })
     },
   })
-  const leave = pod.adopt(
-    { drain: () => session.drain(), close: (reason) => session.close(reason) },
-    'destination',
-  )
+  const leave = pod.adopt({ drain: () => session.drain(), close: (reason) => session.close(reason) })
   if (session.state.kind === 'closed') leave()
 }
 

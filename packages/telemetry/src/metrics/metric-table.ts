@@ -266,6 +266,12 @@ const dataPlaneRows = {
     help: 'Connections that were open when their pod was enrolled, and stayed outside the mesh',
     labels: [],
   },
+  ambient_cni_reset_connections_total: {
+    component: 'cni',
+    type: 'counter',
+    help: 'Connections that were open when their pod was enrolled, and reset since it takes mutual TLS only',
+    labels: [],
+  },
   ambient_cni_kept_connections: {
     component: 'cni',
     type: 'gauge',

@@ -1,11 +1,13 @@
+import type { Collection, CollectionGraph, CollectionIndex, Fetch } from '@ambient/collections'
 import {
-  type Collection,
-  type CollectionGraph,
-  type CollectionIndex,
-  equalPlain,
-  type Fetch,
-} from '@ambient/collections'
-import { includesLabels, type KubeObject } from '@ambient/kube'
+  includesLabels,
+  type KubeObject,
+  oldestPeerAuthentication,
+  type PeerAuthentication,
+  type PeerAuthenticationChain,
+  readPeerAuthentication,
+  strictPeerAuthentication,
+} from '@ambient/kube'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { type Condition, conditionsOf, type ObjectConditions } from '../conditions.ts'
 import type { ConfigState } from '../config/config-state.ts'
@@ -19,16 +21,7 @@ import {
 } from './convert-authorization-policy.ts'
 import { expandTrustDomains } from './expand-trust-domains.ts'
 import { type L7Attachment, l7Attachments } from './l7-attachments.ts'
-import {
-  oldest,
-  type PeerAuthentication,
-  type PeerAuthenticationChain,
-  peerPolicy,
-  readPeerAuthentication,
-  STATIC_STRICT,
-  staticStrictPolicy,
-  strictPeerAuthentication,
-} from './peer-authentication.ts'
+import { peerPolicy, STATIC_STRICT, staticStrictPolicy } from './peer-authentication.ts'
 import { authorizationConditions, peerConditions, requestConditions } from './policy-conditions.ts'
 import {
   closedRequestAuthentication,
@@ -107,9 +100,7 @@ export function policyState({ graph, mesh }: MeshInputs, config: ConfigState): P
     all: graph.union('written policies', [peerPolicies(graph, peers, rootNamespace), written]),
     conditions: [
       policyConditions(graph, authorizations, policies, authorizationConditions),
-      policyConditions(graph, peerObjects, peerAuthentications, (reading, inForce, fetch) =>
-        peerConditions(reading, inForce, (one) => elder(one, fetch, peers)),
-      ),
+      policyConditions(graph, peerObjects, peerAuthentications, peerConditions),
       policyConditions(graph, config.own.RequestAuthentication, requestAuthentications, requestConditions),
     ],
     authorizations: policies,
@@ -130,14 +121,14 @@ function policyConditions<V>(
   graph: CollectionGraph,
   objects: Objects,
   { readings, inForce }: Validated<V>,
-  say: (reading: Reading<V>, inForce: V | undefined, fetch: Fetch) => readonly Condition[],
+  say: (reading: Reading<V>, inForce: V | undefined) => readonly Condition[],
 ): Collection<ObjectConditions> {
   return graph.deriveMany<KubeObject, ObjectConditions>(
     `${inForce.name} status`,
     objects,
     (object, fetch, key) => {
       const reading = fetch.get(readings, key)
-      const conditions = reading === undefined ? [] : say(reading, fetch.get(inForce, key), fetch)
+      const conditions = reading === undefined ? [] : say(reading, fetch.get(inForce, key))
       return conditionsOf(object, 'istio-ambient-ztunnel-policy', conditions)
     },
   )
@@ -199,25 +190,17 @@ function parentsOf(
   { peers, rootNamespace }: { readonly peers: PeerParts; readonly rootNamespace: string },
 ): Omit<PeerAuthenticationChain, 'workload'> {
   return {
-    mesh: oldest(fetch.find(peers.byNamespace, rootNamespace, (one) => one.level === 'mesh')),
-    namespace: oldest(fetch.find(peers.byNamespace, namespace, (one) => one.level === 'namespace')),
+    mesh: oldestPeerAuthentication(
+      fetch.find(peers.byNamespace, rootNamespace, (one) => one.level === 'mesh'),
+    ),
+    namespace: oldestPeerAuthentication(
+      fetch.find(peers.byNamespace, namespace, (one) => one.level === 'namespace'),
+    ),
   }
-}
-
-/** The one that counts in its place: an older one for the same workloads. */
-function elder(
-  one: PeerAuthentication,
-  fetch: Fetch,
-  { byNamespace }: PeerParts,
-): PeerAuthentication | undefined {
-  const isLikeIt = ({ level, matchLabels }: PeerAuthentication): boolean =>
-    level === one.level && equalPlain(matchLabels, one.matchLabels)
-  const counts = oldest(fetch.find(byNamespace, one.namespace, isLikeIt))
-  return counts?.name === one.name ? undefined : counts
 }
 
 function workloadLevel(pod: Labelled, fetch: Fetch, peers: PeerParts): PeerAuthentication | undefined {
   const takes = (one: PeerAuthentication): boolean =>
     one.level === 'workload' && includesLabels(pod.labels, one.matchLabels)
-  return oldest(fetch.find(peers.byNamespace, pod.namespace, takes))
+  return oldestPeerAuthentication(fetch.find(peers.byNamespace, pod.namespace, takes))
 }

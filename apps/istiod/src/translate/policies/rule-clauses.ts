@@ -1,4 +1,4 @@
-import type { Field } from '@ambient/kube'
+import { type Field, isPort } from '@ambient/kube'
 import type {
   Clause,
   IpPrefix,
@@ -228,10 +228,6 @@ function ports(field: Field): Ports {
   const found = texts.filter(isPort).map(Number)
   if (texts.length > 0 && found.length === 0) throw field.invalid('must have a port from 1 to 65535')
   return { ports: found, ignored: texts.filter((text) => !isPort(text)) }
-}
-
-export function isPort(text: string): boolean {
-  return /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535
 }
 
 /** A list that is absent, or given and not empty: what an empty one should mean, nobody can say. */
