@@ -15,6 +15,13 @@ const OUTSIDE = `
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: outsider, namespace: plain}, spec: {nodeName: node1, containers: [{name: idle, command: [sleep, infinity]}]}}
 `
+const L7_POLICY = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: readers, namespace: shop }
+spec:
+  targetRefs: [{ kind: Service, name: web }]
+  rules: [{ to: [{ operation: { methods: [GET] } }] }]
+`
 const LOG_MS = 5000
 let lab: Lab
 
@@ -94,6 +101,24 @@ test('a DENY policy is named in the log', async () => {
   await lab.app('ztunnel@node2').waitForLog(/explicitly denied by: shop\/no-other/, LOG_MS)
   await lab.delete('authorizationpolicy/shop/no-other')
   await letIn(OTHER)
+})
+
+test('a missing waypoint is gone past, and closed once an L7 policy is attached; the label overrides', async () => {
+  lab.label('namespace/shop', { 'istio.io/use-waypoint': 'none-such' })
+  expect(await curl(lab, CLIENT)).toBe(answerFor(lab, CLIENT))
+  lab.apply(L7_POLICY)
+  await refused(CLIENT)
+  await lab
+    .app('ztunnel@node1')
+    .waitForLog(/unknown waypoint: _closed\/none-such\.shop\.waypoint\.invalid/, LOG_MS)
+  lab.label('namespace/shop', { 'istio.io/waypoint-missing': 'direct' })
+  await letIn(CLIENT)
+  lab.label('namespace/shop', { 'istio.io/waypoint-missing': null })
+  await refused(CLIENT)
+  await lab.delete('authorizationpolicy/shop/readers')
+  await letIn(CLIENT)
+  lab.label('namespace/shop', { 'istio.io/use-waypoint': null })
+  expect(await curl(lab, CLIENT)).toBe(answerFor(lab, CLIENT))
 })
 
 test('the standard counters count the connections', async () => {

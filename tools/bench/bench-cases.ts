@@ -1,11 +1,13 @@
 import type { BenchCase } from './cases/bench-case.ts'
 import { bytes } from './cases/bytes.ts'
 import { connections } from './cases/connections.ts'
+import { enrol } from './cases/enrol.ts'
 import { fairness } from './cases/fairness.ts'
+import { memory } from './cases/memory.ts'
 import { roundTrips } from './cases/round-trips.ts'
 
 /** All there is to measure, in the order of the race. */
-export const benchCases: readonly BenchCase[] = [bytes, connections, roundTrips, fairness]
+export const benchCases: readonly BenchCase[] = [bytes, connections, roundTrips, fairness, memory, enrol]
 
 const RACE = 'race'
 export const caseNames: readonly string[] = [...benchCases.map(({ name }) => name), RACE]

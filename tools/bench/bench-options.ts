@@ -5,7 +5,12 @@ export interface BenchOptions {
   readonly rounds: number
   /** How long each measurement counts, after its warm-up. */
   readonly seconds: number
-  readonly contestants: readonly string[]
+  /** Names of contestants; empty for all. */
+  readonly only: readonly string[]
+  /** Files that describe further node proxies. */
+  readonly nodeProxies: readonly string[]
+  /** How many cores others may keep busy. */
+  readonly quiet: number
   readonly baseline: string | undefined
   readonly out: string | undefined
 }
@@ -15,25 +20,19 @@ export type BenchCommand =
   | { readonly kind: 'refuse'; readonly line: string }
   | { readonly kind: 'run'; readonly options: BenchOptions }
 
-/** What there is to choose from, in the order in which it is shown and run. */
-export interface BenchChoice {
-  readonly cases: readonly string[]
-  readonly contestants: readonly string[]
-}
-
 const DEFAULT_ROUNDS = 5
 const DEFAULT_SECONDS = 2
 
-/** What a command line asks for. Pure. */
-export function parseBenchOptions(args: readonly string[], choice: BenchChoice): BenchCommand {
+/** What a command line asks for, of these cases. Pure. */
+export function parseBenchOptions(args: readonly string[], cases: readonly string[]): BenchCommand {
   try {
-    return readOptions(args, choice)
+    return readOptions(args, cases)
   } catch (cause) {
     return refuse(cause instanceof Error ? cause.message : String(cause)) // of parseArgs, or of a number below
   }
 }
 
-function readOptions(args: readonly string[], choice: BenchChoice): BenchCommand {
+function readOptions(args: readonly string[], cases: readonly string[]): BenchCommand {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -41,6 +40,8 @@ function readOptions(args: readonly string[], choice: BenchChoice): BenchCommand
       rounds: { type: 'string', default: String(DEFAULT_ROUNDS) },
       seconds: { type: 'string', default: String(DEFAULT_SECONDS) },
       only: { type: 'string', multiple: true, default: [] },
+      'node-proxy': { type: 'string', multiple: true, default: [] },
+      quiet: { type: 'string' },
       baseline: { type: 'string' },
       out: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -48,26 +49,26 @@ function readOptions(args: readonly string[], choice: BenchChoice): BenchCommand
   })
   if (values.help) return { kind: 'help' }
   const [name, ...rest] = positionals
-  if (name === undefined) return refuse(`name a case, one of: ${choice.cases.join(', ')}`)
-  if (!choice.cases.includes(name))
-    return refuse(`there is no case "${name}", take one of: ${choice.cases.join(', ')}`)
+  if (name === undefined) return refuse(`name a case, one of: ${cases.join(', ')}`)
+  if (!cases.includes(name)) return refuse(`there is no case "${name}", take one of: ${cases.join(', ')}`)
   if (rest.length > 0) return refuse(`one case at a time, "${rest.join(' ')}" is too much`)
-  const only = values.only.flatMap((names) => names.split(','))
-  const unknown = only.find((contestant) => !choice.contestants.includes(contestant))
-  if (unknown !== undefined)
-    return refuse(`there is no contestant "${unknown}", take of: ${choice.contestants.join(', ')}`)
   return {
     kind: 'run',
     options: {
       name,
       rounds: readNumber('--rounds', values.rounds, /^[1-9]\d{0,3}$/),
-      seconds: readNumber('--seconds', values.seconds, /^(?!0*\.?0*$)\d{1,3}(\.\d+)?$/),
-      contestants: choice.contestants.filter((each) => only.length === 0 || only.includes(each)),
+      seconds: readNumber('--seconds', values.seconds, DECIMAL),
+      only: values.only.flatMap((names) => names.split(',')),
+      nodeProxies: values['node-proxy'],
+      quiet: values.quiet === undefined ? Infinity : readNumber('--quiet', values.quiet, DECIMAL),
       baseline: values.baseline,
       out: values.out,
     },
   }
 }
+
+/** Above 0. */
+const DECIMAL = /^(?!0*\.?0*$)\d{1,3}(\.\d+)?$/
 
 function readNumber(option: string, text: string, shape: RegExp): number {
   if (shape.test(text)) return Number(text)
@@ -76,4 +77,19 @@ function readNumber(option: string, text: string, shape: RegExp): number {
 
 function refuse(line: string): BenchCommand {
   return { kind: 'refuse', line }
+}
+
+/**
+ * Those of `all` that `only` names, or all. Pure.
+ *
+ * @returns A line of what is wrong, when a name is nobody's.
+ */
+export function chooseByName<T extends { readonly name: string }>(
+  all: readonly T[],
+  only: readonly string[],
+): readonly T[] | string {
+  const names = all.map(({ name }) => name)
+  const unknown = only.find((name) => !names.includes(name))
+  if (unknown !== undefined) return `there is no contestant "${unknown}", take of: ${names.join(', ')}`
+  return all.filter(({ name }) => only.length === 0 || only.includes(name))
 }

@@ -32,10 +32,10 @@ test('the bench measures ways to carry bytes beside a real mesh, writes every va
   const before = { case: 'bytes, 8 streams', round: 1, unit: 'MB/s', load: 0, foreign: 0 }
   const lines = [
     { ...before, contestant: 'no-mesh', value: 100 },
-    { ...before, contestant: 'ours', value: 50 },
+    { ...before, contestant: 'ours-iptables', value: 50 },
   ]
   writeFileSync(baseline, lines.map((line) => JSON.stringify(line)).join('\n'))
-  const contestants = ['no-mesh', 'ours', 'envoy']
+  const contestants = ['no-mesh', 'ours-iptables', 'envoy']
   const chosen = ['--only', contestants.join(','), '--baseline', baseline]
   const run = bench('bytes', '--rounds', '1', '--seconds', '0.05', '--out', out, ...chosen)
   expect(run.stderr).toContain(`1 rounds of 0.05 s each`)
@@ -46,14 +46,38 @@ test('the bench measures ways to carry bytes beside a real mesh, writes every va
   for (const { value } of rates) expect(value).toBeGreaterThan(0)
   expect(run.stdout).toMatch(/^\| case .*ratio \/ baseline \|\n(\|.*\|\n)+\nbytes, 1 stream \(MB\/s\)\n/)
   expect(readdirSync(scratch).toSorted()).toEqual(['baseline.jsonl', 'out.jsonl'])
-}, 120_000)
+}, 240_000)
+
+test('the bench measures idle connections in a lab of its own, through another node proxy as a file describes it', () => {
+  requireRoot()
+  const [out, proxy] = [join(scratch, 'memory.jsonl'), join(scratch, 'another.json')]
+  const ztunnel = join(import.meta.dirname, '..', '..', 'apps', 'ztunnel', 'bin', 'ztunnel')
+  writeFileSync(proxy, JSON.stringify({ name: 'another', command: ['/usr/bin/env', 'A=B', ztunnel] }))
+  const chosen = ['--node-proxy', proxy, '--only', 'no-mesh,another']
+  const run = bench('memory', '--rounds', '1', '--out', out, ...chosen)
+  expect(run.stderr).toContain('1 rounds of 2 s each')
+  expect(run.status).toBe(0)
+  const samples = parseSamples(readFileSync(out, 'utf8'))
+  expect(samples).toMatchObject([{ contestant: 'another', case: 'memory', unit: 'KB/connection' }])
+}, 240_000)
 
 test('the bench names its cases when it is asked for another, before it starts anything', () => {
   expect(bench('speed')).toEqual({
     status: 2,
     stdout: '',
-    stderr: 'bench: there is no case "speed", take one of: bytes, connections, round-trips, fairness, race\n',
+    stderr:
+      'bench: there is no case "speed", take one of: bytes, connections, round-trips, fairness, memory, enrol, race\n',
   })
+})
+
+test('the bench names its contestants when it is asked for another', () => {
+  const proxy = join(scratch, 'proxy.json')
+  writeFileSync(proxy, '{"name": "theirs", "command": ["ztunnel"]}')
+  const { status, stderr } = bench('bytes', '--node-proxy', proxy, '--only', 'other')
+  expect(stderr).toBe(
+    'bench: there is no contestant "other", take of: no-mesh, ours-iptables, ours-nftables, nginx, haproxy, envoy, theirs\n',
+  )
+  expect(status).toBe(2)
 })
 
 test('the bench says in one line that a baseline cannot be read', () => {

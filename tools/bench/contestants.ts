@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { LabVariant, NodeProxy } from './lab-pool.ts'
 import type { ProxyPair } from './proxy-pair.ts'
 
 /** One way to carry the bytes. */
@@ -6,6 +7,7 @@ export interface Contestant {
   readonly name: string
   /** What `tools/bootstrap` installs for it, by name. */
   readonly extras: readonly string[]
+  readonly lab: LabVariant
   readonly carrier: Carrier
 }
 
@@ -44,11 +46,23 @@ const envoy: ProxyPair = {
   ],
 }
 
+const MODES: readonly LabVariant['redirectMode'][] = ['iptables', 'nftables']
+const lab: LabVariant = { redirectMode: 'iptables' }
+
 /** Who takes part, in the order in which they are shown: ratios are to the first. */
 export const contestants: readonly Contestant[] = [
-  { name: 'no-mesh', extras: [], carrier: { kind: 'none' } },
-  { name: 'ours', extras: [], carrier: { kind: 'mesh' } },
-  { name: 'nginx', extras: ['nginx-stream'], carrier: { kind: 'pair', pair: nginx } },
-  { name: 'haproxy', extras: ['haproxy'], carrier: { kind: 'pair', pair: haproxy } },
-  { name: 'envoy', extras: ['envoy'], carrier: { kind: 'pair', pair: envoy } },
+  { name: 'no-mesh', extras: [], lab, carrier: { kind: 'none' } },
+  ...MODES.map((redirectMode) => mesh(`ours-${redirectMode}`, { redirectMode })),
+  { name: 'nginx', extras: ['nginx-stream'], lab, carrier: { kind: 'pair', pair: nginx } },
+  { name: 'haproxy', extras: ['haproxy'], lab, carrier: { kind: 'pair', pair: haproxy } },
+  { name: 'envoy', extras: ['envoy'], lab, carrier: { kind: 'pair', pair: envoy } },
 ]
+
+/** The mesh with another node proxy in it. */
+export function withNodeProxy(nodeProxy: NodeProxy): Contestant {
+  return mesh(nodeProxy.name, { ...lab, nodeProxy })
+}
+
+function mesh(name: string, variant: LabVariant): Contestant {
+  return { name, extras: [], lab: variant, carrier: { kind: 'mesh' } }
+}

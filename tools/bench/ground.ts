@@ -2,17 +2,22 @@ import { join } from 'node:path'
 import { allProcesses, type Lab, type LabPod, type LabProcess, waitFor } from '@ambient/lab'
 import { stringify } from 'yaml'
 import type { Contestant } from './contestants.ts'
-import { loadArguments, type LoadCounts, type LoadRequest, runLoad, type Target } from './load-program.ts'
+import {
+  type HeldConnections,
+  holdConnections,
+  loadArguments,
+  type LoadCounts,
+  type LoadRequest,
+  runLoad,
+  type Target,
+} from './load-program.ts'
 import { treeUse, type TreeUse } from './machine-load.ts'
 import { proveWay } from './prove-way.ts'
 import { PAIR_ENTRANCE, startPair } from './proxy-pair.ts'
 
 /** Two pods on two nodes, the load's server in one of them: what one contestant is measured on. */
 export interface Ground {
-  readonly client: LabPod
-  readonly server: LabPod
-  /** What the client dials. */
-  readonly target: Target
+  readonly lab: Lab
   /**
    * Puts load on the server from the client.
    *
@@ -20,12 +25,14 @@ export interface Ground {
    * @throws {Error} when a single answer was wrong or missing
    */
   load(request: LoadRequest, onCounting?: () => void): Promise<LoadCounts>
+  /** Opens connections that do nothing. @returns once all are open and have been seen to work */
+  hold(many: number, deadlineMs: number): Promise<HeldConnections>
   /** What the programs that carry the bytes have used and hold, at both ends together. */
   use(): TreeUse
 }
 
 const PORT = 8080
-const READY_MS = 30_000
+const READY_MS = 120_000
 /** Beyond the time that is measured: namespaces to enter, warm-up, a machine with other work. */
 const SPARE_MS = 30_000
 
@@ -58,9 +65,9 @@ export async function openGround(lab: Lab, contestant: Contestant, program: stri
   await server.withHostFiles().start([program, 'serve', String(PORT)])
   const { target, pids, said } = await startCarrier(lab, contestant, { client, server })
   const ground: Ground = {
-    client,
-    server,
-    target,
+    lab,
+    hold: (many, deadlineMs) =>
+      holdConnections(client, [program, 'idle', target.ip, String(target.port), String(many)], deadlineMs),
     load: (request, onCounting) =>
       runLoad(
         client,

@@ -75,6 +75,31 @@ export async function runLoad(
   return readCounts(said)
 }
 
+export interface HeldConnections extends AsyncDisposable {
+  /** Closes them. @throws {Error} when one of them no longer works */
+  end(): Promise<void>
+}
+
+/** Opens connections that do nothing from inside a pod. @returns once all are open and have been seen to work */
+export async function holdConnections(
+  pod: LabPod,
+  argv: readonly string[],
+  deadlineMs: number,
+): Promise<HeldConnections> {
+  const running = await pod.withHostFiles().start(argv)
+  const isOpen = (): boolean => running.logs().includes('open\n') || !running.isRunning
+  await waitFor(`the connections of ${pod.name} to be open`, isOpen, deadlineMs)
+  return {
+    end: async () => {
+      running.end()
+      await waitFor(`the connections of ${pod.name} to be closed`, () => !running.isRunning, deadlineMs)
+      if (running.status !== 0) throw new Error(`Load from ${pod.name} ended: ${running.logs().trim()}`)
+      readCounts(running.logs())
+    },
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+  }
+}
+
 /** The counts of a run in which everything went right: its last line. Pure. @throws {Error} saying what did not */
 export function readCounts(said: string): LoadCounts {
   const line = said.trim().split('\n').at(-1) ?? ''

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { allProcesses } from '@ambient/lab'
 import type { ProcessFacts } from '@ambient/lab'
+import { systemClock } from '@ambient/lifecycle'
 
 /** What the machine and we have computed since boot; two of them tell what others took in between. */
 export interface CpuMark {
@@ -16,6 +17,8 @@ export interface CpuMark {
 
 const TICK_MS = 10
 const KTHREADD = 2
+const QUIET_LOOK_MS = 1_000
+const QUIET_DEADLINE_MS = 600_000
 
 export function readCpuMark(): CpuMark {
   const processes = allProcesses()
@@ -30,6 +33,17 @@ export function readCpuMark(): CpuMark {
 /** One-minute load average. */
 export function loadAverage(): number {
   return loadavg()[0] ?? Number.NaN
+}
+
+/** Waits until others keep fewer than `cores` busy, on average over a second. @returns whether it came to that in ten minutes */
+export async function untilQuiet(cores: number): Promise<boolean> {
+  const untilMs = systemClock.monotonicMs() + QUIET_DEADLINE_MS
+  while (systemClock.monotonicMs() < untilMs) {
+    const from = readCpuMark()
+    await systemClock.sleep(QUIET_LOOK_MS)
+    if (foreignCores(from, readCpuMark()) < cores) return true
+  }
+  return false
 }
 
 /** How many cores others kept busy from `from` to `to`, on average. Pure. */

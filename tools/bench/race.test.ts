@@ -1,14 +1,22 @@
-import { expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { race, type RaceDeps, type Runner } from './race.ts'
 import type { BenchSample } from './sample.ts'
 
 const samples: BenchSample[] = []
+let foreign: number[] = []
+beforeEach(() => {
+  samples.length = 0
+  foreign = []
+})
+
 const runner = (contestant: string): Runner => ({
   contestant,
   measure: () => Promise.resolve([{ case: 'bytes', value: samples.length, unit: 'MB/s' }]),
 })
 const deps: RaceDeps = {
-  watchMachine: () => ({ load: 1.5, foreign: () => 0.25 }),
+  untilQuiet: () => Promise.resolve(),
+  watchMachine: () => ({ load: 1.5, foreign: () => foreign.shift() ?? 0.25 }),
+  isQuiet: (cores) => cores < 0.3,
   onSample: (sample) => samples.push(sample),
 }
 
@@ -26,6 +34,12 @@ test('race() interleaves: everybody once a round, and somebody else first each t
     load: 1.5,
     foreign: 0.25,
   })
+})
+
+test('race() takes a measurement again that others disturbed, and gives up after five', async () => {
+  foreign = [0.9, 0.8, 0.1, 1, 1, 1, 1, 0.7]
+  await race([runner('a'), runner('b')], 1, deps)
+  expect(samples.map((sample) => `${sample.contestant} ${sample.foreign}`)).toEqual(['a 0.1', 'b 0.7'])
 })
 
 test('race() ends at the first failure and says whose it is', async () => {

@@ -7,8 +7,12 @@ export interface Runner {
 }
 
 export interface RaceDeps {
+  /** Waits, before each measurement, until the machine is fit for it. */
+  readonly untilQuiet: () => Promise<void>
   /** Begins to look at the machine. */
   readonly watchMachine: () => MachineWatch
+  /** Whether others were quiet enough for a measurement to count; one that does not is taken again, a few times. */
+  readonly isQuiet: (foreign: number) => boolean
   readonly onSample: (sample: BenchSample) => void
 }
 
@@ -17,6 +21,8 @@ export interface MachineWatch {
   /** Cores that others kept busy since the watch began. */
   foreign(): number
 }
+
+const MAX_ATTEMPTS = 5
 
 /**
  * Measures every contestant once a round. Each round begins with another of them, so that what changes on the machine
@@ -27,12 +33,26 @@ export interface MachineWatch {
 export async function race(runners: readonly Runner[], rounds: number, deps: RaceDeps): Promise<void> {
   for (let round = 1; round <= rounds; round++) {
     for (const runner of rotated(runners, round - 1)) {
-      const watch = deps.watchMachine()
-      const measured = await measureOne(runner, round)
-      const foreign = watch.foreign()
+      const { measured, load, foreign } = await measureQuietly(runner, round, deps)
       for (const each of measured)
-        deps.onSample({ ...each, contestant: runner.contestant, round, load: watch.load, foreign })
+        deps.onSample({ ...each, contestant: runner.contestant, round, load, foreign })
     }
+  }
+}
+
+interface Attempt {
+  readonly measured: readonly Measured[]
+  readonly load: number
+  readonly foreign: number
+}
+
+async function measureQuietly(runner: Runner, round: number, deps: RaceDeps): Promise<Attempt> {
+  for (let attempt = 1; ; attempt++) {
+    await deps.untilQuiet()
+    const watch = deps.watchMachine()
+    const measured = await measureOne(runner, round)
+    const foreign = watch.foreign()
+    if (deps.isQuiet(foreign) || attempt === MAX_ATTEMPTS) return { measured, load: watch.load, foreign }
   }
 }
 

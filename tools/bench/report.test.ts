@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { renderChart, renderTable, summarise } from './report.ts'
+import { renderChart, renderMachineLoad, renderMatrix, renderTable, summarise } from './report.ts'
 import { type BenchSample, parseSamples } from './sample.ts'
 
 function sample(contestant: string, round: number, value: number): BenchSample {
@@ -46,6 +46,26 @@ test('summarise() compares ratios, not values, with a baseline from another mach
     [sample('none', 1, 1000), sample('mesh', 1, 250)],
   )
   expect(rows[1]?.toBaseline).toBe(2)
+})
+
+test('renderMatrix() has a row a case and a column a contestant', () => {
+  const rows = summarise([
+    sample('none', 1, 100),
+    sample('none', 2, 300),
+    sample('mesh', 1, 40),
+    { ...sample('mesh', 1, 7), case: 'memory', unit: 'KB' },
+  ])
+  expect(renderMatrix(rows)).toBe(`| case | unit | none | mesh |
+| --- | --- | --- | --- |
+| bytes | MB/s | 200 (100 to 300) | 40.00 |
+| memory | KB |  | 7.00 |`)
+})
+
+test('renderMachineLoad() tells median and extremes', () => {
+  const busy = [1, 5, 2].map((load) => ({ ...sample('none', 1, 1), load, foreign: load / 10 }))
+  expect(renderMachineLoad(busy)).toBe(
+    'Load average when a measurement began: 2.00 (1.00 to 5.00); cores that others kept busy during one: 0.20 (0.10 to 0.50).',
+  )
 })
 
 test('renderTable() and renderChart() show every contestant', () => {

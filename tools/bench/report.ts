@@ -86,6 +86,35 @@ export function renderTable(rows: readonly Row[]): string {
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n')
 }
 
+/** A row a case and a column a contestant: median, and in brackets the lowest and the highest. Markdown. */
+export function renderMatrix(rows: readonly Row[]): string {
+  const contestants = [...new Set(rows.map(({ contestant }) => contestant))]
+  const head = ['case', 'unit', ...contestants]
+  const body = [...Map.groupBy(rows, caseKeyOf).values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const cells = contestants.map((name) => group.find(({ contestant }) => contestant === name))
+    return [[first.case, first.unit, ...cells.map((row) => (row === undefined ? '' : spread(row)))]]
+  })
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...body.map(line)].join('\n')
+}
+
+function spread({ median, best, worst, rounds }: Row): string {
+  if (rounds === 1) return short(median)
+  const [low, high] = best < worst ? [best, worst] : [worst, best]
+  return `${short(median)} (${short(low)} to ${short(high)})`
+}
+
+/** How busy the machine was with other things, in a sentence. */
+export function renderMachineLoad(samples: readonly BenchSample[]): string {
+  const range = (values: readonly number[]): string => {
+    const sorted = values.toSorted((a, b) => a - b)
+    return `${short(medianOf(sorted))} (${short(sorted[0] ?? Number.NaN)} to ${short(sorted.at(-1) ?? Number.NaN)})`
+  }
+  return `Load average when a measurement began: ${range(samples.map(({ load }) => load))}; cores that others kept busy during one: ${range(samples.map(({ foreign }) => foreign))}.`
+}
+
 const BAR = 40
 
 /** One bar a contestant, as long as its median in proportion to the case's largest. */

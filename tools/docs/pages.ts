@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readCompatibility } from './app-compatibility.ts'
 import { readAppLimits } from './app-limits.ts'
+import { compatibilityPage } from './compatibility-page.ts'
 import { limitsPage } from './limits-page.ts'
 import { metricsPage } from './metrics-page.ts'
 import { portsPage } from './ports-page.ts'
@@ -17,6 +19,7 @@ export async function makePages(): Promise<ReadonlyMap<string, string>> {
     'metrics.md': metricsPage(),
     'reasons.md': reasonsPage(),
     'limits.md': limitsPage(await readAppLimits(root)),
+    'compatibility.md': compatibilityPage(await readCompatibility(root)),
   }
   return new Map(Object.entries(pages).map(([name, text]) => [name, NOTE + text]))
 }

@@ -15,6 +15,6 @@ export function portsPage(): string {
 Every socket that a part of the mesh listens on.
 
 ${markdownTable(['component', 'port', 'protocol', 'where', 'bind', 'purpose'], rows)}
-A tunnel that asks for port ${[...illegalPorts].join(', ')} of a pod is refused: the mesh itself listens there.
+A tunnel that asks for port ${[...illegalPorts({ socks5: false })].join(', ')} of a pod is refused: the mesh itself listens there. So is ${ports.socks5.port} where there is SOCKS5.
 `
 }

@@ -15,7 +15,7 @@ import { OwnCertificate } from './ca/own-certificate.ts'
 import { servingNames } from './ca/serving-names.ts'
 import type { IstiodConfig } from './config.ts'
 import { describeState, hindrance, type StartState } from './start-state.ts'
-import { logConditions, logFault, logMeshConfig } from './log-problem.ts'
+import { logConditions, logFault, logMeshConfig, logWarnings } from './log-problem.ts'
 import type { DebugDeps } from './debug/debug-commands.ts'
 import { debugMethods } from './debug/debug-over-xds.ts'
 import { openXds } from './push/open-xds.ts'
@@ -129,6 +129,7 @@ async function openParts(
   const metrics = new IstiodMetrics(clock, version)
   const mesh = meshOptions(config, meshConfig)
   const state = meshState(mesh, (fault) => logFault(logger, fault))
+  state.warnings.onChange((changes) => changes.forEach((change) => logWarnings(logger, change)))
   state.config.onChange((changes) => changes.forEach((change) => logMeshConfig(logger, change, mesh)))
   state.status.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
   const published = publishResources(state)

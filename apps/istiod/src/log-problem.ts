@@ -4,6 +4,7 @@ import type { Logger, ReasonCode } from '@ambient/telemetry'
 import type { Condition, ObjectConditions } from './translate/conditions.ts'
 import type { MeshConfig } from './translate/config/mesh-config.ts'
 import type { MeshOptions } from './translate/mesh-options.ts'
+import type { ObjectWarnings } from './translate/object-warnings.ts'
 
 /** A file that cannot be read. */
 export function logProblem(logger: Logger, { file, message }: FileProblem): void {
@@ -15,6 +16,15 @@ export function logFault(logger: Logger, { collection, key, cause, hasLastGood }
   const message = cause instanceof Error ? cause.message : String(cause)
   const inForce = hasLastGood ? 'its last good version stays in force' : 'it was never understood'
   logger.error(`${message}; ${inForce}`, { reason: 'RESOURCE_INVALID', collection, key })
+}
+
+/** Something that an object says and that has no effect. */
+export function logWarnings(logger: Logger, { before, after }: Change<ObjectWarnings>): void {
+  if (after === undefined) return
+  for (const { reason, message } of after.warnings) {
+    if (before?.warnings.some((was) => was.message === message) === true) continue
+    logger.warn(`${describeRef(after.ref)}: ${message}`, { reason })
+  }
 }
 
 /** A mesh configuration that asks for what only a restart can give. */

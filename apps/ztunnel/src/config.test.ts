@@ -54,6 +54,7 @@ test.each([
     env: { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' },
     expected: { isOnDemand: true, dns: undefined },
   },
+  { name: 'SOCKS5 is opt-in', env: { UNSTABLE_ENABLE_SOCKS5: 'true' }, expected: { socks5: true } },
   {
     name: 'headers come from their prefix',
     env: { XDS_HEADER_x_team: 'a' },

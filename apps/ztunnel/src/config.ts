@@ -48,6 +48,7 @@ export interface ZtunnelConfig {
   readonly exchangesBaggage: boolean
   /** Addresses are asked of the control plane one by one, when a connection needs them. */
   readonly isOnDemand: boolean
+  readonly socks5: boolean
   /** Key-exchange groups of tunnels as OpenSSL names them, preferred first; undefined for our own choice. */
   readonly tlsGroups: string | undefined
   /** Undefined when pods' DNS is not ours. */
@@ -106,6 +107,7 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     tunnelsToLoopback: flag(env, 'LOCALHOST_APP_TUNNEL', true),
     exchangesBaggage: flag(env, 'ENABLE_RESPONSE_BAGGAGE', true),
     isOnDemand: flag(env, 'XDS_ON_DEMAND', false),
+    socks5: flag(env, 'UNSTABLE_ENABLE_SOCKS5', false),
     tlsGroups: tlsGroups(env),
     dns: isDnsCaptured ? dnsSettings(env, metadata, host) : undefined,
     workerThreads: workerThreads(env, host.cpus),
@@ -138,7 +140,7 @@ function refuseUnsupported(env: Env, isDnsCaptured: boolean): void {
     throw new ConfigError(
       'Cannot start with XDS_ON_DEMAND "true" and the DNS proxy: set ISTIO_META_DNS_CAPTURE to "false", or unset it',
     )
-  for (const name of ['FAKE_CA', 'UNSTABLE_ENABLE_SOCKS5', 'TLS12_ENABLED']) {
+  for (const name of ['FAKE_CA', 'TLS12_ENABLED']) {
     if (flag(env, name, false))
       throw new ConfigError(`Cannot start with ${name} "true": not supported; unset it`)
   }

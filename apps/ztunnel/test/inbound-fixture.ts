@@ -1,5 +1,6 @@
 import type { GatewayAddress, Service, Workload } from '@ambient/model'
 import { parseSpiffeId } from '@ambient/spiffe'
+import { illegalPorts } from '@ambient/telemetry'
 import type { InboundAuthority, InboundRequest } from '../src/inbound/inbound-request.ts'
 import { type InboundRoute, resolveInbound } from '../src/inbound/resolve-inbound.ts'
 import type { MeshSnapshot } from '../src/state/mesh-snapshot.ts'
@@ -52,6 +53,7 @@ export function ask(
     peer: clientId,
     peerIp: '10.0.0.1',
     tunnelsToLoopback: true,
+    illegalPorts: illegalPorts({ socks5: false }),
     ...over,
   })
 }

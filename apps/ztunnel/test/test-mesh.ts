@@ -23,6 +23,7 @@ const SETTINGS: WorkerSettings = {
   tunnelsToLoopback: true,
   exchangesBaggage: true,
   isOnDemand: false,
+  socks5: false,
   dns: undefined,
   logFilter: 'info,dns=debug',
 }

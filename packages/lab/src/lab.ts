@@ -35,6 +35,8 @@ export interface LabOptions {
   readonly redirectMode?: LabRedirectMode
   /** Added to the environment of the mesh's own programs. */
   readonly env?: MeshEnvironment
+  /** A program and its arguments in place of our ztunnel; it reads the same environment and answers the same probes. */
+  readonly nodeProxy?: readonly string[]
   /** YAML texts or files, applied once the mesh is ready. */
   readonly manifests?: readonly string[]
   /** Told of what nobody waits for, such as a pod that cannot be made. */
@@ -232,7 +234,7 @@ export class Lab implements AsyncDisposable {
     return this.down()
   }
 
-  async #startMesh({ env = {}, redirectMode = 'iptables' }: LabOptions): Promise<void> {
+  async #startMesh({ env = {}, redirectMode = 'iptables', nodeProxy }: LabOptions): Promise<void> {
     const nodes = this.nodes.map(({ index }) => index)
     const paths = this.#paths()
     const objects = [
@@ -240,7 +242,7 @@ export class Lab implements AsyncDisposable {
       istiodPod(paths, env),
       ...nodes.flatMap((node) => [
         agentPod(node, paths, { ...env, redirectMode }),
-        ztunnelPod(node, paths, env),
+        ztunnelPod(node, paths, { ...env, nodeProxy }),
       ]),
     ]
     for (const object of objects) this.apply(stringify(object))

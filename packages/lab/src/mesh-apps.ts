@@ -70,12 +70,13 @@ export const meshNamespace: readonly object[] = [
 ]
 
 export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
-  return appPod(paths, {
+  return appPod({
     kind: 'istiod',
     name: 'istiod',
     serviceAccount: 'istiod',
     node: 0,
-    args: [
+    command: [
+      join(paths.repository, 'apps/istiod/bin/istiod'),
       '--config-dir',
       paths.configDirectory,
       '--jwks',
@@ -94,12 +95,18 @@ export function agentPod(
   extra: MeshEnvironment & { readonly redirectMode: LabRedirectMode },
 ): object {
   const { networks, plugins } = paths.nodeDirectories(nodeName(node))
-  return appPod(paths, {
+  return appPod({
     kind: 'agent',
     name: `istio-cni-node-${nodeName(node)}`,
     serviceAccount: 'istio-cni',
     node,
-    args: ['--config-dir', paths.configDirectory, '--redirect-mode', extra.redirectMode],
+    command: [
+      join(paths.repository, 'apps/cni/bin/istio-cni-agent'),
+      '--config-dir',
+      paths.configDirectory,
+      '--redirect-mode',
+      extra.redirectMode,
+    ],
     env: {
       NODE_NAME: nodeName(node),
       AMBIENT_ENABLED: 'true',
@@ -112,16 +119,20 @@ export function agentPod(
   })
 }
 
-export function ztunnelPod(node: number, paths: MeshPaths, extra: MeshEnvironment): object {
+export function ztunnelPod(
+  node: number,
+  paths: MeshPaths,
+  extra: MeshEnvironment & { readonly nodeProxy?: readonly string[] | undefined },
+): object {
   const name = `ztunnel-${nodeName(node)}`
   const controlPlane = `https://${nodeIp(0)}:15012`
   const root = join(paths.istiodDirectory, 'root-cert.pem')
-  return appPod(paths, {
+  return appPod({
     kind: 'ztunnel',
     name,
     serviceAccount: 'ztunnel',
     node,
-    args: [],
+    command: extra.nodeProxy ?? [join(paths.repository, 'apps/ztunnel/bin/ztunnel')],
     env: {
       NODE_NAME: nodeName(node),
       POD_NAME: name,
@@ -148,23 +159,19 @@ interface AppPod {
   readonly name: string
   readonly serviceAccount: string
   readonly node: number
-  readonly args: readonly string[]
+  /** The program, then its arguments. */
+  readonly command: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly probe: { readonly port: number; readonly path: string }
 }
 
-const PROGRAMS: Readonly<Record<AppKind, string>> = {
-  istiod: 'apps/istiod/bin/istiod',
-  agent: 'apps/cni/bin/istio-cni-agent',
-  ztunnel: 'apps/ztunnel/bin/ztunnel',
-}
 const APP_LABELS: Readonly<Record<AppKind, string>> = {
   istiod: 'istiod',
   agent: 'istio-cni-node',
   ztunnel: 'ztunnel',
 }
 
-function appPod(paths: MeshPaths, app: AppPod): object {
+function appPod(app: AppPod): object {
   const token = {
     serviceAccountToken: { path: 'istio-token', audience: 'istio-ca', expirationSeconds: TOKEN_SECONDS },
   }
@@ -179,7 +186,7 @@ function appPod(paths: MeshPaths, app: AppPod): object {
       containers: [
         {
           name: app.kind,
-          command: [join(paths.repository, PROGRAMS[app.kind]), ...app.args],
+          command: app.command,
           env: Object.entries(app.env).map(([name, value]) => ({ name, value })),
           readinessProbe: { httpGet: app.probe },
         },

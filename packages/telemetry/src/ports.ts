@@ -49,6 +49,14 @@ export const ports = {
     bind: '127.0.0.1, ::1',
     purpose: 'DNS queries of the app, by redirect of port 53',
   },
+  socks5: {
+    port: 15080,
+    protocol: 'TCP',
+    component: 'ztunnel',
+    where: 'every enrolled pod, with UNSTABLE_ENABLE_SOCKS5',
+    bind: '127.0.0.1',
+    purpose: 'SOCKS5 for apps that ask for it',
+  },
   ztunnelAdmin: {
     port: 15000,
     protocol: 'TCP',
@@ -116,8 +124,8 @@ export const ports = {
 } as const
 
 /** Ports of a pod that the mesh listens on itself; nobody may ask for them as a destination. */
-export const illegalPorts: ReadonlySet<number> = new Set([
-  ports.outbound.port,
-  ports.inboundPlaintext.port,
-  ports.inboundHbone.port,
-])
+export function illegalPorts({ socks5 }: { readonly socks5: boolean }): ReadonlySet<number> {
+  const { outbound, inboundPlaintext, inboundHbone } = ports
+  const rows = [outbound, inboundPlaintext, inboundHbone, ...(socks5 ? [ports.socks5] : [])]
+  return new Set(rows.map(({ port }) => port))
+}

@@ -22,5 +22,7 @@ test('ports of one component are used once', () => {
   expect(new Set(seen).size).toBe(seen.length)
 })
 
-test('illegalPorts are the listeners that a pod gets', () =>
-  expect([...illegalPorts].toSorted((a, b) => a - b)).toEqual([15001, 15006, 15008]))
+test('illegalPorts() are the listeners that a pod gets', () => {
+  expect([...illegalPorts({ socks5: false })]).toEqual([15001, 15006, 15008])
+  expect([...illegalPorts({ socks5: true })]).toEqual([15001, 15006, 15008, 15080])
+})

@@ -8,6 +8,7 @@ const STREAMS = [1, 8, 64]
 export const bytes: BenchCase = {
   name: 'bytes',
   title: `bytes from the server on ${STREAMS.join(', ')} streams, each compared with the one sent, and the CPU they cost`,
+  needs: 'any ground',
   measure: async (ground, seconds) => {
     const measured: Measured[] = []
     for (const many of STREAMS) measured.push(...(await measureOne(ground, many, seconds)))

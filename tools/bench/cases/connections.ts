@@ -7,6 +7,7 @@ const CONCURRENCY = [16, 256]
 export const connections: BenchCase = {
   name: 'connections',
   title: `new connections, ${CONCURRENCY.join(' and ')} at a time: each sends 64 bytes, checks the echo, sees the server's end`,
+  needs: 'any ground',
   measure: async (ground, seconds) => {
     const measured: Measured[] = []
     for (const many of CONCURRENCY) measured.push(await measureOne(ground, many, seconds))

@@ -10,6 +10,7 @@ const HOG_LONGER_SECONDS = 1
 export const fairness: BenchCase = {
   name: 'fairness',
   title: `a victim's round trips of 1 KB at ${VICTIM.rate} a second beside a hog: ${HOG_STREAMS} streams between the same two pods`,
+  needs: 'any ground',
   measure: async (ground, seconds) => {
     const [hog, victim] = await Promise.all([
       ground.load({ mode: 'bytes', many: HOG_STREAMS, seconds: seconds + HOG_LONGER_SECONDS }),

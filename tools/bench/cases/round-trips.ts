@@ -7,6 +7,7 @@ const CONNECTIONS = 16
 export const roundTrips: BenchCase = {
   name: 'round-trips',
   title: `round trips of 1 KB at ${RATES.join(' and ')} a second on ${CONNECTIONS} connections, timed from when each was due`,
+  needs: 'any ground',
   measure: async (ground, seconds) => {
     const measured: Measured[] = []
     for (const rate of RATES) {

@@ -29,7 +29,7 @@ export const managedConditions: Readonly<
   },
   'istio-ambient-service': {
     kinds: ['Service', 'ServiceEntry'],
-    types: ['istio.io/WaypointBound', 'istio.io/WaypointMissing'],
+    types: ['istio.io/WaypointBound', 'istio.io/WaypointMissing', 'istio.io/VisibilityApplied'],
   },
   'istio-ambient-workloadentry': { kinds: ['WorkloadEntry'], types: ['istio.io/WaypointBound'] },
 }

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import type { ObjectConditions } from './conditions.ts'
 import { DEFAULT_MESH, type MeshOptions } from './mesh-options.ts'
 import { meshState } from './mesh-state.ts'
+import type { ObjectWarnings } from './object-warnings.ts'
 
 /** `UPDATE_GOLDENS=1 npm test` rewrites the expected files; read the difference before you commit it. */
 const isUpdate = process.env['UPDATE_GOLDENS'] === '1'
@@ -39,6 +40,7 @@ function translate(input: string): string {
     addresses: sorted(state.addresses.entries()).map(withoutDefaults),
     policies: sorted(state.policies.entries()),
     ...(state.status.conditions.size === 0 ? {} : { conditions: toldConditions(state.status.conditions) }),
+    ...(state.warnings.size === 0 ? {} : { warnings: toldWarnings(state.warnings) }),
     faults: faults.toSorted(),
   })
 }
@@ -47,6 +49,15 @@ function translate(input: string): string {
 function givenOptions(input: string): Partial<MeshOptions> {
   const [, json = '{}'] = /^# options: (.*)$/m.exec(input) ?? []
   return JSON.parse(json) as Partial<MeshOptions>
+}
+
+function toldWarnings(warnings: Collection<ObjectWarnings>): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(
+    sorted(warnings.entries()).map(({ ref, warnings: all }) => [
+      describeRef(ref),
+      all.map(({ reason, message }) => `${reason}: ${message}`),
+    ]),
+  )
 }
 
 function toldConditions(

@@ -16,6 +16,7 @@ import type { EndpointFacts } from './entries/endpoint-facts.ts'
 import { entryState } from './entries/entry-state.ts'
 import { type MeshInputs, meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
+import type { ObjectWarnings } from './object-warnings.ts'
 import { type PlaceState, placeState } from './places/place-state.ts'
 import type { PodFacts } from './pods/pod-facts.ts'
 import { podAddresses, type PodState, podState } from './pods/pod-state.ts'
@@ -32,6 +33,7 @@ import { type WaypointState, waypointState } from './waypoints/waypoint-state.ts
 import { type WaypointBindings, waypointBindings } from './waypoints/waypoint-bindings.ts'
 import { waypointConditions } from './waypoints/waypoint-status.ts'
 import { type StatusState, statusState } from './status-state.ts'
+import { warningState } from './warning-state.ts'
 
 /** Everything istiod knows, and what follows from it; objects go in, resources come out. */
 export interface MeshState {
@@ -47,6 +49,8 @@ export interface MeshState {
   readonly addresses: Collection<Address>
   /** Which virtual IPs the ServiceEntries have and want, under `namespace/name`. */
   readonly addressClaims: Collection<AddressClaim>
+  /** What objects say that is not, or not wholly, done; under what `describeRef` names the object. */
+  readonly warnings: Collection<ObjectWarnings>
   /** Under `namespace/name`. */
   readonly policies: Collection<AuthorizationPolicy>
   readonly status: StatusState
@@ -99,6 +103,7 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     podsByAccountAndNode: pods.byAccountAndNode,
     addresses,
     addressClaims: addressClaims(inputs, config),
+    warnings: warningState(inputs, parts),
     policies: graph.union('policies', [policies.all, implicit.all]),
     status: statusState(inputs, config, [...policies.conditions, ...conditions]),
     waypointRecords: {

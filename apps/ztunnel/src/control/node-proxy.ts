@@ -213,7 +213,7 @@ export class NodeProxy implements AsyncDisposable {
 /** What the byte threads need of the configuration: a message, so no more than that. */
 function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
   const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
-  const { tunnelsToLoopback, exchangesBaggage, isOnDemand, tlsGroups, dns, logFilter } = config
+  const { tunnelsToLoopback, exchangesBaggage, isOnDemand, socks5, tlsGroups, dns, logFilter } = config
   return {
     network,
     packetMark,
@@ -224,6 +224,7 @@ function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
     tunnelsToLoopback,
     exchangesBaggage,
     isOnDemand,
+    socks5,
     tlsGroups,
     dns,
     logFilter,

@@ -1,6 +1,8 @@
+import { CLASS_IN, recordTypes } from '@ambient/dns'
 import { Listener } from '@ambient/event-loop'
 import { type NetworkNamespace, resetSocket, tcpSocket, udpSocket } from '@ambient/linux'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import type { HostAnswer } from '../worker/host-addresses.ts'
 import type { PodInfo } from '../worker/messages.ts'
 import type { WorkloadWaits } from '../worker/workload-waits.ts'
 import type { BoundDns } from './bind-dns.ts'
@@ -9,6 +11,7 @@ import type { DnsLimitName } from './dns-limits.ts'
 import type { DnsRequest } from './dns-request.ts'
 import type { DnsThread } from './dns-thread.ts'
 import { ForwardedQuery } from './forward-query.ts'
+import { encodeLookup, readLookup } from './lookup-message.ts'
 import { resolveQuestion } from './resolve-question.ts'
 import { type DnsPod, serveQuery } from './served-query.ts'
 import { TcpClient } from './tcp-client.ts'
@@ -43,6 +46,17 @@ export class PodDns {
     this.#datagrams = udp.map((bound) => new DatagramListener(bound, deps.thread, serve))
     this.#listeners = tcp.map(
       (fd) => new Listener(fd, deps.thread.loop, ACCEPT, (accepted) => this.#accept(accepted, serve)),
+    )
+  }
+
+  /** Asks for a name as an app of the pod would over TCP. Nothing comes once the pod is gone. */
+  lookup(hostname: string, family: 'v4' | 'v6', use: (answer: HostAnswer) => void): void {
+    const type = family === 'v4' ? recordTypes.A : recordTypes.AAAA
+    const id = new DataView(this.#deps.thread.random.bytes(2).buffer).getUint16(0)
+    const bytes = encodeLookup(id, { name: hostname, type, class: CLASS_IN })
+    serveQuery(
+      { bytes, transport: 'tcp', answer: (message) => use(readLookup(hostname, message)) },
+      this.#pod(),
     )
   }
 

@@ -19,4 +19,6 @@ export interface InboundRequest {
   readonly network?: string | undefined
   /** A PROXY tunnel goes to the app over loopback, where nobody but this proxy can reach it. */
   readonly tunnelsToLoopback: boolean
+  /** Listeners of the mesh itself. */
+  readonly illegalPorts: ReadonlySet<number>
 }

@@ -1,5 +1,5 @@
 import { type Service, serviceName, type Workload } from '@ambient/model'
-import { illegalPorts, type TrafficReasonCode } from '@ambient/telemetry'
+import type { TrafficReasonCode } from '@ambient/telemetry'
 import { identityText } from '../outbound/expected-ids.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { type AppDial, appDial } from './app-dial.ts'
@@ -36,7 +36,8 @@ export function resolveInbound(snapshot: MeshSnapshot, request: InboundRequest):
   }
   const target = targetOf(snapshot, local, authority)
   if (target === undefined) return reject(503, 'PORT_UNRESOLVED', unresolved(snapshot, local, authority))
-  if (illegalPorts.has(target.port)) return reject(503, 'SELF_CALL', 'attempted recursive call to ourselves')
+  if (request.illegalPorts.has(target.port))
+    return reject(503, 'SELF_CALL', 'attempted recursive call to ourselves')
   const dial = appDial(request, target.service)
   if (dial === undefined) {
     const name = target.service?.hostname ?? ''

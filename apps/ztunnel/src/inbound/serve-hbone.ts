@@ -68,7 +68,10 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
       if (peerId === undefined) pod.refused({ ...ends, reason: refusal, detail: describeSessionEnd(end) })
     },
   })
-  const leave = pod.adopt({ drain: () => session.drain(), close: (reason) => session.close(reason) })
+  const leave = pod.adopt(
+    { drain: () => session.drain(), close: (reason) => session.close(reason) },
+    'destination',
+  )
   if (session.state.kind === 'closed') leave()
 }
 

@@ -6,7 +6,6 @@ import {
   type SocketAddress,
 } from '@ambient/linux'
 import type { Workload } from '@ambient/model'
-import { illegalPorts } from '@ambient/telemetry'
 import { joinRelay } from '../worker/join-relay.ts'
 import type { PodContext } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
@@ -22,7 +21,7 @@ export function servePlaintext(fd: number, peer: SocketAddress, pod: PodContext)
   setKeepAlive(fd)
   const destination = originalDestination(fd)
   const ends = { direction: 'inbound', src: peer, dst: destination } as const
-  if (illegalPorts.has(destination.port)) return pod.refuse(fd, { ...ends, ...SELF_CALL })
+  if (pod.shared.illegalPorts.has(destination.port)) return pod.refuse(fd, { ...ends, ...SELF_CALL })
   withLocal(fd, pod, ends, (local) => admit(fd, { pod, local, peer, destination }))
 }
 

@@ -82,6 +82,7 @@ function resolve(tunnel: Tunnel, request: TunnelRequest, context: RequestContext
     forwardedNetwork,
     network: shared.settings.network,
     tunnelsToLoopback: shared.settings.tunnelsToLoopback,
+    illegalPorts: shared.illegalPorts,
   })
   if (target.kind === 'reject') return refuse(target.status, target.reason, target.detail)
   admit(tunnel, { ...context, local, target, request })

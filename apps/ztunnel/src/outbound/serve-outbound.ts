@@ -19,7 +19,7 @@ export function serveOutbound(fd: number, peer: SocketAddress, pod: PodContext):
   setKeepAlive(fd)
   const destination = originalDestination(fd)
   const ends = { direction: 'outbound', src: peer, dst: destination } as const
-  if (isSelfCall(destination)) return pod.refuse(fd, { ...ends, ...SELF_CALL })
+  if (isSelfCall(destination, pod.shared.illegalPorts)) return pod.refuse(fd, { ...ends, ...SELF_CALL })
   withLocal(fd, pod, ends, (source) =>
     new UpstreamConnect({ pod, peer, destination, source, app: UNAWARE }).start(fd),
   )

@@ -2,7 +2,7 @@ import type { EventLoop } from '@ambient/event-loop'
 import { type HboneLimits, hboneLimits, LoopBuffers, PipeCache } from '@ambient/hbone'
 import { type Random } from '@ambient/lifecycle'
 import { resetSocket, SyscallError } from '@ambient/linux'
-import { LevelFilter } from '@ambient/telemetry'
+import { illegalPorts, LevelFilter } from '@ambient/telemetry'
 import { TlsContext } from '@ambient/tls'
 import type { DnsLimits } from '../dns/dns-limits.ts'
 import { openDnsThread } from '../dns/dns-thread.ts'
@@ -50,6 +50,7 @@ export class DataPlane {
     this.#shared = {
       loop,
       settings,
+      illegalPorts: illegalPorts({ socks5: settings.socks5 }),
       random,
       snapshot,
       limits,

@@ -28,6 +28,8 @@ export interface WorkerSettings {
   readonly exchangesBaggage: boolean
   /** Addresses are asked for one by one; what is not known may be in the mesh all the same. */
   readonly isOnDemand: boolean
+  /** Apps may ask for connections by SOCKS5, too. */
+  readonly socks5: boolean
   /** Key-exchange groups of tunnels; undefined for those of `@ambient/tls`. */
   readonly tlsGroups: string | undefined
   /** Undefined leaves port 53 alone. */

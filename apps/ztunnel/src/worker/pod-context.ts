@@ -8,7 +8,7 @@ import type { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import type { AddressWaits } from './address-waits.ts'
 import type { Connection, ConnectionFacts } from './connection.ts'
-import type { HostAddresses } from './host-addresses.ts'
+import type { HostAddresses, HostAnswer } from './host-addresses.ts'
 import type { IdentityStore } from './identity-store.ts'
 import type { PodInfo, WorkerSettings } from './messages.ts'
 import type { TrafficReport } from './traffic-report.ts'
@@ -21,6 +21,8 @@ export interface WorkerShared {
   readonly buffers: LoopBuffers
   readonly pipes: PipeCache
   readonly settings: WorkerSettings
+  /** Ports of a pod that are ours: nobody may ask for them. */
+  readonly illegalPorts: ReadonlySet<number>
   readonly random: Random
   readonly snapshot: MeshSnapshot
   readonly identities: IdentityStore
@@ -50,7 +52,12 @@ export interface PodContext {
   readonly refuse: (fd: number, refusal: Refusal) => void
   /** Says why something was refused whose socket somebody else has closed. */
   readonly refused: (refusal: Refusal) => void
-  readonly adopt: (server: Closable) => () => void
+  /** Keeps what serves an accepted socket of `side`, and counts that socket; returns how to let it go. */
+  readonly adopt: (server: Closable, side: 'source' | 'destination') => () => void
+  /** Asks the pod's DNS proxy as an app would; `undefined` when it has none. Nothing comes once the pod is gone. */
+  readonly lookup:
+    | ((hostname: string, family: 'v4' | 'v6', use: (answer: HostAnswer) => void) => void)
+    | undefined
 }
 
 /** Whether a connection that was let in may still go on; asked again when policies or its workload change. */

@@ -8,23 +8,33 @@ import {
   resetSocket,
   type SocketAddress,
 } from '@ambient/linux'
+import { ports } from '@ambient/telemetry'
 import { bindDns } from '../dns/bind-dns.ts'
 import { PodDns } from '../dns/pod-dns.ts'
 import { serveHbone } from '../inbound/serve-hbone.ts'
 import { servePlaintext } from '../inbound/serve-plaintext.ts'
 import { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import { serveOutbound } from '../outbound/serve-outbound.ts'
+import { serveSocks } from '../socks/serve-socks.ts'
 import { Connection, type ConnectionFacts, refusedLine } from './connection.ts'
 import type { LiveConnection, PodInfo } from './messages.ts'
 import type { Closable, PodContext, Reauthorize, Refusal, WorkerShared } from './pod-context.ts'
 
 type Serve = (fd: number, peer: SocketAddress, pod: PodContext) => void
 
-const SERVED: readonly { readonly port: number; readonly serve: Serve }[] = [
-  { port: 15001, serve: serveOutbound },
-  { port: 15006, serve: servePlaintext },
-  { port: 15008, serve: serveHbone },
+interface Served {
+  readonly port: number
+  readonly serve: Serve
+  /** Reached without a redirect, by the pod's own apps only. */
+  readonly onLoopback?: boolean
+}
+
+const SERVED: readonly Served[] = [
+  { port: ports.outbound.port, serve: serveOutbound },
+  { port: ports.inboundPlaintext.port, serve: servePlaintext },
+  { port: ports.inboundHbone.port, serve: serveHbone },
 ]
+const SOCKS5: Served = { port: ports.socks5.port, serve: serveSocks, onLoopback: true }
 
 const ACCEPT = { acceptsPerTurn: 64, acceptPauseMs: 100 } as const
 
@@ -104,13 +114,18 @@ export class PodProxy implements PodContext {
     )
   }
 
-  adopt(server: Closable): () => void {
+  adopt(server: Closable, side: 'source' | 'destination'): () => void {
     const { report } = this.shared
     this.#servers.add(server)
-    report.socketChanged('destination', 1)
+    report.socketChanged(side, 1)
     return () => {
-      if (this.#servers.delete(server)) report.socketChanged('destination', -1)
+      if (this.#servers.delete(server)) report.socketChanged(side, -1)
     }
+  }
+
+  get lookup(): PodContext['lookup'] {
+    const dns = this.#dns
+    return dns && ((hostname, family, use) => dns.lookup(hostname, family, use))
   }
 
   /** Asks again for every connection that was let in, and cuts those that would no longer be. */
@@ -159,12 +174,14 @@ export class PodProxy implements PodContext {
       reusePort: true,
       transparent: settings.originalSource !== 'never',
     }
-    const ip = ipv6 ? '::' : '0.0.0.0'
+    const anywhere = ipv6 ? '::' : '0.0.0.0'
+    const served = settings.socks5 ? [...SERVED, SOCKS5] : SERVED
     // All are bound before any accepts, so that a failure leaves no half of a proxy.
     const { bound, boundDns } = this.netns.enter(() => {
       const made: number[] = []
       try {
-        for (const { port } of SERVED) made.push(listenOn({ ip, port }, options))
+        for (const { port, onLoopback } of served)
+          made.push(listenOn({ ip: onLoopback === true ? '127.0.0.1' : anywhere, port }, options))
         return { bound: made, boundDns: dns && bindDns(dns.settings.addresses, mark) }
       } catch (cause) {
         for (const fd of made) resetSocket(fd)
@@ -175,7 +192,7 @@ export class PodProxy implements PodContext {
       const { info, netns } = this
       this.#dns = new PodDns(boundDns, { thread: dns, info, netns, snapshot, waits, mark, ipv6 })
     }
-    for (const [index, { serve }] of SERVED.entries()) {
+    for (const [index, { serve }] of served.entries()) {
       const fd = bound[index]
       if (fd === undefined) continue
       const onAccept = (accepted: number, peer: SocketAddress): void =>

@@ -1,5 +1,4 @@
 import type { SocketAddress } from '@ambient/linux'
-import { illegalPorts } from '@ambient/telemetry'
 import type { Refusal } from './pod-context.ts'
 
 export const SELF_CALL: Pick<Refusal, 'reason' | 'detail'> = {
@@ -8,6 +7,6 @@ export const SELF_CALL: Pick<Refusal, 'reason' | 'detail'> = {
 }
 
 /** Whether an app dials a listener of ours over loopback, which no rule redirects: it would go round in circles. */
-export function isSelfCall({ ip, port }: SocketAddress): boolean {
+export function isSelfCall({ ip, port }: SocketAddress, illegalPorts: ReadonlySet<number>): boolean {
   return (ip === '::1' || ip.startsWith('127.')) && illegalPorts.has(port)
 }

@@ -214,6 +214,27 @@ export const controlReasons = {
     action:
       'Nothing, if its pod has just started: it comes again; else check that the control plane sees the pod.',
   },
+  EXTERNAL_NAME_LEFT_OUT: {
+    flag: '-',
+    meaning: 'A Service of type ExternalName is nothing to the mesh: it is an alias that DNS resolves.',
+    action: 'Nothing, if that is meant; a ServiceEntry makes the host it names known to the mesh.',
+  },
+  ENDPOINT_LEFT_OUT: {
+    flag: '-',
+    meaning: 'An endpoint of a ServiceEntry or a WorkloadEntry is one that no node proxy can reach.',
+    action: 'Give it an IP address or a host name.',
+  },
+  HOST_TAKEN: {
+    flag: '-',
+    meaning:
+      'A Service or an older ServiceEntry of the same namespace has the same host, so this one is not sent.',
+    action: 'Delete one of the two, or take the host out of it.',
+  },
+  FIELD_IGNORED: {
+    flag: '-',
+    meaning: 'A field, label or annotation of an object has no effect in this mesh.',
+    action: 'Take it away, or see in docs/compatibility.md what there is instead.',
+  },
   ADDRESS_TAKEN: {
     flag: '-',
     meaning: 'A virtual IP that was allocated for a host of a ServiceEntry is somebody else’s too.',

@@ -6,6 +6,11 @@ export const trafficReasons = {
     action:
       'Check that the connection came through the redirect rules, and that connection tracking is not full.',
   },
+  SOCKS_REQUEST_INVALID: {
+    flag: 'CONNECT',
+    meaning: 'A client on the SOCKS5 port asked for what this proxy does not do, or did not speak SOCKS5.',
+    action: 'Configure the app for SOCKS5 without a password, and for CONNECT.',
+  },
   SELF_CALL: {
     flag: 'CONNECT',
     meaning: 'The connection was made to one of the proxy’s own listeners.',

@@ -20,6 +20,8 @@ export interface ConfigState {
   /** Whether node proxies are told of what is in `namespace`. */
   isDiscovered(namespace: string, fetch: Fetch): boolean
   visibility(namespace: string, fetch: Fetch): EntryVisibility
+  /** Whether the mesh says anything about visibility at all. */
+  hasVisibilityRules(fetch: Fetch): boolean
   /** @param namespace Labels of the service's namespace, in its own cluster. */
   scope(of: Parameters<typeof serviceScope>[1], fetch: Fetch): ServiceScope
   /** The objects of a kind that configures the mesh, without those that are for another control plane. */
@@ -69,6 +71,7 @@ export function configState(inputs: MeshInputs): ConfigState {
       namespace === mesh.systemNamespace ||
       selectors(fetch).length === 0 ||
       (fetch.get(discovered, namespace) ?? false),
+    hasVisibilityRules: (fetch) => rules(fetch).rules !== undefined,
     visibility: (namespace, fetch) =>
       fetch.get(visibilities, namespace) ?? entryVisibility(rules(fetch).rules, NO_LABELS),
     scope: (labels, fetch) => serviceScope(scopes(fetch), labels),

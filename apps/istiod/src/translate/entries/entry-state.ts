@@ -22,6 +22,8 @@ export interface EntryState {
   readonly services: Collection<ServiceFacts>
   /** The hosts that an entry speaks for, in the order it has them. */
   hostsOf(entry: EntryFacts, fetch: Fetch): readonly string[]
+  /** The hosts that somebody else in its namespace speaks for, and who. */
+  lostHosts(entry: EntryFacts, fetch: Fetch): readonly { readonly host: string; readonly to: string }[]
 }
 
 interface Parts {
@@ -50,6 +52,8 @@ export function entryState(
     closed: () => undefined,
   }).inForce
   const parts: Parts = { facts, ...hostParts(inputs, facts, sources) }
+  const verdictOn = (entry: EntryFacts, host: string, fetch: Fetch): HostVerdict | undefined =>
+    fetch.get(parts.verdicts, claimKey(entryKey(entry), host))
   const services = graph.deriveMany<HostClaim, ServiceFacts>(
     'service entry facts',
     parts.claims,
@@ -63,10 +67,12 @@ export function entryState(
     facts,
     services,
     addresses: entryAddresses(inputs, parts, sources),
-    hostsOf: (entry, fetch) =>
-      entry.hosts.filter(
-        (host) => fetch.get(parts.verdicts, claimKey(entryKey(entry), host))?.kind === 'won',
-      ),
+    hostsOf: (entry, fetch) => entry.hosts.filter((host) => verdictOn(entry, host, fetch)?.kind === 'won'),
+    lostHosts: (entry, fetch) =>
+      entry.hosts.flatMap((host) => {
+        const verdict = verdictOn(entry, host, fetch)
+        return verdict?.kind === 'lost' ? [{ host, to: verdict.to }] : []
+      }),
   }
 }
 

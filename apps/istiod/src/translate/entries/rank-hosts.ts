@@ -12,7 +12,7 @@ export interface HostClaim {
 
 export type HostVerdict =
   | { readonly kind: 'won'; readonly isCanonical: boolean }
-  /** `to` has the host in this namespace: an older ServiceEntry, or a Service. */
+  /** Who has the host in this namespace: an older ServiceEntry, or a Service. */
   | { readonly kind: 'lost'; readonly to: string }
 
 /**
@@ -27,7 +27,7 @@ export function rankHost(
   claims: readonly HostClaim[],
   serviceIn: string | undefined,
 ): HostVerdict {
-  if (serviceIn === claim.namespace) return { kind: 'lost', to: `the Service of that name` }
+  if (serviceIn === claim.namespace) return { kind: 'lost', to: 'a Service' }
   const winner = oldest(claims.filter((each) => each.namespace === claim.namespace))
   if (winner !== undefined && winner.entry !== claim.entry)
     return { kind: 'lost', to: `ServiceEntry ${winner.entry}` }

@@ -40,13 +40,23 @@ export function authorizationConditions(
   }
 }
 
-/** Whether node proxies take a PeerAuthentication, and what of it does not count. */
+/**
+ * Whether node proxies take a PeerAuthentication, and what of it does not count.
+ *
+ * @param elderOf The one that counts in its place, if there is one.
+ */
 export function peerConditions(
   reading: Reading<PeerAuthentication>,
   inForce: PeerAuthentication | undefined,
+  elderOf: (one: PeerAuthentication) => PeerAuthentication | undefined,
 ): readonly Condition[] {
   if (reading.kind === 'bad') return [invalid(reading, inForce, 'plaintext is refused in its scope')]
   const { level, ignored } = reading.value
+  const elder = level === 'none' ? undefined : elderOf(reading.value)
+  if (elder !== undefined) {
+    const message = `PeerAuthentication ${elder.namespace}/${elder.name} for the same workloads is older and counts: nothing of it is enforced`
+    return [condition('False', 'Conflicted', message)]
+  }
   if (ignored.length === 0) return [condition('True', 'Accepted', 'attached to ztunnel')]
   return [condition(level === 'none' ? 'False' : 'True', 'UnsupportedValue', `${ignored.join('. ')}.`)]
 }

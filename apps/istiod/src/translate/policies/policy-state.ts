@@ -1,4 +1,10 @@
-import type { Collection, CollectionGraph, CollectionIndex, Fetch } from '@ambient/collections'
+import {
+  type Collection,
+  type CollectionGraph,
+  type CollectionIndex,
+  equalPlain,
+  type Fetch,
+} from '@ambient/collections'
 import {
   includesLabels,
   type KubeObject,
@@ -100,7 +106,9 @@ export function policyState({ graph, mesh }: MeshInputs, config: ConfigState): P
     all: graph.union('written policies', [peerPolicies(graph, peers, rootNamespace), written]),
     conditions: [
       policyConditions(graph, authorizations, policies, authorizationConditions),
-      policyConditions(graph, peerObjects, peerAuthentications, peerConditions),
+      policyConditions(graph, peerObjects, peerAuthentications, (reading, inForce, fetch) =>
+        peerConditions(reading, inForce, (one) => elder(one, fetch, peers)),
+      ),
       policyConditions(graph, config.own.RequestAuthentication, requestAuthentications, requestConditions),
     ],
     authorizations: policies,
@@ -121,14 +129,14 @@ function policyConditions<V>(
   graph: CollectionGraph,
   objects: Objects,
   { readings, inForce }: Validated<V>,
-  say: (reading: Reading<V>, inForce: V | undefined) => readonly Condition[],
+  say: (reading: Reading<V>, inForce: V | undefined, fetch: Fetch) => readonly Condition[],
 ): Collection<ObjectConditions> {
   return graph.deriveMany<KubeObject, ObjectConditions>(
     `${inForce.name} status`,
     objects,
     (object, fetch, key) => {
       const reading = fetch.get(readings, key)
-      const conditions = reading === undefined ? [] : say(reading, fetch.get(inForce, key))
+      const conditions = reading === undefined ? [] : say(reading, fetch.get(inForce, key), fetch)
       return conditionsOf(object, 'istio-ambient-ztunnel-policy', conditions)
     },
   )
@@ -197,6 +205,18 @@ function parentsOf(
       fetch.find(peers.byNamespace, namespace, (one) => one.level === 'namespace'),
     ),
   }
+}
+
+/** The one that counts in its place: an older one for the same workloads. */
+function elder(
+  one: PeerAuthentication,
+  fetch: Fetch,
+  { byNamespace }: PeerParts,
+): PeerAuthentication | undefined {
+  const isLikeIt = ({ level, matchLabels }: PeerAuthentication): boolean =>
+    level === one.level && equalPlain(matchLabels, one.matchLabels)
+  const counts = oldestPeerAuthentication(fetch.find(byNamespace, one.namespace, isLikeIt))
+  return counts?.name === one.name ? undefined : counts
 }
 
 function workloadLevel(pod: Labelled, fetch: Fetch, peers: PeerParts): PeerAuthentication | undefined {

@@ -1,9 +1,10 @@
 import type { Collection, Fetch } from '@ambient/collections'
-import type { KubeObject } from '@ambient/kube'
+import { isRecord, type KubeObject } from '@ambient/kube'
 import { type Address, serviceName } from '@ambient/model'
 import { servicesByName } from '../by-name.ts'
 import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
+import type { ObjectWarning } from '../object-warnings.ts'
 import type { PlaceState } from '../places/place-state.ts'
 import type { WaypointBinding } from '../waypoints/waypoint-binding.ts'
 import { serviceWaypoint } from '../waypoints/waypoint-fields.ts'
@@ -76,6 +77,15 @@ export function serviceAddresses(
     const service = translateService(object, around, mesh)
     return servicesByName(service === undefined ? [] : [service])
   })
+}
+
+/** What of a Service is not done, though nothing is wrong with it. */
+export function serviceWarnings(service: KubeObject): readonly ObjectWarning[] {
+  const type: unknown = isRecord(service.spec) ? service.spec['type'] : undefined
+  if (type !== 'ExternalName') return []
+  const message =
+    'it is not sent: an ExternalName is an alias in DNS, and connections are treated as to the host it names'
+  return [{ reason: 'EXTERNAL_NAME_LEFT_OUT', message }]
 }
 
 /** Of `NAME.NAMESPACE.svc.SUFFIX`, the namespace. */

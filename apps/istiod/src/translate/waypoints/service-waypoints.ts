@@ -7,7 +7,7 @@ import { isWildcard } from '../entries/entry-facts.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { KubeServices } from '../services/kube-services.ts'
 import type { AccountWaypoint, WaypointBinding, WaypointClient } from './waypoint-binding.ts'
-import { boundCondition, missingCondition } from './waypoint-conditions.ts'
+import { boundCondition, missingCondition, visibilityCondition } from './waypoint-conditions.ts'
 import type { WaypointState } from './waypoint-state.ts'
 import { waypointWishes } from './waypoint-wishes.ts'
 
@@ -102,6 +102,9 @@ export function entryConditions(
       return conditionsOf(object, 'istio-ambient-service', [
         ...boundCondition(binding),
         ...(entry === undefined || binding === undefined ? [] : missingCondition(wants, binding)),
+        ...(config.hasVisibilityRules(fetch)
+          ? visibilityCondition(config.visibility(object.metadata.namespace ?? '', fetch))
+          : []),
       ])
     },
   )

@@ -1,4 +1,5 @@
 import type { Condition } from '../conditions.ts'
+import type { EntryVisibility } from '../config/mesh-config.ts'
 import type { Treatment, WaypointBinding } from './waypoint-binding.ts'
 import { waypointKey } from './waypoint-wishes.ts'
 
@@ -28,6 +29,19 @@ export function missingCondition(
   if (!wants.racing) return []
   const message = 'only a waypoint races connections: without one the first address that DNS gives is used'
   return [{ type, status: 'True', reason: 'NoWaypointForRacingConnectStrategy', message }]
+}
+
+/** Who is told of a ServiceEntry, where the mesh says anything about that. */
+export function visibilityCondition(visibility: EntryVisibility): readonly Condition[] {
+  const type = 'istio.io/VisibilityApplied'
+  switch (visibility) {
+    case 'public':
+      return [{ type, status: 'True', reason: 'Public', message: 'known to every namespace' }]
+    case 'namespace':
+      return [{ type, status: 'True', reason: 'Namespace', message: 'known to its own namespace only' }]
+    case 'none':
+      return [{ type, status: 'True', reason: 'None', message: 'known to nobody' }]
+  }
 }
 
 export interface EntryWants {
