@@ -92,7 +92,10 @@ async function enrol(lab: Lab): Promise<void> {
 
 async function inside(lab: Lab, redis: Redis, sabotage: Sabotage | undefined): Promise<void> {
   heading('Inside the mesh')
-  if (sabotage === 'plaintext') await lab.pod(CLIENT).exec('iptables -t nat -F ISTIO_OUTPUT')
+  if (sabotage === 'plaintext') {
+    await lab.app(`agent@${lab.pod(CLIENT).nodeName}`).kill('SIGKILL') // it would write the rules again
+    await lab.pod(CLIENT).exec('iptables -t nat -F ISTIO_OUTPUT')
+  }
   const wire = await lab.capture()
   for (let i = 0; i < CURLS; i++) {
     const answer = await curl(lab, CLIENT)
