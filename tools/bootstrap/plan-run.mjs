@@ -11,6 +11,7 @@ const ENTRIES = {
   demo: { file: 'e2e/demo/main.ts', needsRoot: true },
   lab: { file: 'packages/lab/src/main.ts', needsRoot: true },
   bench: { file: 'tools/bench/main.ts', needsRoot: true },
+  e2e: { file: 'e2e/cluster/main.ts', needsRoot: false },
   images: { file: 'tools/images/main.ts', needsRoot: false },
 }
 

@@ -19,6 +19,10 @@ export const steps: readonly Step[] = [
     name: 'generated pages are current',
     command: ['tools/node', ...FROM_SOURCE, 'tools/docs/main.ts', '--check'],
   },
+  {
+    name: 'custom resource definitions are current',
+    command: ['tools/node', ...FROM_SOURCE, 'tools/crds/main.ts', '--check'],
+  },
   { name: 'type check and build', command: ['tools/check/typecheck.sh'] },
   { name: 'shape of built packages', command: ['tools/check/publint.sh'] },
   { name: 'lint', command: ['tools/check/lint.sh'] },

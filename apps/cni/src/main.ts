@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { ApiResources, inClusterAccess } from '@ambient/kube'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
 import { startAgent } from './agent/agent.ts'
-import { type AgentOptions, HELP, parseCommand } from './agent/agent-options.ts'
+import { type AgentCommand, type AgentOptions, HELP, parseCommand } from './agent/agent-options.ts'
 import { messageOf } from './cni-error.ts'
+import { unenrolCluster } from './uninstall/unenrol-cluster.ts'
 
 /** Arguments, environment or machine that cannot be used. */
 const EXIT_USAGE = 2
@@ -17,6 +19,7 @@ async function main(): Promise<number> {
   try {
     const command = parseCommand(process.argv.slice(2), process.env)
     if (command.kind === 'run') return await run(command.options)
+    if (command.kind === 'unenrol-cluster') return await unenrol(command)
     process.stdout.write(command.kind === 'help' ? HELP : `${readVersion()}\n`)
     return 0
   } catch (cause) {
@@ -65,6 +68,27 @@ async function run(options: AgentOptions): Promise<number> {
   } finally {
     writer.flush()
   }
+}
+
+async function unenrol({
+  environment,
+  namespace,
+}: Extract<AgentCommand, { kind: 'unenrol-cluster' }>): Promise<number> {
+  const say = (text: string): void => void process.stderr.write(`istio-cni-agent: ${text}\n`)
+  await using resources = new ApiResources({
+    access: inClusterAccess(environment),
+    clock: systemClock,
+    random: systemRandom,
+    namespace,
+    userAgent: `ambient-cni/${readVersion()}`,
+    report: say,
+  })
+  const left = await unenrolCluster({ resources, namespace, clock: systemClock, say })
+  if (left.length === 0) return 0
+  say(
+    `these pods are still in the mesh: ${left.join(', ')}; look at the agents of their nodes, then try again`,
+  )
+  return EXIT_FAILED
 }
 
 function makeLogger({ logFormat, logLevel }: AgentOptions, writer: LineWriter): Logger {

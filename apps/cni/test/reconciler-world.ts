@@ -12,6 +12,7 @@ import { ClusterView } from '../src/agent/cluster-view.ts'
 import { PodReconciler } from '../src/agent/pod-reconciler.ts'
 import { PodRecords } from '../src/agent/pod-records.ts'
 import { defaultSelectors } from '../src/agent/select-pod.ts'
+import { systemClock } from '@ambient/lifecycle'
 import type { CniError } from '../src/cni-error.ts'
 import type { BackendName, RedirectBackend, RedirectState } from '../src/redirect/redirect-backend.ts'
 import { describeConnection, type TcpConnection } from '../src/redirect/tcp-connections.ts'
@@ -23,6 +24,8 @@ export class ReconcilerWorld {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'cni-world-'))
   readonly pods: AsyncQueue<WatchEvent> = new AsyncQueue(100)
   readonly namespaces: AsyncQueue<WatchEvent> = new AsyncQueue(100)
+  /** The sign of an uninstallation, when there is one. */
+  readonly end: AsyncQueue<WatchEvent> = new AsyncQueue(100)
   readonly annotations = new Map<string, string | undefined>()
   table: readonly TcpConnection[] = []
   /** Connections that ztunnel has no end of. */
@@ -40,11 +43,14 @@ export class ReconcilerWorld {
   constructor() {
     const source: ResourceSource = {
       list: () => Promise.resolve([]),
-      watch: (kind) => (kind === 'Pod' ? this.pods : this.namespaces),
+      watch: (kind) => (kind === 'Pod' ? this.pods : kind === 'Namespace' ? this.namespaces : this.end),
     }
     const cluster: ClusterView = new ClusterView({
       source,
+      clock: systemClock,
+      endSignMs: 1,
       nodeName: 'node1',
+      namespace: 'istio-system',
       onChange: (uids) => uids.forEach((uid) => this.reconciler.touch(uid)),
       onProblem: (message) => this.calls.push(`problem ${message}`),
     })
@@ -169,6 +175,11 @@ export class ReconcilerWorld {
     this.namespaces.push({ type: 'modified', object: kubeObject('Namespace', { name: 'shop', labels }, {}) })
   }
 
+  /** The sign that the mesh is to go, put up or taken away. */
+  uninstall(type: 'added' | 'deleted'): void {
+    this.end.push({ type, object: kubeObject('ConfigMap', { name: 'istio-cni-unenrol', labels: {} }, {}) })
+  }
+
   backendsOnRecord(): readonly BackendName[] {
     return new PodRecords(this.directory).get('u1')?.backends ?? []
   }
@@ -182,6 +193,7 @@ export class ReconcilerWorld {
   }
 
   async close(): Promise<void> {
+    this.end.close()
     this.#ended.abort()
     this.pods.close()
     this.namespaces.close()
@@ -207,7 +219,7 @@ function podObject(
 }
 
 function kubeObject(
-  kind: 'Pod' | 'Namespace',
+  kind: 'Pod' | 'Namespace' | 'ConfigMap',
   metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> },
   rest: object,
 ): KubeObject {

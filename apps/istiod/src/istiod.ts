@@ -68,6 +68,8 @@ class Progress {
 }
 
 const LOOK_AGAIN_MS = 50
+/** Another replica would have to wait for the lease to expire. */
+const GIVE_UP_LEASES_MS = 2000
 
 /**
  * Reads the configuration, then opens the ports: the secure one only when everything has been worked out, since a node
@@ -94,7 +96,8 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     )
     const { monitoring, http } = await openHttp(parts, progress)
     const serving = serveWhenReady(parts, progress)
-    const leading = serving.then(() => lead(parts))
+    const leadership = new AbortController()
+    const leading = serving.then(() => lead(parts, leadership.signal))
     const following = serving.then(({ server, own }) =>
       own.follow(() => server.setCredentials(own.credentials), scope.signal),
     )
@@ -104,9 +107,13 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
       serving: serving.then(({ server }) => ({ securePort: server.port })),
       failed: firstFailure([feeding, serving, leading, following], scope.signal),
       [Symbol.asyncDispose]: async () => {
+        const isLeading = progress.state.kind === 'serving'
         progress.state = { kind: 'stopping' }
+        leadership.abort() // gives leases up while there is still somebody to give them to
+        const over = leading.catch(() => {}) // told by `failed`; here it only has to be over
+        if (isLeading) await Promise.race([over, deps.clock.sleep(GIVE_UP_LEASES_MS)])
         await scope[Symbol.asyncDispose]()
-        await leading.catch(() => {}) // told by `failed`; here it only has to be over
+        await over
       },
     }
   } catch (cause) {
@@ -125,7 +132,7 @@ async function openParts(
   const meshConfig = await startConfig(source.resources, given.namespace)
   const config = { ...given, trustDomain: meshConfig.trustDomain ?? given.trustDomain }
   const verifier = new CallerVerifier(source.tokens(config.trustDomain), config.trustDomain)
-  const issuer = await openIssuer(config, clock)
+  const issuer = await openIssuer(config, clock, source.keepRoot)
   const metrics = new IstiodMetrics(clock, version)
   const mesh = meshOptions(config, meshConfig)
   const state = meshState(mesh, (fault) => logFault(logger, fault))
@@ -263,15 +270,13 @@ async function openOwnCertificate({
 }
 
 /** What only one of all replicas writes: about a state that is whole, so not before it is served. */
-async function lead({ config, source, scope, ...parts }: Parts): Promise<void> {
+async function lead({ config, source, ...parts }: Parts, signal: AbortSignal): Promise<void> {
   const deps = { ...parts, writer: source.resources }
   const { addressRanges: ranges } = config
   await Promise.all([
-    config.writesStatus
-      ? leadStatuses({ ...deps, systemNamespace: config.namespace }, scope.signal)
-      : undefined,
-    ranges === undefined ? undefined : leadAllocation({ ...deps, ranges }, scope.signal),
-    config.source.kind === 'cluster' ? leadRoots(deps, scope.signal) : undefined,
+    config.writesStatus ? leadStatuses({ ...deps, systemNamespace: config.namespace }, signal) : undefined,
+    ranges === undefined ? undefined : leadAllocation({ ...deps, ranges }, signal),
+    config.source.kind === 'cluster' ? leadRoots(deps, signal) : undefined,
   ])
 }
 

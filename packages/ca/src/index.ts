@@ -10,5 +10,5 @@ export {
 export { CA_LIMITS } from './limits.ts'
 export { PluggedInSource } from './plugged-in-source.ts'
 export { writeRootFile, ROOT_CERT_FILE } from './root-file.ts'
-export { SelfSignedSource } from './self-signed-source.ts'
+export { BUNDLE_FILE, SelfSignedSource } from './self-signed-source.ts'
 export type { AuthoritySource } from './signing-authority.ts'

@@ -25,7 +25,7 @@ export interface SelfSignedOptions {
 }
 
 /** The key, the root in force, and earlier roots of the same key as long as they last. */
-const BUNDLE_FILE = 'ca-root.pem'
+export const BUNDLE_FILE = 'ca-root.pem'
 const LIFETIME_MS = 3650 * 86_400_000
 const SKEW_MS = 120_000
 /** Of its life, when a root gets a successor. */

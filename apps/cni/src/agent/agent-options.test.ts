@@ -9,7 +9,7 @@ test('parseCommand() has upstream’s defaults, except for DNS capture', () => {
     kind: 'run',
     options: {
       nodeName: 'n1',
-      configDirectory: '/etc/mesh',
+      source: { kind: 'directory', directory: '/etc/mesh' },
       podNamespace: 'istio-system',
       runDirectory: '/var/run/istio-cni',
       zdsSocket: '/var/run/ztunnel/ztunnel.sock',
@@ -109,7 +109,7 @@ test('parseCommand() reads what is set', () => {
   const command = parseCommand(['--config-dir=/x=y', '--health-port', '1'], more)
   expect(command).toMatchObject({
     options: {
-      configDirectory: '/x=y',
+      source: { kind: 'directory', directory: '/x=y' },
       healthPort: 1,
       monitoringPort: 0,
       settings: { ipv6: false, dnsCapture: true, probe: { v6: 'fd00::1' } },

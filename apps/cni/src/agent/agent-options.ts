@@ -10,8 +10,7 @@ import { defaultSelectors, parseSelectors, type SelectionRules } from './select-
 export interface AgentOptions {
   readonly nodeName: string
   readonly podNamespace: string
-  /** A watched directory of Kubernetes YAML. */
-  readonly configDirectory: string
+  readonly source: SourceOptions
   readonly runDirectory: string
   readonly zdsSocket: string
   readonly install: InstallOptions
@@ -29,6 +28,13 @@ export interface AgentOptions {
   readonly logFormat: 'plain' | 'json'
 }
 
+/** Where pods and namespaces come from. */
+export type SourceOptions =
+  /** A watched directory of Kubernetes YAML. */
+  | { readonly kind: 'directory'; readonly directory: string }
+  /** The API server; in a pod, the service account's own files say everything. */
+  | { readonly kind: 'cluster'; readonly kubeconfig: string | undefined; readonly environment: Env }
+
 export interface InstallOptions {
   readonly confDirectory: string
   readonly binDirectory: string
@@ -37,17 +43,26 @@ export interface InstallOptions {
 
 export type AgentCommand =
   | { readonly kind: 'run'; readonly options: AgentOptions }
+  /** Takes every pod of the cluster out of the mesh, before an uninstallation. */
+  | { readonly kind: 'unenrol-cluster'; readonly environment: Env; readonly namespace: string }
   | { readonly kind: 'help' | 'version' }
 
 export const HELP: string = `istio-cni-agent: takes the pods of this node into the mesh and out of it
 
-usage: istio-cni-agent --config-dir DIR [--redirect-mode MODE] [--health-port N]
+usage: istio-cni-agent [--config-dir DIR | --kubeconfig FILE] [--redirect-mode MODE] [--health-port N]
 
-  --config-dir DIR   a watched directory of Kubernetes YAML: where pods and namespaces come from
+  --config-dir DIR   a watched directory of Kubernetes YAML: where pods and namespaces come from;
+                     without it, the API server
+  --kubeconfig FILE  how to reach the API server; not needed in a pod
   --redirect-mode MODE
                      iptables (default) or nftables: how pods' packets are steered to ztunnel
   --health-port N    port of /healthz and /readyz (8000)
   --help, --version
+
+or: istio-cni-agent unenrol-cluster
+
+  Takes every pod of the cluster out of the mesh, in the order that ends no connection, and waits
+  until none is in it. The agents go on so until their DaemonSet is gone.
 
 environment:
 ${describeVariables()}
@@ -59,6 +74,10 @@ ${describeVariables()}
  * @throws {CniError} `CONFIG_INVALID`, naming the setting, its value and what is expected.
  */
 export function parseCommand(argv: readonly string[], env: Env): AgentCommand {
+  const { KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT } = env
+  const environment = { KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT }
+  if (argv.length === 1 && argv[0] === 'unenrol-cluster')
+    return { kind: 'unenrol-cluster', environment, namespace: text(env, 'POD_NAMESPACE') }
   const flags = parseFlags(argv)
   if (flags.has('--help')) return { kind: 'help' }
   if (flags.has('--version')) return { kind: 'version' }
@@ -68,7 +87,7 @@ export function parseCommand(argv: readonly string[], env: Env): AgentCommand {
     options: {
       nodeName: required('NODE_NAME', env['NODE_NAME']),
       podNamespace: text(env, 'POD_NAMESPACE'),
-      configDirectory: required('--config-dir', flags.get('--config-dir')),
+      source: readSource(flags, environment),
       runDirectory: text(env, 'CNI_AGENT_RUN_DIR'),
       zdsSocket: text(env, 'ZTUNNEL_UDS_ADDRESS'),
       install: readInstall(env),
@@ -84,6 +103,20 @@ export function parseCommand(argv: readonly string[], env: Env): AgentCommand {
       logFormat: text(env, 'LOG_FORMAT') === 'json' ? 'json' : 'plain',
     },
   }
+}
+
+function readSource(flags: ReadonlyMap<string, string>, environment: Env): SourceOptions {
+  const directory = flags.get('--config-dir')
+  const kubeconfig = flags.get('--kubeconfig')
+  if (directory !== undefined && kubeconfig !== undefined)
+    throw new CniError('CONFIG_INVALID', 'Cannot use --config-dir and --kubeconfig: they are two sources')
+  if (directory !== undefined) return { kind: 'directory', directory: required('--config-dir', directory) }
+  if (kubeconfig === undefined && environment['KUBERNETES_SERVICE_HOST'] === undefined)
+    throw new CniError(
+      'CONFIG_INVALID',
+      'Cannot start without --config-dir: this is no pod; name a directory of YAML, or a cluster by --kubeconfig',
+    )
+  return { kind: 'cluster', kubeconfig, environment }
 }
 
 function readInstall(env: Env): InstallOptions {
@@ -147,6 +180,7 @@ function readSettings(env: Env): RedirectSettings {
 
 const TAKES_VALUE: Readonly<Record<string, boolean>> = {
   '--config-dir': true,
+  '--kubeconfig': true,
   '--health-port': true,
   '--redirect-mode': true,
   '--help': false,

@@ -1,4 +1,4 @@
-import { FileResources, KubeError, type ResourceSource, type ResourceWriter } from '@ambient/kube'
+import { KubeError, type ResourceSource, type ResourceWriter } from '@ambient/kube'
 import { type Clock, type Random, Scope } from '@ambient/lifecycle'
 import { createMetrics, type Logger } from '@ambient/telemetry'
 import { mkdirSync } from 'node:fs'
@@ -30,6 +30,7 @@ import { MutualTls } from './mutual-tls.ts'
 import { openNodeRedirection, removeOtherProbes } from './node-redirection.ts'
 import { PodReconciler } from './pod-reconciler.ts'
 import { PodRecords } from './pod-records.ts'
+import { openSource } from './open-source.ts'
 import type { PodView } from './pod-view.ts'
 import { listeningPorts } from '../redirect/listening-ports.ts'
 import { createPodActions } from './pod-events.ts'
@@ -86,15 +87,13 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   const { logger } = host
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => {}) // whoever cares awaits it
-  const files = scope.use(
-    await FileResources.open({
-      directory: options.configDirectory,
-      clock: host.clock,
-      report: ({ file, message }) => logger.error(message, { reason: 'MANIFEST_INVALID', file }),
-    }),
-  )
+  const source = await openSource(options, { ...host, scope })
   let reconciler: PodReconciler | undefined
-  const { cluster, mutualTls } = openViews(options, files, { logger, reconciler: () => reconciler })
+  const { cluster, mutualTls } = openViews(
+    options,
+    { source, clock: host.clock },
+    { logger, reconciler: () => reconciler },
+  )
   const registry = new Registry()
   const { deps, redirection } = await makeDeps({
     options,
@@ -103,7 +102,7 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
     cluster,
     mutualTls,
     registry,
-    writer: files,
+    writer: source,
   })
   let installed: Installation | undefined
   const ports = await openEndpoints({
@@ -145,20 +144,28 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   return {
     ...ports,
     failed: failure.promise,
-    shutDown: () => shutDown(options, host, files, running),
+    shutDown: () =>
+      shutDown(options, host, source, {
+        ...running,
+        isEnding: cluster.wasEnding,
+        heldPods: () => made.pods.all().length,
+      }),
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   }
 }
 
 function openViews(
   options: AgentOptions,
-  source: ResourceSource,
+  { source, clock }: { readonly source: ResourceSource; readonly clock: Clock },
   { logger, reconciler }: { readonly logger: Logger; readonly reconciler: () => PodReconciler | undefined },
 ): { readonly cluster: ClusterView; readonly mutualTls: MutualTls } {
   const onProblem = (message: string): void => logger.error(message, { reason: 'RESOURCE_INVALID' })
   const cluster = new ClusterView({
     source,
+    clock,
+    endSignMs: cniLimits.endSignMs,
     nodeName: options.nodeName,
+    namespace: options.podNamespace,
     onChange: (uids) => uids.forEach((uid) => reconciler()?.touch(uid)),
     onProblem,
   })
@@ -174,16 +181,31 @@ function openViews(
   return { cluster, mutualTls }
 }
 
+const LOOK_MS = 100
+
 async function shutDown(
   options: AgentOptions,
   { clock }: AgentHost,
   source: ResourceSource,
-  { installation, probe }: { readonly installation: Installation; readonly probe: HostProbe },
+  {
+    installation,
+    probe,
+    isEnding,
+    heldPods,
+  }: {
+    readonly installation: Installation
+    readonly probe: HostProbe
+    readonly isEnding: boolean
+    readonly heldPods: () => number
+  },
 ): Promise<Shutdown> {
   const { podNamespace: namespace, nodeName, safeUpgrade, install } = options
   const seen = await observeDaemonSet({ source, namespace, nodeName, clock })
-  const shutdown = planShutdown(seen, { safeUpgrade, mode: install.conf.mode })
+  const shutdown = planShutdown(seen, { safeUpgrade, mode: install.conf.mode, isEnding })
   if (shutdown.kind === 'leave') return shutdown
+  // Pods leave in steps, and nobody else would take the last ones.
+  const untilMs = clock.monotonicMs() + cniLimits.lastUnenrolMs
+  while (isEnding && heldPods() > 0 && clock.monotonicMs() < untilMs) await clock.sleep(LOOK_MS)
   await installation.uninstall()
   await probe.removeAll()
   return shutdown

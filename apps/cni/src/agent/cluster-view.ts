@@ -1,11 +1,21 @@
 import type { ResourceSource } from '@ambient/kube'
 import { objectKey } from '@ambient/kube'
+import type { Clock } from '@ambient/lifecycle'
 import { messageOf } from '../cni-error.ts'
 import { type PodView, readPodView } from './pod-view.ts'
+import { type SelectionRules, selectPod } from './select-pod.ts'
+
+/** While it is there, no pod belongs to the mesh: what an uninstallation does first. */
+export const END_CONFIG_MAP = 'istio-cni-unenrol'
 
 export interface ClusterViewOptions {
   readonly source: ResourceSource
+  readonly clock: Clock
+  /** How long a sign of an uninstallation that went away still counts. */
+  readonly endSignMs: number
   readonly nodeName: string
+  /** Where the agent runs, and where somebody says that the mesh is to go. */
+  readonly namespace: string
   /** Told after each change which pods to look at again. */
   readonly onChange: (uids: readonly string[]) => void
   readonly onProblem: (message: string) => void
@@ -18,7 +28,9 @@ export class ClusterView {
   readonly #uidByName = new Map<string, string>()
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>()
   readonly #waiters = new Set<() => void>()
-  #unsynced = 2
+  #unsynced = 3
+  #isEnding = false
+  #endedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: ClusterViewOptions) {
     this.#options = options
@@ -26,6 +38,12 @@ export class ClusterView {
 
   get isSynced(): boolean {
     return this.#unsynced === 0
+  }
+
+  /** Whether somebody says that the mesh is to go, or did a moment ago: the sign goes with the DaemonSet, before its pods do. */
+  get wasEnding(): boolean {
+    const { clock, endSignMs } = this.#options
+    return this.#isEnding || clock.monotonicMs() - this.#endedAtMs < endSignMs
   }
 
   pod(uid: string): PodView | undefined {
@@ -40,8 +58,11 @@ export class ClusterView {
     return [...this.#pods.values()]
   }
 
-  namespaceLabels(name: string): Readonly<Record<string, string>> {
-    return this.#namespaces.get(name) ?? {}
+  /** Whether a pod is to be in the mesh: never once the mesh is to go. */
+  wants(pod: PodView, rules: SelectionRules): boolean {
+    return (
+      !this.wasEnding && selectPod(pod, this.#namespaces.get(pod.namespace) ?? {}, rules).kind === 'enrol'
+    )
   }
 
   /** Resolves with the first answer of `probe` that is not undefined, asked now and after each change; undefined when `signal` aborts. */
@@ -68,7 +89,7 @@ export class ClusterView {
 
   /** Follows the source until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#followPods(signal), this.#followNamespaces(signal)])
+    await Promise.all([this.#followPods(signal), this.#followNamespaces(signal), this.#followEnd(signal)])
   }
 
   async #followPods(signal: AbortSignal): Promise<void> {
@@ -95,6 +116,30 @@ export class ClusterView {
           .map((pod) => pod.uid),
       )
     }
+  }
+
+  async #followEnd(signal: AbortSignal): Promise<void> {
+    const { source, namespace } = this.#options
+    const options = { namespace, fieldSelector: { 'metadata.name': END_CONFIG_MAP } }
+    for await (const event of source.watch('ConfigMap', signal, options)) {
+      if (event.type === 'synced') {
+        this.#synced()
+        continue
+      }
+      this.#isEnding = event.type !== 'deleted'
+      if (!this.#isEnding) this.#lookAgainLater(signal)
+      this.#changed([...this.#pods.keys()])
+    }
+  }
+
+  /** Whoever thought better of an uninstallation has the pods back in a while. */
+  #lookAgainLater(signal: AbortSignal): void {
+    const { clock, endSignMs } = this.#options
+    this.#endedAtMs = clock.monotonicMs()
+    void clock.sleep(endSignMs, signal).then(
+      () => this.#changed([...this.#pods.keys()]),
+      () => {}, // rejects only when it is to end
+    )
   }
 
   #putPod(read: () => PodView): void {

@@ -7,7 +7,6 @@ import { cniLimits } from './cni-limits.ts'
 import type { PodReconciler } from './pod-reconciler.ts'
 import { podSettings } from './pod-overrides.ts'
 import type { PodView } from './pod-view.ts'
-import { selectPod } from './select-pod.ts'
 
 export interface CniActionsOptions {
   readonly deps: Pick<
@@ -25,10 +24,7 @@ const OWN_POD_PREFIX = 'istio-cni-node-'
 /** What the plugin's requests do. */
 export function createCniActions(options: CniActionsOptions): CniActions {
   const { deps, reconciler } = options
-  const judgePod = (pod: PodView): Verdict =>
-    selectPod(pod, deps.cluster.namespaceLabels(pod.namespace), deps.selection).kind === 'enrol'
-      ? 'enrol'
-      : 'pass'
+  const judgePod = (pod: PodView): Verdict => (deps.cluster.wants(pod, deps.selection) ? 'enrol' : 'pass')
   return {
     get isReady() {
       return reconciler() !== undefined

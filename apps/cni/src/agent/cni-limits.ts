@@ -74,6 +74,22 @@ const table = {
     whenHit: 'The DaemonSet counts as unknown at the end of the agent',
   },
   shutdownRetryMs: { value: 1000, unit: 'ms', whenHit: 'The wait before the DaemonSet is asked for again' },
+  unenrolClusterMs: {
+    value: 180_000,
+    unit: 'ms',
+    whenHit: 'unenrol-cluster gives up, and names the pods that are still in the mesh',
+  },
+  lastUnenrolMs: {
+    value: 20_000,
+    unit: 'ms',
+    whenHit: 'The agent ends before every pod is out, at an uninstallation',
+  },
+  endSignMs: {
+    value: 120_000,
+    unit: 'ms',
+    whenHit: 'A sign of an uninstallation that went away counts no more',
+  },
+  unenrolLookMs: { value: 1000, unit: 'ms', whenHit: 'It is looked again which pods are left' },
   keptNames: { value: 100, unit: 'items', whenHit: 'Further kept connections are counted, not named' },
 } as const
 

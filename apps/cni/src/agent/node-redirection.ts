@@ -25,7 +25,7 @@ export function openNodeRedirection(
   )
   return openRedirection(
     { ...redirect, settings, runDirectory, maxReferences: cniLimits.ruleReferences },
-    { run, hostNetns, sysctls: podSysctls('/proc'), kubeletUid: () => findKubeletUid(procRoot, logger) },
+    { run, hostNetns, sysctls: podSysctls(procRoot), kubeletUid: () => findKubeletUid(procRoot, logger) },
   )
 }
 

@@ -52,6 +52,17 @@ test('PodReconciler un-enrols in the order that ends no tunnel', async () => {
   expect(world.calls.slice(3)).toEqual(['zds del', 'remove, ports were before'])
 })
 
+test('PodReconciler takes every pod out while the sign of an uninstallation is there, and back when it goes', async () => {
+  await enrol()
+  world.uninstall('added')
+  await world.saw('annotate nothing')
+  world.nowMs = 20_000
+  await waitFor('the pod to be let go', () => world.state() === undefined)
+  world.calls.length = 0
+  world.uninstall('deleted')
+  await world.saw('annotate enabled')
+})
+
 test('PodReconciler resets tunnels that are open after 30 s', async () => {
   await enrol()
   world.table = [tunnel]

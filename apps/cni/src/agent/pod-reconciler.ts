@@ -11,7 +11,6 @@ import { PodRetries } from './pod-retries.ts'
 import { isSameNetns } from './find-netns.ts'
 import { renewRules, verifyRules } from './pod-rules.ts'
 import type { PodView } from './pod-view.ts'
-import { selectPod } from './select-pod.ts'
 import { SerialWork } from './serial-work.ts'
 import { Turns } from './turns.ts'
 import { forgetPod, goOnDraining, startDraining } from './unenrol-pod.ts'
@@ -205,9 +204,7 @@ export class PodReconciler implements AsyncDisposable {
   #plan(uid: string): PodStep {
     const pod = this.#deps.cluster.pod(uid)
     const held = this.pods.get(uid)
-    const isSelected =
-      pod !== undefined &&
-      selectPod(pod, this.#deps.cluster.namespaceLabels(pod.namespace), this.#deps.selection).kind === 'enrol'
+    const isSelected = pod !== undefined && this.#deps.cluster.wants(pod, this.#deps.selection)
     return planPod({
       presence:
         pod === undefined || pod.isFinished ? 'gone' : pod.ips.length === 0 ? 'waiting-for-ip' : 'running',

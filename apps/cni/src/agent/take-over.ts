@@ -6,7 +6,6 @@ import { type MeshPod, noKeptConnections, type PodState } from './mesh-pod.ts'
 import { podFields, podInfo } from './pod-fields.ts'
 import { podSettings } from './pod-overrides.ts'
 import type { PodView } from './pod-view.ts'
-import { selectPod } from './select-pod.ts'
 import type { HeldPod } from './ztunnel-link.ts'
 
 /** What an earlier agent left, as it was found. */
@@ -51,7 +50,7 @@ function concerns(pod: PodView, deps: TakeOverDeps): boolean {
 }
 
 function isSelected(pod: PodView, deps: TakeOverDeps): boolean {
-  return selectPod(pod, deps.cluster.namespaceLabels(pod.namespace), deps.selection).kind === 'enrol'
+  return deps.cluster.wants(pod, deps.selection)
 }
 
 function wasEnrolled(pod: PodView, deps: TakeOverDeps): boolean {

@@ -12,6 +12,7 @@ test.each([
   { seen: { kind: 'missing' }, settings: safe, kind: 'uninstall' },
   { seen: { kind: 'unauthorized' }, settings: safe, kind: 'uninstall' },
   { seen: unknown, settings: safe, kind: 'leave' },
+  { seen: unknown, settings: { ...safe, isEnding: true }, kind: 'uninstall' },
   { seen: unknown, settings: { ...safe, mode: 'chained' }, kind: 'uninstall' },
   { seen: unknown, settings: { ...safe, mode: 'standalone' }, kind: 'uninstall' },
   { seen: found, settings: { ...safe, mode: 'chained' }, kind: 'leave' },

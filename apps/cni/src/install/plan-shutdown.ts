@@ -9,6 +9,9 @@ export type OwnDaemonSet =
   | { readonly kind: 'unknown'; readonly error: string }
 
 export interface ShutdownSettings {
+  /** Whether somebody said lately that the mesh is to go: rights to ask may be gone before the agent is. */
+  readonly isEnding?: boolean
+
   readonly safeUpgrade: boolean
   readonly mode: ConfMode
 }
@@ -32,6 +35,7 @@ export function planShutdown(seen: OwnDaemonSet, settings: ShutdownSettings): Sh
     case 'unauthorized':
       return uninstall('the agent’s account is gone')
     case 'unknown':
+      if (settings.isEnding === true) return uninstall('the mesh is being uninstalled')
       // A changed primary of which nobody takes care is worse than none; our own file waits for the next agent.
       return settings.mode === 'owned'
         ? { kind: 'leave', because: `the DaemonSet is not known: ${seen.error}` }

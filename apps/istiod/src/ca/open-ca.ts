@@ -1,4 +1,5 @@
 import {
+  type AuthoritySource,
   CaError,
   caMethods,
   CertificateIssuer,
@@ -19,6 +20,7 @@ import { decideCertificate } from './decide-certificate.ts'
  * The CA plugged in at `caDirectory`, or without one a root of our own in the state directory, where its roots are given
  * out from.
  *
+ * @param keep Puts a root of our own where it outlives this process.
  * @throws {CaError} `CA_ROOT_INVALID`, naming what cannot be used; a CA that is half there does not make place for another.
  */
 export async function openIssuer(
@@ -27,12 +29,13 @@ export async function openIssuer(
     'caDirectory' | 'stateDirectory' | 'trustDomain' | 'defaultCertTtlSeconds' | 'maxCertTtlSeconds'
   >,
   clock: Pick<Clock, 'nowMs'>,
+  keep: (own: AuthoritySource) => AuthoritySource,
 ): Promise<CertificateIssuer> {
   const { caDirectory, stateDirectory: directory, trustDomain } = config
   const issuer = await CertificateIssuer.open({
     source: (await PluggedInSource.isThere(caDirectory))
       ? new PluggedInSource(caDirectory)
-      : new SelfSignedSource({ directory, trustDomain, clock }),
+      : keep(new SelfSignedSource({ directory, trustDomain, clock })),
     clock,
     defaultTtlSeconds: config.defaultCertTtlSeconds,
     maxTtlSeconds: config.maxCertTtlSeconds,

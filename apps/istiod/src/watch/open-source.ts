@@ -1,3 +1,4 @@
+import type { AuthoritySource } from '@ambient/ca'
 import {
   ApiResources,
   FileResources,
@@ -11,6 +12,7 @@ import type { Logger } from '@ambient/telemetry'
 import type { Caller } from '../auth/caller.ts'
 import { TokenReviewer } from '../auth/token-reviewer.ts'
 import { TokenVerifier } from '../auth/token-verifier.ts'
+import { SecretSource } from '../ca/secret-source.ts'
 import type { IstiodConfig } from '../config.ts'
 import { logProblem } from '../log-problem.ts'
 
@@ -20,6 +22,8 @@ export interface MeshSource {
   /** What keeps a state that was read from being served: see `hindrance`. */
   readonly problems: () => FileResources['problems']
   readonly tokens: (trustDomain: string) => { verify(header: string | undefined): Promise<Caller> }
+  /** Puts a root of the CA's own where it outlives this process. */
+  readonly keepRoot: (own: AuthoritySource) => AuthoritySource
 }
 
 export interface SourceDeps {
@@ -49,11 +53,12 @@ async function openDirectory(
     resources,
     problems: () => resources.problems,
     tokens: (trustDomain) => TokenVerifier.open({ jwksFile, audiences, issuers, trustDomain, clock }),
+    keepRoot: (own) => own, // the state directory does
   }
 }
 
 async function openCluster(
-  { namespace, tokenAudiences: audiences }: IstiodConfig,
+  { namespace, stateDirectory, tokenAudiences: audiences }: IstiodConfig,
   { kubeconfig, environment }: Extract<IstiodConfig['source'], { kind: 'cluster' }>,
   { clock, random, logger, scope, version }: SourceDeps,
 ): Promise<MeshSource> {
@@ -72,5 +77,16 @@ async function openCluster(
     resources,
     problems: () => [], // what the API server holds it has judged; what we cannot use is a fault of the state
     tokens: (trustDomain) => new TokenReviewer({ api: resources, audiences, trustDomain, clock }),
+    keepRoot: (inner) =>
+      new SecretSource({
+        api: resources,
+        namespace,
+        directory: stateDirectory,
+        inner,
+        onFailure: (cause) =>
+          logger.error(`Cannot look at the CA's Secret: ${String(cause)}`, {
+            reason: 'API_SERVER_UNAVAILABLE',
+          }),
+      }),
   }
 }

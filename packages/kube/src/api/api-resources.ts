@@ -170,9 +170,24 @@ export class ApiResources implements ResourceSource, ResourceWriter, AsyncDispos
     }
   }
 
-  /** What the API server says of an object that is none of the table's, such as a TokenReview. @throws {ApiError} */
+  /** Of an object that is none of the table's, such as a Secret. @returns undefined when there is none. @throws {ApiError} */
+  async read(path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+    try {
+      return await this.#client.send({ method: 'GET', path })
+    } catch (cause) {
+      if (cause instanceof ApiError && cause.code === 'OBJECT_NOT_FOUND') return undefined
+      throw cause
+    }
+  }
+
+  /** Makes an object that is none of the table's, or asks a question that is one, such as a TokenReview. @throws {ApiError} */
   create(path: string, body: unknown): Promise<Readonly<Record<string, unknown>>> {
     return this.#client.send({ method: 'POST', path, body })
+  }
+
+  /** Replaces an object whose `metadata.resourceVersion` is in `body`. @throws {ApiError} `API_CONFLICT` if it has changed */
+  replace(path: string, body: unknown): Promise<Readonly<Record<string, unknown>>> {
+    return this.#client.send({ method: 'PUT', path, body })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -194,14 +209,19 @@ export class ApiResources implements ResourceSource, ResourceWriter, AsyncDispos
     try {
       await this.#client.send(request)
     } catch (cause) {
-      // Its conflicts are about the uid alone: an apply is forced, and a merge patch names no version.
-      if (cause instanceof ApiError && cause.code === 'API_CONFLICT' && ref.uid !== undefined)
+      // Conflicts are about the uid alone: an apply is forced, and a merge patch names no version.
+      if (cause instanceof ApiError && ref.uid !== undefined && isAboutUid(cause))
         throw new KubeError('OBJECT_REPLACED', `Cannot write ${describeRef(ref)}: ${cause.message}`, {
           cause,
         })
       throw cause
     }
   }
+}
+
+/** Whether another incarnation was met: by a precondition, or by an attempt to change its uid. */
+function isAboutUid({ code, message }: ApiError): boolean {
+  return code === 'API_CONFLICT' || (code === 'OBJECT_INVALID' && message.includes('metadata.uid'))
 }
 
 /** A server-side apply, which takes fields over from whoever had them. */

@@ -1,0 +1,63 @@
+/** `helm uninstall` takes every pod out first, and leaves nothing behind but the definitions that hold what users wrote. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Cluster } from '../cluster.ts'
+import { uninstallMesh } from '../install.ts'
+import { ask, shop } from '../shop.ts'
+
+const cluster = new Cluster({
+  kubeconfig: process.env['KUBECONFIG'] ?? '',
+  path: process.env['PATH'] ?? '',
+})
+const SPACE = 'farewell'
+const REDIRECTED = 'jsonpath={.items[*].metadata.annotations.ambient\\.istio\\.io/redirection}'
+
+beforeAll(async () => {
+  await cluster.apply(shop(SPACE, { 'istio.io/dataplane-mode': 'ambient' }))
+  await cluster.podsReady(SPACE, 'app')
+})
+afterAll(() => cluster.delete('namespace', SPACE, '--wait=false'))
+
+/** What a node's own shell says. */
+async function onNodes(command: string): Promise<readonly string[]> {
+  const nodes = (await cluster.kubectl('get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ')
+  return Promise.all(nodes.map((node) => cluster.must(['docker', 'exec', node, 'sh', '-c', command])))
+}
+
+test('before it, pods are enrolled and the nodes carry what the agents made', async () => {
+  expect((await cluster.kubectl('get', 'pods', '-n', SPACE, '-o', REDIRECTED)).trim()).toBe(
+    'enabled enabled enabled',
+  )
+  for (const files of await onNodes('ls /etc/cni/net.d /opt/cni/bin')) expect(files).toContain('istio-cni')
+})
+
+test('after it, no pod is enrolled, traffic goes on, and rules, files and objects are gone', async () => {
+  await uninstallMesh(cluster)
+  expect((await cluster.kubectl('get', 'pods', '-n', SPACE, '-o', REDIRECTED)).trim()).toBe('')
+  await cluster.waitFor(
+    'the agents to be gone',
+    async () => (await cluster.kubectl('get', 'pods', '-n', 'istio-system', '-o', 'name')).trim() === '',
+    90_000,
+  )
+  await cluster.waitFor(
+    'the client to be answered',
+    () => ask(cluster, `${SPACE}/client`, `http://web.${SPACE}/`),
+    30_000,
+  )
+  for (const left of await onNodes(
+    'ls /etc/cni/net.d /opt/cni/bin | grep istio; iptables-save | grep ISTIO; ip6tables-save | grep ISTIO; ipset list -n | grep istio; true',
+  ))
+    expect(left).toBe('')
+  const objects = 'all,configmaps,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings'
+  const named = await cluster.kubectl(
+    'get',
+    objects,
+    '-A',
+    '-l',
+    'app.kubernetes.io/part-of=ambient',
+    '-o',
+    'name',
+  )
+  expect(named.trim()).toBe('')
+  const kept = await cluster.kubectl('get', 'crd', '-l', 'app.kubernetes.io/part-of=ambient', '-o', 'name')
+  expect(kept.trim().split('\n')).toHaveLength(4)
+})

@@ -1,0 +1,59 @@
+/** The programs that a test cluster needs, on PATH or where the workshop beside a checkout keeps them. */
+import { existsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { delimiter, join } from 'node:path'
+
+const PROGRAMS = ['docker', 'kind', 'kubectl', 'helm'] as const
+
+export interface ClusterTools {
+  /** PATH with everything on it. */
+  readonly path: string
+  /** The image of a kind node; undefined lets kind choose its own. */
+  readonly nodeImage: string | undefined
+}
+
+/**
+ * Finds the programs, or builds them with the scripts beside the checkout where those are.
+ *
+ * @param root The checkout.
+ * @param env `PATH`, `E2E_NODE_IMAGE`.
+ * @throws {Error} one line that says what is missing.
+ */
+export function findTools(root: string, env: Readonly<Record<string, string | undefined>>): ClusterTools {
+  const path = env['PATH'] ?? ''
+  const missing = PROGRAMS.filter((program) => !isOnPath(program, path))
+  const builder = join(root, '..', 'shared', 'tools', 'kind-node-image', 'build.sh')
+  if (missing.length === 0 && env['E2E_NODE_IMAGE'] !== undefined)
+    return { path, nodeImage: env['E2E_NODE_IMAGE'] }
+  if (existsSync(builder)) return buildTools(builder, path, env)
+  if (missing.length === 0) return { path, nodeImage: undefined }
+  throw new Error(`needs ${missing.join(', ')} on PATH: install them, or run on a machine that has them`)
+}
+
+function buildTools(
+  builder: string,
+  path: string,
+  env: Readonly<Record<string, string | undefined>>,
+): ClusterTools {
+  if (!isOnPath('go', path)) throw new Error('needs Go to build a kind node, and finds none on PATH')
+  const { status } = spawnSync(builder, [], { stdio: 'inherit' })
+  if (status !== 0) throw new Error(`${builder} ended with ${status}`)
+  const cache = env['KIND_NODE_IMAGE_CACHE'] ?? '/var/cache/ambient-kind'
+  const found = [join(cache, 'bin'), path].join(delimiter)
+  const missing = PROGRAMS.filter((program) => !isOnPath(program, found))
+  if (missing.length > 0) throw new Error(`${builder} left no ${missing.join(', ')} behind`)
+  return { path: found, nodeImage: env['E2E_NODE_IMAGE'] ?? newestNodeImage() }
+}
+
+function newestNodeImage(): string {
+  const { stdout } = spawnSync('docker', ['images', 'kind-node', '--format', '{{.Repository}}:{{.Tag}}'], {
+    encoding: 'utf8',
+  })
+  const [image] = stdout.trim().split('\n').filter(Boolean)
+  if (image === undefined) throw new Error('there is no image kind-node')
+  return image
+}
+
+function isOnPath(program: string, path: string): boolean {
+  return path.split(delimiter).some((directory) => directory !== '' && existsSync(join(directory, program)))
+}
