@@ -111,7 +111,7 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
         progress.state = { kind: 'stopping' }
         leadership.abort() // gives leases up while there is still somebody to give them to
         const over = leading.catch(() => {}) // told by `failed`; here it only has to be over
-        if (isLeading) await Promise.race([over, deps.clock.sleep(GIVE_UP_LEASES_MS)])
+        if (isLeading) await waitUntilOver(over, deps.clock)
         await scope[Symbol.asyncDispose]()
         await over
       },
@@ -120,6 +120,14 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     await scope[Symbol.asyncDispose]()
     throw cause
   }
+}
+
+/** Ends its timer with the wait: a timer that is left would keep the process from ending. */
+async function waitUntilOver(over: Promise<void>, clock: Pick<Clock, 'sleep'>): Promise<void> {
+  const waiting = new AbortController()
+  const tired = clock.sleep(GIVE_UP_LEASES_MS, waiting.signal).catch(() => {}) // it was over in time
+  await Promise.race([over, tired])
+  waiting.abort()
 }
 
 async function openParts(
