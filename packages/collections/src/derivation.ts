@@ -1,5 +1,5 @@
 import type { Collection, CollectionIndex, Fetch, Filter } from './collection.ts'
-import type { Evaluation } from './dependents.ts'
+import type { Evaluation, Forgettable } from './dependents.ts'
 import { CollectionError } from './collection-error.ts'
 import { Store, StoreIndex } from './store.ts'
 
@@ -23,13 +23,43 @@ export interface DerivationParts<P, V> {
   readonly onRecovered: (key: string) => void
 }
 
+/** What is known of one source key: what it read, and what it gave. */
+class Place implements Evaluation {
+  readonly #dirty: Set<string>
+  readonly #key: string
+  read: Forgettable[] = []
+  /** Output keys: one by itself, as most give, or several. */
+  given: string | ReadonlySet<string> | undefined
+
+  constructor(dirty: Set<string>, key: string) {
+    this.#dirty = dirty
+    this.#key = key
+  }
+
+  mark(): void {
+    this.#dirty.add(this.#key)
+  }
+
+  forgetReads(): void {
+    for (const read of this.read) read.forget(this)
+    this.read = []
+  }
+
+  gives(output: string): boolean {
+    return typeof this.given === 'string' ? this.given === output : this.given?.has(output) === true
+  }
+
+  outputs(): Iterable<string> {
+    return typeof this.given === 'string' ? [this.given] : (this.given ?? [])
+  }
+}
+
 /** Keeps one store equal to what its source gives, evaluating again only what read something that changed. */
 export class Derivation<P, V> {
   readonly #parts: DerivationParts<P, V>
   readonly #dirty = new Set<string>()
-  readonly #evaluations = new Map<string, Evaluation>()
-  /** Output keys of each source key. */
-  readonly #given = new Map<string, ReadonlySet<string>>()
+  readonly #places = new Map<string, Place>()
+  /** Who gives an output, unless it is the source of the same key. */
   readonly #giverOf = new Map<string, string>()
   readonly #faulty = new Set<string>()
   evaluations = 0
@@ -54,55 +84,53 @@ export class Derivation<P, V> {
   }
 
   #settleKey(key: string): void {
-    const evaluation = this.#evaluations.get(key) ?? {
-      mark: () => void this.#dirty.add(key),
-      read: new Set(),
-    }
-    for (const read of evaluation.read) read.forget(evaluation)
-    evaluation.read.clear()
+    const known = this.#places.get(key)
+    known?.forgetReads()
     const value = this.#parts.from.get(key)
     if (value === undefined) {
-      this.#evaluations.delete(key)
       this.#recovered(key)
-      this.#give(key, new Map())
+      if (known !== undefined) this.#give(key, known, new Map())
+      this.#places.delete(key)
       return
     }
-    this.#evaluations.set(key, evaluation)
+    const place = known ?? new Place(this.#dirty, key)
+    this.#places.set(key, place)
     this.evaluations++
-    this.#run(key, value, evaluation)
+    this.#run(key, value, place)
   }
 
-  #run(key: string, value: P, evaluation: Evaluation): void {
+  #run(key: string, value: P, place: Place): void {
     try {
-      const outputs = this.#parts.evaluate(value, this.#fetchFor(evaluation), key)
+      const outputs = this.#parts.evaluate(value, this.#fetchFor(place), key)
       for (const output of outputs.keys()) this.#checkGiver(output, key)
-      this.#give(key, outputs)
+      this.#give(key, place, outputs)
       this.#recovered(key)
     } catch (cause) {
-      const hasLastGood = this.#given.has(key) && !this.#faulty.has(key)
+      const hasLastGood = place.given !== undefined && !this.#faulty.has(key)
       this.#parts.onFault({ collection: this.#parts.to.name, key, cause, hasLastGood })
       if (hasLastGood) return
       this.#faulty.add(key)
-      this.#give(key, this.#parts.fallback(value, key))
+      this.#give(key, place, this.#parts.fallback(value, key))
     }
   }
 
-  #give(key: string, outputs: ReadonlyMap<string, V>): void {
-    for (const output of this.#given.get(key) ?? []) {
+  #give(key: string, place: Place, outputs: ReadonlyMap<string, V>): void {
+    for (const output of place.outputs()) {
       if (outputs.has(output)) continue
       this.#giverOf.delete(output)
       this.#parts.to.write(output, undefined)
     }
     for (const [output, value] of outputs) {
-      this.#giverOf.set(output, key)
+      if (output !== key) this.#giverOf.set(output, key)
       this.#parts.to.write(output, value)
     }
-    if (this.#parts.from.get(key) === undefined) this.#given.delete(key)
-    else this.#given.set(key, new Set(outputs.keys()))
+    const [only] = outputs.keys()
+    place.given = outputs.size === 1 ? only : new Set(outputs.keys())
   }
 
   #checkGiver(output: string, key: string): void {
-    const giver = this.#giverOf.get(output)
+    if (this.#places.get(key)?.gives(output) === true) return
+    const giver = this.#giverOf.get(output) ?? (this.#places.get(output)?.gives(output) === true ? output : undefined)
     if (giver === undefined || giver === key) return
     throw new CollectionError(
       'KEY_TAKEN',

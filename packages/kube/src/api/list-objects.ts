@@ -6,6 +6,7 @@ import { apiVersionOf, type KindName } from '../resource-kinds.ts'
 import type { ListOptions } from '../resource-source.ts'
 import { type ApiClient, ApiError, metadataOf } from './api-client.ts'
 import { collectionPath, selectorQuery } from './api-paths.ts'
+import { dropUnread } from './drop-unread.ts'
 
 export interface Listing {
   readonly objects: readonly KubeObject[]
@@ -58,12 +59,11 @@ async function listPages(
 }
 
 /**
- * An object as the API server sends it. Items of a list say neither kind nor version; who changed which field is of
- * no use to us and often the larger part, so it is dropped.
+ * An object as the API server sends it. Items of a list say neither kind nor version. What is of no use to us is
+ * dropped.
  *
  * @throws {KubeError} `OBJECT_INVALID`
  */
 export function readItem(item: UnknownRecord, kind: KindName): KubeObject {
-  const { managedFields: _dropped, ...metadata } = new Field(kind, item).get('metadata').record()
-  return readObject({ apiVersion: apiVersionOf(kind), kind, ...item, metadata })
+  return readObject({ apiVersion: apiVersionOf(kind), kind, ...dropUnread(kind, item) })
 }
