@@ -10,7 +10,9 @@ import { roundTrips } from './cases/round-trips.ts'
 export const benchCases: readonly BenchCase[] = [bytes, connections, roundTrips, fairness, memory, enrol]
 
 const RACE = 'race'
-export const caseNames: readonly string[] = [...benchCases.map(({ name }) => name), RACE]
+/** The control plane, which carries no bytes: it is measured with meshes of several sizes. */
+export const ISTIOD = 'istiod'
+export const caseNames: readonly string[] = [...benchCases.map(({ name }) => name), ISTIOD, RACE]
 
 /** The cases that a name on the command line stands for. Pure. */
 export function casesNamed(name: string): readonly BenchCase[] {

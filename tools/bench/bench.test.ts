@@ -61,12 +61,24 @@ test('the bench measures idle connections in a lab of its own, through another n
   expect(samples).toMatchObject([{ contestant: 'another', case: 'memory', unit: 'KB/connection' }])
 }, 240_000)
 
+test('the bench of the control plane sees every change at every node proxy, and ends what it started', () => {
+  requireRoot()
+  const out = join(scratch, 'istiod.jsonl')
+  const run = bench('istiod', '--rounds', '1', '--seconds', '0.1', '--only', '2000-pods', '--out', out)
+  expect(run.stderr).toContain('1 rounds of 0.1 s each')
+  expect(run.status).toBe(0)
+  const values = new Map(parseSamples(readFileSync(out, 'utf8')).map((sample) => [sample.case, sample.value]))
+  expect(values.get('one change: to a proxy, p99')).toBeGreaterThan(0)
+  expect(values.get('memory at its peak')).toBeGreaterThan(0)
+  expect(values.get('100 changes/s: to a proxy, p99')).toBeGreaterThan(0)
+}, 120_000)
+
 test('the bench names its cases when it is asked for another, before it starts anything', () => {
   expect(bench('speed')).toEqual({
     status: 2,
     stdout: '',
     stderr:
-      'bench: there is no case "speed", take one of: bytes, connections, round-trips, fairness, memory, enrol, race\n',
+      'bench: there is no case "speed", take one of: bytes, connections, round-trips, fairness, memory, enrol, istiod, race\n',
   })
 })
 

@@ -3,10 +3,11 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { systemClock } from '@ambient/lifecycle'
-import { benchCases, caseNames, casesNamed } from './bench-cases.ts'
+import { benchCases, caseNames, casesNamed, ISTIOD } from './bench-cases.ts'
 import { type BenchOptions, chooseByName, parseBenchOptions } from './bench-options.ts'
-import { type Contestant, contestants, withNodeProxy } from './contestants.ts'
+import { contestants, withNodeProxy } from './contestants.ts'
 import { installExtras } from './install-extras.ts'
+import { measureIstiod, meshes } from './istiod/measure-istiod.ts'
 import { foreignCores, loadAverage, readCpuMark, untilQuiet } from './machine-load.ts'
 import { measureAll } from './measure-all.ts'
 import { readNodeProxyFile } from './node-proxy-file.ts'
@@ -19,11 +20,13 @@ const HELP = `Usage: npm run bench -- NAME [options]
 Measures the mesh on this machine beside other ways to carry the same bytes. Needs root.
 
 ${benchCases.map(({ name, title }) => `  ${name.padEnd(17)} ${title}`).join('\n')}
-  race              all of them
+  istiod            a change until ten node proxies have it, full syncs, CPU and memory of the control plane
+  race              all but istiod
 
   --rounds N        how often each contestant is measured (default 5)
   --seconds S       how long each measurement counts (default 2)
-  --only X          of the contestants ${contestants.map(({ name }) => name).join(', ')}; more than one by commas
+  --only X          of the contestants ${contestants.map(({ name }) => name).join(', ')}; more than one by commas;
+                    of istiod ${meshes.map(({ name }) => name).join(', ')}
   --node-proxy FILE another node proxy that speaks ZDS and WDS: {"name": …, "command": [PROGRAM, …], "env": {…}}
   --quiet CORES     measure while others keep fewer cores busy: waits for it, and measures again what they disturbed
   --baseline FILE   an earlier run's file: shows how its ratios have changed
@@ -53,27 +56,43 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: BenchOptions): Promise<number> {
-  const others = options.nodeProxies.map((path) => withNodeProxy(readNodeProxyFile(path)))
-  const chosen = chooseByName([...contestants, ...others], options.only)
-  if (typeof chosen === 'string') {
-    say(chosen)
+  const measure = measurementOf(options)
+  if (typeof measure === 'string') {
+    say(measure)
     return 2
   }
   const baseline = options.baseline === undefined ? [] : parseSamples(readFileSync(options.baseline, 'utf8'))
-  await bench(options, chosen, baseline)
+  await bench(options, measure, baseline)
   return 0
+}
+
+type Measure = (deps: RaceDeps) => Promise<void>
+
+/** @returns A line of what is wrong, when there is no such contestant. */
+function measurementOf({ name, rounds, seconds, only, nodeProxies }: BenchOptions): Measure | string {
+  if (name === ISTIOD) {
+    const chosen = chooseByName(meshes, only)
+    if (typeof chosen === 'string') return chosen
+    return (deps) => measureIstiod({ meshes: chosen, rounds, seconds }, deps)
+  }
+  const others = nodeProxies.map((path) => withNodeProxy(readNodeProxyFile(path)))
+  const chosen = chooseByName([...contestants, ...others], only)
+  if (typeof chosen === 'string') return chosen
+  return async (deps) => {
+    await installExtras(chosen.flatMap(({ extras }) => extras))
+    await measureAll({ cases: casesNamed(name), contestants: chosen, rounds, seconds, report: say }, deps)
+  }
 }
 
 async function bench(
   options: BenchOptions,
-  chosen: readonly Contestant[],
+  measure: Measure,
   baseline: readonly BenchSample[],
 ): Promise<void> {
   const { name, rounds, seconds } = options
   const out = options.out ?? join(root, '.bench', `${name}-${timestamp()}.jsonl`)
   mkdirSync(dirname(out), { recursive: true })
   writeFileSync(out, '') // now, while nothing has been measured that a wrong name could lose
-  await installExtras(chosen.flatMap(({ extras }) => extras))
   say(`${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Linux ${release()}, load ${loadAverage()}`)
   const samples: BenchSample[] = []
   const onSample = (sample: BenchSample): void => {
@@ -82,8 +101,7 @@ async function bench(
     const { round, contestant, value, unit } = sample
     say(`round ${round} of ${rounds}: ${contestant}: ${sample.case}: ${value.toFixed(2)} ${unit}`)
   }
-  const measurement = { cases: casesNamed(name), contestants: chosen, rounds, seconds, report: say }
-  await measureAll(measurement, raceDeps(options.quiet, onSample))
+  await measure(raceDeps(options.quiet, onSample))
   const rows = summarise(samples, baseline)
   process.stdout.write(`${renderTable(rows)}\n\n${renderChart(rows)}\n`)
   say(`${rounds} rounds of ${seconds} s each; values in ${relative(process.cwd(), out)}`)

@@ -130,7 +130,8 @@ export class Derivation<P, V> {
 
   #checkGiver(output: string, key: string): void {
     if (this.#places.get(key)?.gives(output) === true) return
-    const giver = this.#giverOf.get(output) ?? (this.#places.get(output)?.gives(output) === true ? output : undefined)
+    const giver =
+      this.#giverOf.get(output) ?? (this.#places.get(output)?.gives(output) === true ? output : undefined)
     if (giver === undefined || giver === key) return
     throw new CollectionError(
       'KEY_TAKEN',

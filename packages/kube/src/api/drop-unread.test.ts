@@ -38,6 +38,13 @@ test('dropUnread() takes nothing from other kinds but who changed which field, a
 })
 
 test('dropUnread() leaves what is malformed for the reader to refuse', () => {
-  expect(dropUnread('Pod', { metadata: 1, spec: [], status: null })).toEqual({ metadata: {}, spec: [], status: null })
-  expect(dropUnread('Pod', { spec: { containers: [1, 'x'] } })).toEqual({ metadata: {}, spec: { containers: [1, 'x'] } })
+  expect(dropUnread('Pod', { metadata: 1, spec: [], status: null })).toEqual({
+    metadata: {},
+    spec: [],
+    status: null,
+  })
+  expect(dropUnread('Pod', { spec: { containers: [1, 'x'] } })).toEqual({
+    metadata: {},
+    spec: { containers: [1, 'x'] },
+  })
 })

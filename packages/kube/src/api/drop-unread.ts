@@ -3,7 +3,14 @@ import type { KindName } from '../resource-kinds.ts'
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 /** Of a pod and of its containers, what is often most of it and what no part of the mesh looks at. */
-const POD_SPEC = ['volumes', 'tolerations', 'affinity', 'nodeSelector', 'topologySpreadConstraints', 'imagePullSecrets']
+const POD_SPEC = [
+  'volumes',
+  'tolerations',
+  'affinity',
+  'nodeSelector',
+  'topologySpreadConstraints',
+  'imagePullSecrets',
+]
 const POD_STATUS = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses']
 const CONTAINERS = ['containers', 'initContainers', 'ephemeralContainers']
 const CONTAINER = [
@@ -28,7 +35,9 @@ const CONTAINER = [
 export function dropUnread(kind: KindName, item: UnknownRecord): UnknownRecord {
   const metadata = record(item['metadata'])
   const { managedFields: _dropped, ...kept } = metadata
-  const annotations = isRecord(metadata['annotations']) ? without(metadata['annotations'], [LAST_APPLIED]) : undefined
+  const annotations = isRecord(metadata['annotations'])
+    ? without(metadata['annotations'], [LAST_APPLIED])
+    : undefined
   const named = { ...item, metadata: { ...kept, ...(annotations === undefined ? {} : { annotations }) } }
   if (kind !== 'Pod') return named
   return {
