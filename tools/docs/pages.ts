@@ -1,19 +1,22 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCompatibility } from './app-compatibility.ts'
+import { type BenchSample, parseSamples } from '../bench/sample.ts'
 import { readAppLimits } from './app-limits.ts'
 import { compatibilityPage } from './compatibility-page.ts'
 import { limitsPage } from './limits-page.ts'
 import { metricsPage } from './metrics-page.ts'
+import { performancePage } from './performance-page.ts'
 import { portsPage } from './ports-page.ts'
 import { reasonsPage } from './reasons-page.ts'
 
 const NOTE =
   '<!-- Made by tools/docs/main.ts from the tables in the source: change those, then run it again. -->\n'
 
-/** Every generated page by file name, as the tables of the source say it now. */
+/** Every generated page by file name, as the tables of the source and the recorded run say it now. */
 export async function makePages(): Promise<ReadonlyMap<string, string>> {
   const root = join(import.meta.dirname, '..', '..')
+  const docs = join(root, 'docs')
   const pages = {
     'ports.md': portsPage(),
     'metrics.md': metricsPage(),
@@ -21,7 +24,10 @@ export async function makePages(): Promise<ReadonlyMap<string, string>> {
     'limits.md': limitsPage(await readAppLimits(root)),
     'compatibility.md': compatibilityPage(await readCompatibility(root)),
   }
-  return new Map(Object.entries(pages).map(([name, text]) => [name, NOTE + text]))
+  return new Map([
+    ...Object.entries(pages).map(([name, text]) => [name, NOTE + text] as const),
+    ['performance.md', performancePage(readPage(join(docs, 'performance.md')) ?? '', readRun(docs))],
+  ])
 }
 
 export async function writePages(folder: string): Promise<void> {
@@ -34,6 +40,11 @@ export async function stalePages(folder: string): Promise<readonly string[]> {
   return [...(await makePages())]
     .filter(([name, text]) => readPage(join(folder, name)) !== text)
     .map(([name]) => name)
+}
+
+/** The values of the run that the page of performance shows. */
+function readRun(docs: string): readonly BenchSample[] {
+  return parseSamples(readPage(join(docs, 'performance.jsonl')) ?? '')
 }
 
 function readPage(path: string): string | undefined {
