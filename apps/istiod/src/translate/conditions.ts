@@ -14,6 +14,8 @@ export type FieldManager =
   | 'istio-ambient-waypoint-policy'
   | 'istio-ambient-service'
   | 'istio-ambient-workloadentry'
+  | 'istio-ambient-validation'
+  | 'istio-ambient-warnings'
 
 /** The conditions of each manager, all of them: what an object has of these and should not have is taken away. */
 export const managedConditions: Readonly<
@@ -32,6 +34,14 @@ export const managedConditions: Readonly<
     types: ['istio.io/WaypointBound', 'istio.io/WaypointMissing', 'istio.io/VisibilityApplied'],
   },
   'istio-ambient-workloadentry': { kinds: ['WorkloadEntry'], types: ['istio.io/WaypointBound'] },
+  'istio-ambient-validation': {
+    kinds: ['ServiceEntry', 'WorkloadEntry', 'Gateway'],
+    types: ['istio.io/Valid'],
+  },
+  'istio-ambient-warnings': {
+    kinds: ['Service', 'ServiceEntry', 'WorkloadEntry'],
+    types: ['istio.io/Warnings'],
+  },
 }
 
 /** All that one manager says about one object. */

@@ -8,6 +8,7 @@ import {
 import type { KindName, KubeObject } from '@ambient/kube'
 import type { Address } from '@ambient/model'
 import type { AuthorizationPolicy } from '@ambient/policy'
+import type { ObjectConditions } from './conditions.ts'
 import { type ConfigState, configState } from './config/config-state.ts'
 import type { MeshConfig } from './config/mesh-config.ts'
 import { type AddressClaim, addressClaims } from './entries/address-claims.ts'
@@ -16,6 +17,7 @@ import type { EndpointFacts } from './entries/endpoint-facts.ts'
 import { entryState } from './entries/entry-state.ts'
 import { type MeshInputs, meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
+import { validityConditions, warningConditions } from './object-conditions.ts'
 import type { ObjectWarnings } from './object-warnings.ts'
 import { type PlaceState, placeState } from './places/place-state.ts'
 import type { PodFacts } from './pods/pod-facts.ts'
@@ -33,6 +35,7 @@ import { type WaypointState, waypointState } from './waypoints/waypoint-state.ts
 import { type WaypointBindings, waypointBindings } from './waypoints/waypoint-bindings.ts'
 import { waypointConditions } from './waypoints/waypoint-status.ts'
 import { type StatusState, statusState } from './status-state.ts'
+import type { Validated } from './validated.ts'
 import { warningState } from './warning-state.ts'
 
 /** Everything istiod knows, and what follows from it; objects go in, resources come out. */
@@ -72,7 +75,7 @@ interface MeshParts {
   readonly slices: Collection<SliceFacts>
   readonly membership: Membership
   readonly pods: PodState
-  readonly workloads: Collection<EndpointFacts>
+  readonly workloads: Validated<EndpointFacts>
   readonly bindings: WaypointBindings
 }
 
@@ -95,6 +98,7 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     bindings,
     entryFacts: entries.facts,
   })
+  const warnings = warningState(inputs, { ...parts, workloads: parts.workloads.inForce })
   return {
     graph,
     inputs: inputs.byKind,
@@ -103,14 +107,34 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     podsByAccountAndNode: pods.byAccountAndNode,
     addresses,
     addressClaims: addressClaims(inputs, config),
-    warnings: warningState(inputs, parts),
+    warnings,
     policies: graph.union('policies', [policies.all, implicit.all]),
-    status: statusState(inputs, config, [...policies.conditions, ...conditions]),
+    status: statusState(inputs, config, [
+      ...policies.conditions,
+      ...conditions,
+      ...objectConditions(inputs, parts, warnings),
+    ]),
     waypointRecords: {
       written: waypoints.records,
       wanted: wantedRecords(inputs, { waypoints, config, pods: pods.facts }),
     },
   }
+}
+
+/** What is said of objects that cannot be read, or that ask for what is not done. */
+function objectConditions(
+  { graph, of }: MeshInputs,
+  { config: { own }, entries, workloads, waypoints }: MeshParts,
+  warnings: Collection<ObjectWarnings>,
+): readonly Collection<ObjectConditions>[] {
+  return [
+    validityConditions(graph, own.ServiceEntry, entries.objects),
+    validityConditions(graph, own.WorkloadEntry, workloads),
+    validityConditions(graph, of('Gateway'), waypoints.gateways),
+    ...[of('Service'), own.ServiceEntry, own.WorkloadEntry].map((objects) =>
+      warningConditions(graph, objects, warnings),
+    ),
+  ]
 }
 
 function meshParts(inputs: MeshInputs): MeshParts {
@@ -134,7 +158,7 @@ function meshParts(inputs: MeshInputs): MeshParts {
     waypoints,
     entryBindings,
     pods: pods.facts,
-    workloadEntries: workloads,
+    workloadEntries: workloads.inForce,
     slices,
     membership: members,
     kubeServices: services,
@@ -159,7 +183,7 @@ function allAddresses(inputs: MeshInputs, parts: MeshParts, policies: WorkloadPo
   const around = { ...parts, policies }
   return inputs.graph.union<Address>('addresses', [
     podAddresses(inputs, parts.pods, around),
-    workloadEntryAddresses(inputs, workloads, { ...around, bindings: bindings.workloadEntries }),
+    workloadEntryAddresses(inputs, workloads.inForce, { ...around, bindings: bindings.workloadEntries }),
     inlineAddresses(inputs, entries, around),
     sliceAddresses(inputs, slices, { kubeServices: services, places }),
     serviceAddresses(inputs, services, { places, config, waypoints: bindings.services }),

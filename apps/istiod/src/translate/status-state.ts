@@ -28,6 +28,7 @@ export function statusState(
       ['Service', of('Service')],
       ['ServiceEntry', own.ServiceEntry],
       ['WorkloadEntry', own.WorkloadEntry],
+      ['Gateway', of('Gateway')],
     ]),
     conditions,
     byObject: conditions.index(({ ref }) => [describeRef(ref)]),

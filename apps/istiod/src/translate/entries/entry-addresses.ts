@@ -6,7 +6,7 @@ import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
 import type { Membership } from '../services/membership.ts'
 import { namedPorts } from '../services/service-ports.ts'
-import { validated } from '../validated.ts'
+import { type Validated, validated } from '../validated.ts'
 import type { WaypointBinding } from '../waypoints/waypoint-binding.ts'
 import type { WorkloadPolicies } from '../waypoints/implicit-policies.ts'
 import { waypointAddress } from '../waypoints/waypoint-fields.ts'
@@ -25,13 +25,13 @@ export interface EndpointSources {
 }
 
 /** Under `namespace/name`. */
-export function workloadEntries({ graph }: MeshInputs, config: ConfigState): Collection<EndpointFacts> {
+export function workloadEntries({ graph }: MeshInputs, config: ConfigState): Validated<EndpointFacts> {
   return validated<EndpointFacts>(graph, {
     name: 'workload entries',
     objects: config.own.WorkloadEntry,
     read: workloadEntryFacts,
     closed: () => undefined,
-  }).inForce
+  })
 }
 
 export interface WorkloadEntrySources extends EndpointSources {

@@ -9,13 +9,14 @@ import type { KubeServices } from '../services/kube-services.ts'
 import type { ServiceFacts } from '../services/service-facts.ts'
 import type { WaypointBinding } from '../waypoints/waypoint-binding.ts'
 import { serviceWaypoint } from '../waypoints/waypoint-fields.ts'
-import { validated } from '../validated.ts'
+import { type Validated, validated } from '../validated.ts'
 import { type EntryFacts, entryFacts } from './entry-facts.ts'
 import { type HostClaim, type HostVerdict, rankHost } from './rank-hosts.ts'
 import { entryServiceFacts, translateEntry } from './translate-entry.ts'
 
 /** ServiceEntries, and who of them speaks for which host. */
 export interface EntryState {
+  readonly objects: Validated<EntryFacts>
   /** Under `namespace/name`. */
   readonly facts: Collection<EntryFacts>
   /** What decides who belongs to each host, under `namespace/hostname`. */
@@ -45,12 +46,13 @@ export function entryState(
   sources: EntrySources,
 ): EntryState & { readonly addresses: Collection<Address> } {
   const { graph } = inputs
-  const facts = validated<EntryFacts>(graph, {
+  const objects = validated<EntryFacts>(graph, {
     name: 'service entries',
     objects: sources.config.own.ServiceEntry,
     read: entryFacts,
     closed: () => undefined,
-  }).inForce
+  })
+  const facts = objects.inForce
   const parts: Parts = { facts, ...hostParts(inputs, facts, sources) }
   const verdictOn = (entry: EntryFacts, host: string, fetch: Fetch): HostVerdict | undefined =>
     fetch.get(parts.verdicts, claimKey(entryKey(entry), host))
@@ -64,6 +66,7 @@ export function entryState(
     },
   )
   return {
+    objects,
     facts,
     services,
     addresses: entryAddresses(inputs, parts, sources),

@@ -3,7 +3,7 @@ import type { KubeObject } from '@ambient/kube'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { PlaceState } from '../places/place-state.ts'
 import type { L7Attachment } from '../policies/l7-attachments.ts'
-import { validated } from '../validated.ts'
+import { type Validated, validated } from '../validated.ts'
 import { bindWaypoint } from './bind-waypoint.ts'
 import {
   type GatewayClassFacts,
@@ -32,6 +32,7 @@ import {
 export interface WaypointState {
   /** Ready, not ready yet, or gone and remembered; under `namespace/name`. */
   readonly all: Collection<Waypoint>
+  readonly gateways: Validated<GatewayFacts>
   readonly classes: Collection<GatewayClassFacts>
   readonly records: Collection<WaypointRecord>
   /** What the labels of namespaces say, under the namespace's name. */
@@ -58,7 +59,13 @@ export function waypointState(inputs: MeshInputs, { places, l7 }: WaypointStateS
     of('ConfigMap'),
     (configMap, _fetch, key) => (key === recordsKey ? readWaypointRecords(configMap) : new Map()),
   )
-  const all = waypoints(inputs, { classes, records, places })
+  const gateways = validated<GatewayFacts>(graph, {
+    name: 'gateways',
+    objects: of('Gateway'),
+    read: gatewayFacts,
+    closed: unreadableGateway,
+  })
+  const all = waypoints(inputs, { gateways: gateways.inForce, classes, records, places })
   const byAccount = all.index((waypoint) =>
     waypoint.forServiceAccount === undefined ? [] : [`${waypoint.namespace}/${waypoint.forServiceAccount}`],
   )
@@ -71,6 +78,7 @@ export function waypointState(inputs: MeshInputs, { places, l7 }: WaypointStateS
   )
   return {
     all,
+    gateways,
     classes,
     records,
     wishesOfNamespaces,
@@ -89,23 +97,19 @@ export function waypointState(inputs: MeshInputs, { places, l7 }: WaypointStateS
 }
 
 function waypoints(
-  { graph, of }: MeshInputs,
+  { graph }: MeshInputs,
   {
+    gateways,
     classes,
     records,
     places,
   }: {
+    readonly gateways: Collection<GatewayFacts>
     readonly classes: Collection<GatewayClassFacts>
     readonly records: Collection<WaypointRecord>
     readonly places: PlaceState
   },
 ): Collection<Waypoint> {
-  const gateways = validated<GatewayFacts>(graph, {
-    name: 'gateways',
-    objects: of('Gateway'),
-    read: gatewayFacts,
-    closed: unreadableGateway,
-  }).inForce
   const there = graph.derive<GatewayFacts, Waypoint>(
     'waypoints of gateways',
     gateways,
