@@ -28,6 +28,7 @@ let lab: Lab
 beforeAll(async () => {
   lab = await Lab.up({ nodes: 2, manifests: [SHOP, OUTSIDE] })
   await lab.ready()
+  await letIn(CLIENT) // the node's service rules and DNS follow a ready pod
 })
 afterAll(() => lab.down())
 

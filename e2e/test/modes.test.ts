@@ -47,11 +47,12 @@ describe.each(ways)(
     afterAll(() => lab.down())
 
     test('enrolment: each pod is redirected in this way, and curl works over every family', async () => {
-      for (const version of versions) expect(await answered(CLIENT, version)).toBe(true)
+      const works = (version: IpVersion): Promise<boolean> =>
+        lab.waitFor(`curl over IPv${version}`, () => answered(CLIENT, version), 10_000)
+      for (const version of versions) await works(version)
       await enrolShop(lab)
       expect(lab.app('agent@node1').logs()).toContain(`redirection="${backend}"`)
-      for (const version of versions)
-        await lab.waitFor(`curl over IPv${version}`, () => answered(CLIENT, version), 10_000)
+      for (const version of versions) await works(version)
     })
 
     test.each(versions)(
