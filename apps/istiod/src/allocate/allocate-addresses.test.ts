@@ -3,11 +3,9 @@ import { getEventListeners } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FileResources, KubeError, readAllocatedAddresses, type ResourceWriter } from '@ambient/kube'
-import { type Clock, systemClock } from '@ambient/lifecycle'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { DEFAULT_MESH } from '../translate/mesh-options.ts'
-import { meshState } from '../translate/mesh-state.ts'
-import { feedMeshState } from '../watch/feed-mesh-state.ts'
+import { systemClock } from '@ambient/lifecycle'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eagerClock, eventually, type Fed, fedState } from '../../test/fed-state.ts'
 import { allocateAddresses } from './allocate-addresses.ts'
 
 let directory = ''
@@ -16,64 +14,35 @@ afterEach(() => rmSync(directory, { recursive: true }))
 
 const ranges = { ipv4: { ip: '240.240.0.0', length: 16 }, ipv6: { ip: '2001:2::', length: 48 } }
 
-/** Waits for nothing. */
-const eagerClock: Clock = { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(0, signal) }
-
-/** Waits until `check` passes, longer than it ever takes on a busy machine. */
-function eventually(check: () => void | Promise<void>): Promise<void> {
-  return vi.waitFor(check, { timeout: 10_000, interval: 5 })
-}
-
-interface Running extends AsyncDisposable {
+interface Running extends Fed, AsyncDisposable {
   /** What became of each attempt, as `kind name`. */
   readonly log: string[]
-  readonly ended: AbortController
   allocated(name: string): Promise<readonly string[]>
 }
 
-/** A state fed from the directory, and addresses written back to it. */
+/** Addresses written back to the directory. */
 async function start(writer: Partial<ResourceWriter> = {}, clock = systemClock): Promise<Running> {
-  const resources = await FileResources.open({ directory, clock: systemClock, report: () => {} })
-  const ended = new AbortController()
-  const state = meshState(DEFAULT_MESH, () => {})
-  const synced = Promise.withResolvers<void>()
-  const feeding = feedMeshState(
-    {
-      source: resources,
-      state,
-      namespace: 'istio-system',
-      clock: systemClock,
-      onEvent: () => {},
-      onCommitted: () => {},
-      onSynced: synced.resolve,
-    },
-    ended.signal,
-  )
-  await synced.promise
   const log: string[] = []
-  const applyStatus: ResourceWriter['applyStatus'] = (...args) => resources.applyStatus(...args)
-  const allocating = allocateAddresses(
-    {
-      claims: state.addressClaims,
-      writer: { applyStatus, ...writer },
-      clock,
-      ranges,
-      onWrite: ({ kind, write }) => log.push(`${kind} ${write.claim.ref.name}`),
-      onExhausted: () => {},
-    },
-    ended.signal,
+  const fed = await fedState(directory, ({ state, resources, ended }) =>
+    allocateAddresses(
+      {
+        claims: state.addressClaims,
+        writer: { applyStatus: (...args) => resources.applyStatus(...args), ...writer },
+        clock,
+        ranges,
+        onWrite: ({ kind, write }) => log.push(`${kind} ${write.claim.ref.name}`),
+        onExhausted: () => {},
+      },
+      ended.signal,
+    ),
   )
   return {
+    ...fed,
     log,
-    ended,
     allocated: async (name) => {
-      const found = (await resources.list('ServiceEntry')).find(({ metadata }) => metadata.name === name)
+      const entries = await fed.resources.list('ServiceEntry')
+      const found = entries.find(({ metadata }) => metadata.name === name)
       return found === undefined ? [] : readAllocatedAddresses(found).map(({ host, ip }) => `${host} ${ip}`)
-    },
-    [Symbol.asyncDispose]: async () => {
-      ended.abort()
-      await Promise.all([feeding, allocating])
-      await resources[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,72 +1,38 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FileResources, type ResourceWriter } from '@ambient/kube'
-import { type Clock, systemClock } from '@ambient/lifecycle'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { DEFAULT_MESH } from '../translate/mesh-options.ts'
-import { type MeshState, meshState } from '../translate/mesh-state.ts'
-import { feedMeshState } from '../watch/feed-mesh-state.ts'
+import type { ResourceWriter } from '@ambient/kube'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eagerClock, eventually, type Fed, fedState } from '../../test/fed-state.ts'
 import { keepWaypointRecords } from './keep-waypoint-records.ts'
 
 let directory = ''
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'istiod-records-'))))
 afterEach(() => rmSync(directory, { recursive: true }))
 
-/** Waits until `check` passes, longer than it ever takes on a busy machine. */
-function eventually(check: () => void | Promise<void>): Promise<void> {
-  return vi.waitFor(check, { timeout: 10_000, interval: 5 })
-}
-
-/** Waits for nothing. */
-const eagerClock: Clock = { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(0, signal) }
-
-interface Running extends AsyncDisposable {
-  readonly state: MeshState
-  readonly resources: FileResources
+interface Running extends Fed, AsyncDisposable {
   readonly log: string[]
 }
 
 async function start(apply?: ResourceWriter['apply']): Promise<Running> {
-  const resources = await FileResources.open({ directory, clock: systemClock, report: () => {} })
-  const ended = new AbortController()
-  const state = meshState(DEFAULT_MESH, ({ cause }) => expect.fail(String(cause)))
-  const synced = Promise.withResolvers<void>()
-  const feeding = feedMeshState(
-    {
-      source: resources,
-      state,
-      namespace: 'istio-system',
-      clock: systemClock,
-      onEvent: () => {},
-      onCommitted: () => {},
-      onSynced: synced.resolve,
-    },
-    ended.signal,
-  )
-  await synced.promise
   const log: string[] = []
-  const keeping = keepWaypointRecords(
-    {
-      records: state.waypointRecords.written,
-      wanted: state.waypointRecords.wanted,
-      systemNamespace: 'istio-system',
-      writer: { apply: apply ?? ((object, options) => resources.apply(object, options)) },
-      clock: eagerClock,
-      onWrite: ({ kind }) => log.push(kind),
-    },
-    ended.signal,
+  const fed = await fedState(
+    directory,
+    ({ state, resources, ended }) =>
+      keepWaypointRecords(
+        {
+          records: state.waypointRecords.written,
+          wanted: state.waypointRecords.wanted,
+          systemNamespace: 'istio-system',
+          writer: { apply: apply ?? ((object, options) => resources.apply(object, options)) },
+          clock: eagerClock,
+          onWrite: ({ kind }) => log.push(kind),
+        },
+        ended.signal,
+      ),
+    ({ cause }) => expect.fail(String(cause)),
   )
-  return {
-    state,
-    resources,
-    log,
-    [Symbol.asyncDispose]: async () => {
-      ended.abort()
-      await Promise.all([feeding, keeping])
-      await resources[Symbol.asyncDispose]()
-    },
-  }
+  return { ...fed, log }
 }
 
 function put(file: string, text: string): void {
@@ -92,7 +58,7 @@ metadata: {name: every, namespace: istio-system}
 spec: {targetRefs: [{kind: GatewayClass, group: gateway.networking.k8s.io, name: istio-waypoint}], rules: [{}]}
 `
 
-function waypointOf(state: MeshState): unknown {
+function waypointOf(state: Fed['state']): unknown {
   const address = state.addresses.get('shop/web.shop.svc.cluster.local')
   return address?.kind === 'service' ? address.service.waypoint?.destination : undefined
 }

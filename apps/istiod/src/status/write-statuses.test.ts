@@ -2,72 +2,41 @@ import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { getEventListeners } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fieldsOf, FileResources, KubeError, objectKey, type ResourceWriter } from '@ambient/kube'
-import { type Clock, systemClock } from '@ambient/lifecycle'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { DEFAULT_MESH } from '../translate/mesh-options.ts'
-import { type MeshState, meshState } from '../translate/mesh-state.ts'
-import { feedMeshState } from '../watch/feed-mesh-state.ts'
+import { fieldsOf, KubeError, objectKey, type ResourceWriter } from '@ambient/kube'
+import { systemClock } from '@ambient/lifecycle'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eagerClock, eventually, type Fed, fedState } from '../../test/fed-state.ts'
 import { writeStatuses } from './write-statuses.ts'
 
 let directory = ''
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'istiod-status-'))))
 afterEach(() => rmSync(directory, { recursive: true }))
 
-/** Waits until `check` passes, longer than it ever takes on a busy machine. */
-function eventually(check: () => void | Promise<void>): Promise<void> {
-  return vi.waitFor(check, { timeout: 10_000, interval: 5 })
-}
-
-/** Waits for nothing. */
-const eagerClock: Clock = { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(0, signal) }
-
-interface Running extends AsyncDisposable {
-  readonly state: MeshState
-  readonly resources: FileResources
+interface Running extends Fed, AsyncDisposable {
   /** What became of each attempt, as `kind object`. */
   readonly log: string[]
-  readonly ended: AbortController
   conditions(name: string): Promise<readonly string[]>
 }
 
-/** A state fed from the directory, and its conditions written back to it. */
+/** Conditions written back to the directory. */
 async function start(writer: Partial<ResourceWriter> = {}, clock = systemClock): Promise<Running> {
-  const resources = await FileResources.open({ directory, clock: systemClock, report: () => {} })
-  const ended = new AbortController()
-  const state = meshState(DEFAULT_MESH, () => {})
-  const synced = Promise.withResolvers<void>()
-  const feeding = feedMeshState(
-    {
-      source: resources,
-      state,
-      namespace: 'istio-system',
-      clock: systemClock,
-      onEvent: () => {},
-      onCommitted: () => {},
-      onSynced: synced.resolve,
-    },
-    ended.signal,
-  )
-  await synced.promise
   const log: string[] = []
-  const applyStatus: ResourceWriter['applyStatus'] = (...args) => resources.applyStatus(...args)
-  const writing = writeStatuses(
-    {
-      state: state.status,
-      writer: { applyStatus, ...writer },
-      clock,
-      onWrite: ({ kind, ref }) => log.push(`${kind} ${objectKey(ref)}`),
-    },
-    ended.signal,
+  const fed = await fedState(directory, ({ state, resources, ended }) =>
+    writeStatuses(
+      {
+        state: state.status,
+        writer: { applyStatus: (...args) => resources.applyStatus(...args), ...writer },
+        clock,
+        onWrite: ({ kind, ref }) => log.push(`${kind} ${objectKey(ref)}`),
+      },
+      ended.signal,
+    ),
   )
   return {
-    state,
-    resources,
+    ...fed,
     log,
-    ended,
     conditions: async (name) => {
-      const objects = await resources.list('AuthorizationPolicy')
+      const objects = await fed.resources.list('AuthorizationPolicy')
       const object = objects.find(({ metadata }) => metadata.name === name)
       if (object === undefined) return []
       return fieldsOf(object)
@@ -75,11 +44,6 @@ async function start(writer: Partial<ResourceWriter> = {}, clock = systemClock):
         .get('conditions')
         .list()
         .map((item) => `${item.get('type').text()} ${item.get('status').text()} ${item.get('reason').text()}`)
-    },
-    [Symbol.asyncDispose]: async () => {
-      ended.abort()
-      await Promise.all([feeding, writing])
-      await resources[Symbol.asyncDispose]()
     },
   }
 }
