@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { type ApiResources, Field } from '@ambient/kube'
 import { type Clock, SingleFlight } from '@ambient/lifecycle'
 import { spiffeId } from '@ambient/spiffe'
+import { bearerToken } from './bearer-token.ts'
 import { AuthError, type Caller } from './caller.ts'
 
 export interface TokenReviewerOptions {
@@ -20,7 +21,6 @@ interface Remembered {
 /** A node proxy opens a stream and asks for some certificates at once: one review serves them. */
 const REMEMBER_MS = 10_000
 const MAX_REMEMBERED = 10_000
-const MAX_TOKEN_CHARS = 16_384
 const PATH = '/apis/authentication.k8s.io/v1/tokenreviews'
 const EXTRA = 'authentication.kubernetes.io'
 
@@ -44,11 +44,7 @@ export class TokenReviewer {
    * @throws {AuthError} `TOKEN_MISSING`, or `TOKEN_INVALID` with what is wrong; the message is for our log, not the caller.
    */
   async verify(header: string | undefined): Promise<Caller> {
-    const token = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1]
-    if (token === undefined)
-      throw new AuthError('TOKEN_MISSING', 'Cannot authenticate: there is no bearer token')
-    if (token.length > MAX_TOKEN_CHARS)
-      throw new AuthError('TOKEN_INVALID', 'Cannot authenticate: the token is too long')
+    const token = bearerToken(header)
     const key = createHash('sha256').update(token).digest('base64')
     const known = this.#remembered.get(key)
     if (known !== undefined && known.untilMs > this.#options.clock.monotonicMs()) return known.caller

@@ -3,6 +3,7 @@ import { Field, isRecord } from '@ambient/kube'
 import type { Clock } from '@ambient/lifecycle'
 import { type SpiffeId, spiffeId } from '@ambient/spiffe'
 import { createLocalJWKSet, type JWK, type JWTPayload, jwtVerify } from 'jose'
+import { bearerToken } from './bearer-token.ts'
 import { AuthError, type Caller } from './caller.ts'
 
 export interface TokenVerifierOptions {
@@ -20,7 +21,6 @@ type KeySet = ReturnType<typeof createLocalJWKSet>
 
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 const CLOCK_TOLERANCE_S = 5
-const MAX_TOKEN_CHARS = 16_384
 
 /** Checks service-account tokens against a key set on disk. */
 export class TokenVerifier {
@@ -42,11 +42,7 @@ export class TokenVerifier {
    * @throws {AuthError} `TOKEN_MISSING`, or `TOKEN_INVALID` with what is wrong; the message is for our log, not the caller.
    */
   async verify(header: string | undefined): Promise<Caller> {
-    const token = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1]
-    if (token === undefined)
-      throw new AuthError('TOKEN_MISSING', 'Cannot authenticate: there is no bearer token')
-    if (token.length > MAX_TOKEN_CHARS)
-      throw new AuthError('TOKEN_INVALID', 'Cannot authenticate: the token is too long')
+    const token = bearerToken(header)
     this.#reload()
     try {
       const { audiences, issuers } = this.#options
