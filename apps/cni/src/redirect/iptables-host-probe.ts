@@ -1,7 +1,14 @@
 import { FirewallChanges, type NetworkNamespace } from '@ambient/linux'
-import { isIpv6 } from '@ambient/model'
 import type { IptablesPrograms } from './choose-iptables.ts'
-import type { HostProbe, ProbeEntry } from './host-probe.ts'
+import {
+  type HostProbe,
+  ownedEntries,
+  PROBE_SETS,
+  type ProbeEntry,
+  probeFamilies,
+  probeSetOf,
+  usableEntries,
+} from './host-probe.ts'
 import { normaliseRule, parseIptablesSave, type SavedRule, type SavedTable } from './iptables-save.ts'
 import type { ProbeAddresses } from './redirect-backend.ts'
 import type { IpFamily } from './redirect-rules.ts'
@@ -17,10 +24,6 @@ export interface IptablesHostProbeDeps {
 }
 
 const CHAIN = 'ISTIO_POSTRT'
-const SETS: Readonly<Record<IpFamily, string>> = {
-  ipv4: 'istio-inpod-probes-v4',
-  ipv6: 'istio-inpod-probes-v6',
-}
 
 /** By iptables and an ipset of addresses. */
 export class IptablesHostProbe implements HostProbe {
@@ -32,9 +35,18 @@ export class IptablesHostProbe implements HostProbe {
 
   async ensure(): Promise<boolean> {
     let wasMissing = false
-    for (const family of this.#families()) {
+    for (const family of probeFamilies(this.#deps.ipv6)) {
       const inet = family === 'ipv4' ? 'inet' : 'inet6'
-      await this.#onHost(['ipset', 'create', '-exist', SETS[family], 'hash:ip', 'family', inet, 'comment'])
+      await this.#onHost([
+        'ipset',
+        'create',
+        '-exist',
+        PROBE_SETS[family],
+        'hash:ip',
+        'family',
+        inet,
+        'comment',
+      ])
       const input = planHostRules(await this.#saved(family), this.#rule(family))
       wasMissing ||= input !== ''
       await this.#restore(family, input)
@@ -43,19 +55,21 @@ export class IptablesHostProbe implements HostProbe {
   }
 
   async add(entries: readonly ProbeEntry[]): Promise<void> {
-    await this.#change(entries, ({ ip, uid }) => [`add ${this.#setOf(ip)} ${ip} comment "${uid}"`])
+    await this.#change(
+      usableEntries(entries, this.#deps.ipv6).map(
+        ({ ip, uid }) => `add ${probeSetOf(ip)} ${ip} comment "${uid}"`,
+      ),
+    )
   }
 
   async remove(entries: readonly ProbeEntry[]): Promise<void> {
-    const there = new Map((await this.list()).map(({ ip, uid }) => [ip, uid]))
-    await this.#change(entries, ({ ip, uid }) =>
-      there.get(ip) === uid ? [`del ${this.#setOf(ip)} ${ip}`] : [],
-    )
+    const gone = ownedEntries(entries, await this.list())
+    await this.#change(gone.map(({ ip }) => `del ${probeSetOf(ip)} ${ip}`))
   }
 
   async list(): Promise<readonly ProbeEntry[]> {
     const outputs = await Promise.all(
-      this.#families().map((family) => this.#onHost(['ipset', 'save', SETS[family]])),
+      probeFamilies(this.#deps.ipv6).map((family) => this.#onHost(['ipset', 'save', PROBE_SETS[family]])),
     )
     return outputs.flatMap(parseIpsetSave)
   }
@@ -66,21 +80,14 @@ export class IptablesHostProbe implements HostProbe {
 
   /** The rules first: a set in use cannot be destroyed. */
   async removeAll(): Promise<void> {
-    for (const family of this.#families()) {
+    for (const family of probeFamilies(this.#deps.ipv6)) {
       await this.#restore(family, planHostRules(await this.#saved(family), undefined))
-      await this.#deps.run(this.#words(['ipset', 'destroy', SETS[family]])) // fails only when it is not there
+      await this.#deps.run(this.#words(['ipset', 'destroy', PROBE_SETS[family]])) // fails only when it is not there
     }
   }
 
-  async #change(
-    entries: readonly ProbeEntry[],
-    lines: (entry: ProbeEntry) => readonly string[],
-  ): Promise<void> {
-    const usable = entries.filter(({ ip }) => this.#deps.ipv6 || !isIpv6(ip))
-    const input = usable
-      .flatMap(lines)
-      .map((line) => `${line}\n`)
-      .join('')
+  async #change(lines: readonly string[]): Promise<void> {
+    const input = lines.map((line) => `${line}\n`).join('')
     if (input !== '') await this.#onHost(['ipset', 'restore', '-exist'], { input })
   }
 
@@ -98,15 +105,7 @@ export class IptablesHostProbe implements HostProbe {
 
   #rule(family: IpFamily): string {
     const source = family === 'ipv4' ? this.#deps.probe.v4 : this.#deps.probe.v6
-    return `-p tcp -m owner --socket-exists -m set --match-set ${SETS[family]} dst -j SNAT --to-source ${source}`
-  }
-
-  #setOf(ip: string): string {
-    return SETS[isIpv6(ip) ? 'ipv6' : 'ipv4']
-  }
-
-  #families(): readonly IpFamily[] {
-    return this.#deps.ipv6 ? ['ipv4', 'ipv6'] : ['ipv4']
+    return `-p tcp -m owner --socket-exists -m set --match-set ${PROBE_SETS[family]} dst -j SNAT --to-source ${source}`
   }
 
   #onHost(words: readonly string[], options?: ProgramRun): Promise<string> {

@@ -1,10 +1,16 @@
 import { FirewallChanges, NetworkNamespace } from '@ambient/linux'
-import { isIpv6 } from '@ambient/model'
 import { isRecord, type UnknownRecord } from '@ambient/kube'
-import type { HostProbe, ProbeEntry } from './host-probe.ts'
+import {
+  type HostProbe,
+  ownedEntries,
+  PROBE_SETS,
+  type ProbeEntry,
+  probeFamilies,
+  probeSetOf,
+  usableEntries,
+} from './host-probe.ts'
 import { differingLines, parseNftListing } from './nft-listing.ts'
 import type { ProbeAddresses } from './redirect-backend.ts'
-import type { IpFamily } from './redirect-rules.ts'
 import { inNetns, mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
 
 export interface NftHostProbeDeps {
@@ -18,10 +24,6 @@ export interface NftHostProbeDeps {
 }
 
 const TABLE = 'istio-ambient-nat'
-const SETS: Readonly<Record<IpFamily, string>> = {
-  ipv4: 'istio-inpod-probes-v4',
-  ipv6: 'istio-inpod-probes-v6',
-}
 
 /** By nft, in a table of our own. nft cannot ask for a socket: the kubelet is known by the user it runs as. */
 export class NftHostProbe implements HostProbe {
@@ -43,28 +45,22 @@ export class NftHostProbe implements HostProbe {
   }
 
   async add(entries: readonly ProbeEntry[]): Promise<void> {
-    await this.#apply(
-      this.#deps.hostNetns,
-      entries
-        .filter(({ ip }) => this.#isUsable(ip))
-        .map(nftUpsert)
-        .join(''),
-    )
+    const { hostNetns, ipv6 } = this.#deps
+    await this.#apply(hostNetns, usableEntries(entries, ipv6).map(nftUpsert).join(''))
   }
 
   async remove(entries: readonly ProbeEntry[]): Promise<void> {
-    const there = new Map((await this.list()).map(({ ip, uid }) => [ip, uid]))
-    const gone = entries.filter(({ ip, uid }) => there.get(ip) === uid)
+    const gone = ownedEntries(entries, await this.list())
     await this.#apply(
       this.#deps.hostNetns,
-      gone.map(({ ip }) => `delete element inet ${TABLE} ${setOf(ip)} { ${ip} }\n`).join(''),
+      gone.map(({ ip }) => `delete element inet ${TABLE} ${probeSetOf(ip)} { ${ip} }\n`).join(''),
     )
   }
 
   async list(): Promise<readonly ProbeEntry[]> {
     const outputs = await Promise.all(
-      this.#families().map((family) =>
-        this.#onHost(['nft', '--json', 'list', 'set', 'inet', TABLE, SETS[family]]),
+      probeFamilies(this.#deps.ipv6).map((family) =>
+        this.#onHost(['nft', '--json', 'list', 'set', 'inet', TABLE, PROBE_SETS[family]]),
       ),
     )
     return outputs.flatMap(parseNftSet)
@@ -96,14 +92,6 @@ export class NftHostProbe implements HostProbe {
       await mustRun(this.#deps.run, inNetns(netns, ['nft', '--file', '-']), { input: script })
   }
 
-  #isUsable(ip: string): boolean {
-    return this.#deps.ipv6 || !isIpv6(ip)
-  }
-
-  #families(): readonly IpFamily[] {
-    return this.#deps.ipv6 ? ['ipv4', 'ipv6'] : ['ipv4']
-  }
-
   #onHost(words: readonly string[], options?: ProgramRun): Promise<string> {
     return mustRun(this.#deps.run, inNetns(this.#deps.hostNetns, words), options)
   }
@@ -120,10 +108,12 @@ export function nftHostScript(options: {
   readonly uid: number
 }): string {
   const families = [
-    { ip: 'ip', set: SETS.ipv4, type: 'ipv4_addr', source: options.probe.v4 },
-    ...(options.ipv6 ? [{ ip: 'ip6', set: SETS.ipv6, type: 'ipv6_addr', source: options.probe.v6 }] : []),
+    { ip: 'ip', set: PROBE_SETS.ipv4, type: 'ipv4_addr', source: options.probe.v4 },
+    ...(options.ipv6
+      ? [{ ip: 'ip6', set: PROBE_SETS.ipv6, type: 'ipv6_addr', source: options.probe.v6 }]
+      : []),
   ]
-  const unwanted = options.ipv6 ? [] : [SETS.ipv6]
+  const unwanted = options.ipv6 ? [] : [PROBE_SETS.ipv6]
   const match = `meta l4proto tcp meta skuid ${options.uid}`
   return [
     `add table inet ${TABLE}`,
@@ -144,7 +134,7 @@ export function nftHostScript(options: {
 
 /** Adds an address; one that is there already gets its new owner, in one transaction. Pure. */
 function nftUpsert({ ip, uid }: ProbeEntry): string {
-  const place = `element inet ${TABLE} ${setOf(ip)}`
+  const place = `element inet ${TABLE} ${probeSetOf(ip)}`
   return `add ${place} { ${ip} }\ndelete ${place} { ${ip} }\nadd ${place} { ${ip} comment "${uid}" }\n`
 }
 
@@ -158,10 +148,6 @@ export function parseNftSet(text: string): readonly ProbeEntry[] {
       const inner = isRecord(element) ? element['elem'] : undefined
       return isRecord(inner) ? [{ ip: textAt(inner, 'val'), uid: textAt(inner, 'comment') }] : []
     })
-}
-
-function setOf(ip: string): string {
-  return SETS[isIpv6(ip) ? 'ipv6' : 'ipv4']
 }
 
 function listAt(value: unknown, name: string): readonly unknown[] {
