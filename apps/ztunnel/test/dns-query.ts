@@ -1,4 +1,4 @@
-import { CLASS_IN, type DnsMessage, recordTypes } from '@ambient/dns'
+import { CLASS_IN, type DnsMessage, queryMessage, recordTypes } from '@ambient/dns'
 
 /** A query as a resolver of an app sends it. */
 export function dnsQuery(
@@ -6,22 +6,5 @@ export function dnsQuery(
   over: Partial<DnsMessage> = {},
   type: number = recordTypes.A,
 ): DnsMessage {
-  return {
-    id: 1,
-    isResponse: false,
-    opcode: 0,
-    isAuthoritative: false,
-    isTruncated: false,
-    recursionDesired: true,
-    recursionAvailable: false,
-    authenticData: false,
-    checkingDisabled: false,
-    responseCode: 0,
-    questions: [{ name, type, class: CLASS_IN }],
-    answers: [],
-    authorities: [],
-    additionals: [],
-    edns: undefined,
-    ...over,
-  }
+  return { ...queryMessage(1, { name, type, class: CLASS_IN }), ...over }
 }

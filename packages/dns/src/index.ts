@@ -19,5 +19,6 @@ export type {
   RecordData,
 } from './dns-message.ts'
 export { encodeMessage } from './encode-message.ts'
+export { queryMessage } from './query-message.ts'
 export { isAnswerTo, withMessageId } from './relay-message.ts'
 export { type Decoded, decodeStreamFrame, encodeStreamFrame } from './stream-frame.ts'

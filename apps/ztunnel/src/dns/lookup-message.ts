@@ -1,26 +1,10 @@
 /** A question of our own, and what its answer says. */
-import { decodeMessage, DnsError, type DnsQuestion, encodeMessage } from '@ambient/dns'
+import { decodeMessage, DnsError, type DnsQuestion, encodeMessage, queryMessage } from '@ambient/dns'
 import type { HostAnswer } from '../worker/host-addresses.ts'
 
 /** @throws {DnsError} when the name is none. */
 export function encodeLookup(id: number, question: DnsQuestion): Uint8Array {
-  return encodeMessage({
-    id,
-    isResponse: false,
-    opcode: 0,
-    isAuthoritative: false,
-    isTruncated: false,
-    recursionDesired: true,
-    recursionAvailable: false,
-    authenticData: false,
-    checkingDisabled: false,
-    responseCode: 0,
-    questions: [question],
-    answers: [],
-    authorities: [],
-    additionals: [],
-    edns: undefined,
-  })
+  return encodeMessage(queryMessage(id, question))
 }
 
 export function readLookup(hostname: string, message: Uint8Array | undefined): HostAnswer {
