@@ -87,3 +87,9 @@ export async function ask(cluster: Cluster, from: string, url: string): Promise<
   const [, address = '', name = ''] = /^\{"from":"([^"]*)","pod":"([^"]*)"\}$/.exec(stdout) ?? []
   return { from: address, pod: name }
 }
+
+/** What the agents say of the pods of a namespace, as `enabled enabled`; empty when none is enrolled. */
+export async function redirections(cluster: Cluster, namespace: string): Promise<string> {
+  const path = 'jsonpath={.items[*].metadata.annotations.ambient\\.istio\\.io/redirection}'
+  return (await cluster.kubectl('get', 'pods', '-n', namespace, '-o', path)).trim()
+}

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
 import { NAMESPACE } from '../install.ts'
-import { ask, shop } from '../shop.ts'
+import { ask, redirections, shop } from '../shop.ts'
 
 const cluster = new Cluster({
   kubeconfig: process.env['KUBECONFIG'] ?? '',
@@ -52,17 +52,7 @@ test('a label takes running pods into the mesh, and none is restarted', async ()
   await cluster.kubectl('label', 'namespace', SPACE, 'istio.io/dataplane-mode=ambient')
   await cluster.waitFor(
     'every pod to be enrolled',
-    async () =>
-      (
-        await cluster.kubectl(
-          'get',
-          'pods',
-          '-n',
-          SPACE,
-          '-o',
-          'jsonpath={.items[*].metadata.annotations.ambient\\.istio\\.io/redirection}',
-        )
-      ).trim() === 'enabled enabled enabled',
+    async () => (await redirections(cluster, SPACE)) === 'enabled enabled enabled',
     60_000,
   )
   await letIn(CLIENT)
@@ -145,17 +135,7 @@ test('taken out again, pods talk as before', async () => {
   await cluster.kubectl('label', 'namespace', SPACE, 'istio.io/dataplane-mode-')
   await cluster.waitFor(
     'no pod to be enrolled',
-    async () =>
-      (
-        await cluster.kubectl(
-          'get',
-          'pods',
-          '-n',
-          SPACE,
-          '-o',
-          'jsonpath={.items[*].metadata.annotations.ambient\\.istio\\.io/redirection}',
-        )
-      ).trim() === '',
+    async () => (await redirections(cluster, SPACE)) === '',
     60_000,
   )
   await letIn(CLIENT)

@@ -2,14 +2,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
 import { uninstallMesh } from '../install.ts'
-import { ask, shop } from '../shop.ts'
+import { ask, redirections, shop } from '../shop.ts'
 
 const cluster = new Cluster({
   kubeconfig: process.env['KUBECONFIG'] ?? '',
   path: process.env['PATH'] ?? '',
 })
 const SPACE = 'farewell'
-const REDIRECTED = 'jsonpath={.items[*].metadata.annotations.ambient\\.istio\\.io/redirection}'
 
 beforeAll(async () => {
   await cluster.apply(shop(SPACE, { 'istio.io/dataplane-mode': 'ambient' }))
@@ -24,15 +23,13 @@ async function onNodes(command: string): Promise<readonly string[]> {
 }
 
 test('before it, pods are enrolled and the nodes carry what the agents made', async () => {
-  expect((await cluster.kubectl('get', 'pods', '-n', SPACE, '-o', REDIRECTED)).trim()).toBe(
-    'enabled enabled enabled',
-  )
+  expect(await redirections(cluster, SPACE)).toBe('enabled enabled enabled')
   for (const files of await onNodes('ls /etc/cni/net.d /opt/cni/bin')) expect(files).toContain('istio-cni')
 })
 
 test('after it, no pod is enrolled, traffic goes on, and rules, files and objects are gone', async () => {
   await uninstallMesh(cluster)
-  expect((await cluster.kubectl('get', 'pods', '-n', SPACE, '-o', REDIRECTED)).trim()).toBe('')
+  expect(await redirections(cluster, SPACE)).toBe('')
   await cluster.waitFor(
     'the agents to be gone',
     async () => (await cluster.kubectl('get', 'pods', '-n', 'istio-system', '-o', 'name')).trim() === '',
