@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { errorText } from '@ambient/lifecycle'
 import { Cluster } from './cluster.ts'
 import { countResults } from '../../tools/test/count-results.ts'
 import { collect } from './collect.ts'
@@ -23,7 +24,7 @@ async function main(names: readonly string[]): Promise<number> {
   try {
     return await run(names)
   } catch (cause) {
-    say(cause instanceof Error ? cause.message : String(cause))
+    say(errorText(cause))
     process.stdout.write('0 passed, 1 failed\n')
     return 1
   }

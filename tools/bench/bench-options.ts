@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { errorText } from '@ambient/lifecycle'
 
 export interface BenchOptions {
   readonly name: string
@@ -28,7 +29,7 @@ export function parseBenchOptions(args: readonly string[], cases: readonly strin
   try {
     return readOptions(args, cases)
   } catch (cause) {
-    return refuse(cause instanceof Error ? cause.message : String(cause)) // of parseArgs, or of a number below
+    return refuse(errorText(cause)) // of parseArgs, or of a number below
   }
 }
 

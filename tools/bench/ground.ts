@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { errorText } from '@ambient/lifecycle'
 import { allProcesses, type Lab, type LabPod, type LabProcess, waitFor } from '@ambient/lab'
 import { stringify } from 'yaml'
 import type { Contestant } from './contestants.ts'
@@ -90,7 +91,7 @@ async function untilItCarries(ground: Ground, { name }: Contestant, said: () => 
       await ground.load({ mode: 'round-trips', many: 1, seconds: 0.1, rate: 10 })
       return true
     } catch (cause) {
-      throw new Error(`${cause instanceof Error ? cause.message : String(cause)}; ${said()}`, { cause })
+      throw new Error(`${errorText(cause)}; ${said()}`, { cause })
     }
   }
   await waitFor(`${name} to carry a connection`, attempt, READY_MS)

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { errorText } from '@ambient/lifecycle'
 import { type LabPod, waitFor } from '@ambient/lab'
 
 /** What the program counted; each of its modes has its own names. */
@@ -31,7 +32,7 @@ export async function compileLoad(folder: string): Promise<string> {
   try {
     await promisify(execFile)('gcc', [...flags, ...sources.map((name) => join(SOURCES, name))])
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message : String(cause)
+    const said = errorText(cause)
     throw new Error(`Cannot compile the load program with gcc: ${said}`, { cause })
   }
   return program

@@ -2,7 +2,7 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-import { systemClock } from '@ambient/lifecycle'
+import { errorText, systemClock } from '@ambient/lifecycle'
 import { benchCases, caseNames, casesNamed, ISTIOD } from './bench-cases.ts'
 import { type BenchOptions, chooseByName, parseBenchOptions } from './bench-options.ts'
 import { contestants, withNodeProxy } from './contestants.ts'
@@ -50,7 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
         return await run(command.options)
     }
   } catch (cause) {
-    say(cause instanceof Error ? cause.message : String(cause))
+    say(errorText(cause))
     return 1
   }
 }

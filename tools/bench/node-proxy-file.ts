@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { errorText } from '@ambient/lifecycle'
 import type { NodeProxy } from './lab-pool.ts'
 
 /** @throws {Error} naming the file and what is wrong with it */
@@ -6,12 +7,9 @@ export function readNodeProxyFile(path: string): NodeProxy {
   try {
     return parseNodeProxy(readFileSync(path, 'utf8'))
   } catch (cause) {
-    throw new Error(
-      `Cannot read node proxy ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      {
-        cause,
-      },
-    )
+    throw new Error(`Cannot read node proxy ${path}: ${errorText(cause)}`, {
+      cause,
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import type { Measured } from './cases/bench-case.ts'
 import type { BenchSample } from './sample.ts'
 
@@ -60,7 +61,7 @@ async function measureOne({ contestant, measure }: Runner, round: number): Promi
   try {
     return await measure()
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
+    const message = errorText(cause)
     throw new Error(`${contestant}, round ${round}: ${message}`, { cause })
   }
 }

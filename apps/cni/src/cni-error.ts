@@ -1,4 +1,4 @@
-import { CodedError } from '@ambient/lifecycle'
+import { errorText, CodedError } from '@ambient/lifecycle'
 import type { ControlReasonCode } from '@ambient/telemetry'
 
 /** Every error the plugin's agent throws on purpose; the codes are rows of the mesh's one table of reasons. */
@@ -7,5 +7,5 @@ export class CniError extends CodedError<ControlReasonCode> {}
 /** The text of whatever was thrown, for logs, annotations and CNI answers. */
 export function messageOf(cause: unknown): string {
   if (cause instanceof CniError) return `${cause.code}: ${cause.message}`
-  return cause instanceof Error ? cause.message : String(cause)
+  return errorText(cause)
 }

@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import type { Change, Fault } from '@ambient/collections'
 import { describeRef, type FileProblem } from '@ambient/kube'
 import type { Logger, ReasonCode } from '@ambient/telemetry'
@@ -13,7 +14,7 @@ export function logProblem(logger: Logger, { file, message }: FileProblem): void
 
 /** An object that cannot be used. */
 export function logFault(logger: Logger, { collection, key, cause, hasLastGood }: Fault): void {
-  const message = cause instanceof Error ? cause.message : String(cause)
+  const message = errorText(cause)
   const inForce = hasLastGood ? 'its last good version stays in force' : 'it was never understood'
   logger.error(`${message}; ${inForce}`, { reason: 'RESOURCE_INVALID', collection, key })
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { errorText, systemClock, systemRandom } from '@ambient/lifecycle'
 import { createLogger, LevelFilter, LineWriter, type Logger } from '@ambient/telemetry'
 import { ConfigError, HELP, type IstiodConfig, parseCommand } from './config.ts'
 import { startIstiod } from './istiod.ts'
@@ -20,7 +20,7 @@ async function main(): Promise<number> {
     process.stdout.write(command.kind === 'help' ? HELP : `${version}\n`)
     return 0
   } catch (cause) {
-    process.stderr.write(`istiod: ${cause instanceof Error ? cause.message : String(cause)}\n`)
+    process.stderr.write(`istiod: ${errorText(cause)}\n`)
     return EXIT_USAGE
   }
 }
@@ -44,7 +44,7 @@ async function run(config: IstiodConfig, version: string): Promise<number> {
         return 0
       },
       (cause: unknown) => {
-        logger.error('stopping', { error: cause instanceof Error ? cause.message : String(cause) })
+        logger.error('stopping', { error: errorText(cause) })
         return EXIT_FAILED
       },
     )
@@ -64,9 +64,7 @@ function makeLogger(config: IstiodConfig, writer: LineWriter): Logger {
       scope: 'istiod',
     })
   } catch (cause) {
-    throw new ConfigError(
-      `LOG_LEVEL is no log filter: ${cause instanceof Error ? cause.message : String(cause)}`,
-    )
+    throw new ConfigError(`LOG_LEVEL is no log filter: ${errorText(cause)}`)
   }
 }
 

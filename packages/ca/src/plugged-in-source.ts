@@ -1,5 +1,6 @@
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorText } from '@ambient/lifecycle'
 import { CaError } from './ca-error.ts'
 import {
   type AuthoritySource,
@@ -56,7 +57,7 @@ export class PluggedInSource implements AuthoritySource {
         rootsPem: await this.#file(names.root),
       })
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause)
+      const why = errorText(cause)
       throw this.#unusable(
         `${names.certificate}, ${names.key}, ${names.chain} and ${names.root}: ${why}`,
         cause,

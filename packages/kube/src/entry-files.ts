@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { errorText } from '@ambient/lifecycle'
 import { hasErrorCode, readTextIfThere } from './file-io.ts'
 import { describeRef } from './kube-object.ts'
 import { KUBE_LIMITS } from './limits.ts'
@@ -168,7 +169,7 @@ function isEntryName(name: string): boolean {
 }
 
 function describeFailure(file: string, cause: unknown, hasLastGood: boolean): FileProblem {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = errorText(cause)
   const inForce = hasLastGood ? 'its last good content stays in force' : 'nothing of it is in force'
   return {
     file,

@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '@ambient/lifecycle'
+import { errorText, type Clock } from '@ambient/lifecycle'
 import { KubeError } from './kube-error.ts'
 import { KUBE_LIMITS } from './limits.ts'
 
@@ -40,7 +40,7 @@ export function makeWrittenPaths(paths: WrittenPaths): void {
     try {
       mkdirSync(path, { recursive: true })
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = errorText(cause)
       throw new KubeError(
         'DIRECTORY_UNUSABLE',
         `Cannot make ${path}, where written state is kept: ${reason}`,

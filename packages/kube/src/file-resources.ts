@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import type { Clock } from '@ambient/lifecycle'
+import { errorText, type Clock } from '@ambient/lifecycle'
 import { EntryFiles } from './entry-files.ts'
 import type { FileProblem } from './entry-files.ts'
 import { takeFileLease } from './file-lease.ts'
@@ -289,7 +289,7 @@ export class FileResources implements ResourceSource, ResourceWriter, AsyncDispo
 
   #reportLost(cause: unknown): void {
     const { directory } = this.#options
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = errorText(cause)
     this.#options.report({
       file: directory,
       hasLastGood: true,

@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import type { ResourceSource } from '@ambient/kube'
 import type { ClusterDns } from './cluster-dns.ts'
 import { dnsHosts } from './cluster-dns.ts'
@@ -54,9 +55,7 @@ export class ClusterNetwork implements AsyncDisposable {
       try {
         await this.#apply()
       } catch (cause) {
-        this.#deps.report(
-          `Cannot update the service rules: ${cause instanceof Error ? cause.message : String(cause)}`,
-        )
+        this.#deps.report(`Cannot update the service rules: ${errorText(cause)}`)
       }
     }
   }

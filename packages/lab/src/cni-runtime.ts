@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isRecord } from '@ambient/kube'
 import { LabError } from './lab-error.ts'
 import type { CommandOptions, CommandResult } from './run-command.ts'
 
@@ -195,8 +196,4 @@ function parseRecord(text: string): Readonly<Record<string, unknown>> | undefine
   } catch {
     return undefined // a plugin that crashed says something else, which the refusal quotes
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,6 @@
 import { fieldsOf, KubeError } from '@ambient/kube'
 import type { KubeObject, ObjectRef, ResourceSource, ResourceWriter } from '@ambient/kube'
-import type { Clock, Random } from '@ambient/lifecycle'
+import { errorText, type Clock, type Random } from '@ambient/lifecycle'
 import { LabError } from './lab-error.ts'
 import type { LabNode } from './lab-node.ts'
 import { PodRun } from './pod-run.ts'
@@ -81,7 +81,7 @@ export class Kubelet implements AsyncDisposable {
       try {
         this.#follow(event.type === 'deleted', event.object)
       } catch (cause) {
-        const message = cause instanceof Error ? cause.message : String(cause)
+        const message = errorText(cause)
         this.#problems.set(key, message)
         this.#deps.report(`Cannot run Pod ${key}: ${message}`)
       }
@@ -128,10 +128,7 @@ export class Kubelet implements AsyncDisposable {
     if (stopping !== undefined || run === undefined) return stopping ?? Promise.resolve()
     const stopped = run.stop().then(
       () => undefined,
-      (cause: unknown) =>
-        this.#deps.report(
-          `Cannot end Pod ${run.spec.name}: ${cause instanceof Error ? cause.message : String(cause)}`,
-        ),
+      (cause: unknown) => this.#deps.report(`Cannot end Pod ${run.spec.name}: ${errorText(cause)}`),
     )
     const done = stopped.then(() => {
       this.#runs.delete(uid)

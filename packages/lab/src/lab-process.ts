@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
+import { errorText } from '@ambient/lifecycle'
 import { LabError } from './lab-error.ts'
 import { childrenOf } from './process-table.ts'
 import type { ProcessFacts } from './process-table.ts'
@@ -136,7 +137,7 @@ async function waitForLine(
       deadlineMs,
     )
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
+    const message = errorText(cause)
     throw new LabError(
       'TIMEOUT',
       `${message}; its last lines:\n${text().split('\n').slice(-20).join('\n')}`,

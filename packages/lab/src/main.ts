@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { errorText } from '@ambient/lifecycle'
 import { Lab } from './lab.ts'
 import { parseFamilies } from './lab-addresses.ts'
 import { applyFile, currentLab, execIn, listPods, readLogs, takeDown } from './lab-commands.ts'
@@ -28,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     return await run(command, rest)
   } catch (cause) {
-    process.stderr.write(`lab: ${cause instanceof Error ? cause.message : String(cause)}\n`)
+    process.stderr.write(`lab: ${errorText(cause)}\n`)
     return cause instanceof LabError && cause.code === 'REQUIREMENT_MISSING' ? 3 : 1
   }
 }

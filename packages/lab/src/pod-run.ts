@@ -1,4 +1,4 @@
-import { Backoff } from '@ambient/lifecycle'
+import { errorText, Backoff } from '@ambient/lifecycle'
 import type { Clock, Random } from '@ambient/lifecycle'
 import { formatHostPort } from '@ambient/model'
 import { LabProcess } from './lab-process.ts'
@@ -154,7 +154,7 @@ export class PodRun {
         return this.#sandbox
       } catch (cause) {
         this.#note(cause)
-        await this.#change({ message: `FailedCreatePodSandBox: ${messageOf(cause)}` })
+        await this.#change({ message: `FailedCreatePodSandBox: ${errorText(cause)}` })
         await this.#deps.clock.sleep(backoff.nextMs(), signal).catch(() => {}) // rejects only when it is to end
       }
     }
@@ -210,11 +210,11 @@ export class PodRun {
   async #fail(cause: unknown): Promise<void> {
     this.#note(cause)
     if (!this.#ended.signal.aborted)
-      await this.#change({ phase: 'Failed', isReady: false, message: messageOf(cause) }).catch(() => {})
+      await this.#change({ phase: 'Failed', isReady: false, message: errorText(cause) }).catch(() => {})
   }
 
   #note(cause: unknown): void {
-    if (this.#events.length < MAX_EVENTS) this.#events.push(messageOf(cause))
+    if (this.#events.length < MAX_EVENTS) this.#events.push(errorText(cause))
   }
 
   #volumeDeps(sandbox: Sandbox): VolumeDeps {
@@ -224,8 +224,4 @@ export class PodRun {
       run: (argv, options) => runCommand(sandbox.commandLine(argv, 'volumes'), options),
     }
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

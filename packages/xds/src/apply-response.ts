@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import { type Address, addressName } from '@ambient/model'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import type { DeltaResource, DeltaResponse } from '@ambient/xds-proto'
@@ -82,7 +83,7 @@ async function applySlice<T>(slice: Slice, taking: Taking<T>): Promise<readonly 
       upserts.push(read(resource, slice.typeUrl, taking))
       accepted.push(resource)
     } catch (cause) {
-      refused.push(`${resource.name}: ${cause instanceof Error ? cause.message : String(cause)}`)
+      refused.push(`${resource.name}: ${errorText(cause)}`)
     }
   }
   if (upserts.length > 0 || removed.length > 0) await taking.give({ upserts, removed })

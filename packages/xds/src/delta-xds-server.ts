@@ -6,7 +6,7 @@ import {
   grpcStatus,
   type GrpcStatusCode,
 } from '@ambient/grpc'
-import type { Clock } from '@ambient/lifecycle'
+import { errorText, type Clock } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
 import {
   decodeDeltaRequest,
@@ -116,7 +116,7 @@ export class DeltaXdsServer<Caller> {
       }
     } catch (cause) {
       if (!call.over.aborted) {
-        const error = cause instanceof Error ? cause.message : String(cause)
+        const error = errorText(cause)
         this.#options.logger.warn('xds stream refused', { peer: call.peer, error })
       }
       throw cause
@@ -191,7 +191,7 @@ export class DeltaXdsServer<Caller> {
   #onFault(connection: ClientStream, cause: unknown): void {
     this.#options.logger.error('cannot push', {
       node: connection.facts.node.id,
-      error: cause instanceof Error ? cause.message : String(cause),
+      error: errorText(cause),
     })
     connection.call.end({ code: grpcStatus.internal, message: 'internal error' })
   }

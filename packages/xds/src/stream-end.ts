@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import { status } from '@grpc/grpc-js'
 
 export type XdsTermination = 'ConnectionError' | 'Error' | 'Reconnect' | 'Complete'
@@ -19,7 +20,7 @@ const CONNECTION_CODES: ReadonlySet<unknown> = new Set([status.UNAVAILABLE, 'CON
 
 /** What a failed stream counts as. @see ztunnel `src/xds/client.rs` */
 export function describeFailure(cause: unknown): StreamEnd {
-  const detail = cause instanceof Error ? cause.message : String(cause)
+  const detail = errorText(cause)
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   if (RECONNECT_CODES.has(code) || /transport is closing|received prior goaway/i.test(detail))
     return { reason: 'Reconnect', detail }

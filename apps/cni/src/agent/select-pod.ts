@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import { Field, type LabelSelector, readLabelSelector, selectsLabels } from '@ambient/kube'
 import { parse } from 'yaml'
 import { CniError } from '../cni-error.ts'
@@ -83,11 +84,7 @@ export function parseSelectors(text: string): readonly EnablementSelector[] {
     }
     return selectors
   } catch (cause) {
-    throw new CniError(
-      'CONFIG_INVALID',
-      `Cannot use enablement selectors: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    )
+    throw new CniError('CONFIG_INVALID', `Cannot use enablement selectors: ${errorText(cause)}`, { cause })
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type ApiResources, Field } from '@ambient/kube'
-import { type Clock, SingleFlight } from '@ambient/lifecycle'
+import { errorText, type Clock, SingleFlight } from '@ambient/lifecycle'
 import { spiffeId } from '@ambient/spiffe'
 import { bearerToken } from './bearer-token.ts'
 import { AuthError, type Caller } from './caller.ts'
@@ -70,7 +70,7 @@ export class TokenReviewer {
       })
       return readReview(new Field('TokenReview', answer).get('status'), trustDomain)
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = errorText(cause)
       throw new AuthError('TOKEN_INVALID', `Cannot authenticate: ${reason}`, { cause })
     }
   }

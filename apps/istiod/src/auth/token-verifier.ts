@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { Field, isRecord } from '@ambient/kube'
-import type { Clock } from '@ambient/lifecycle'
+import { errorText, type Clock } from '@ambient/lifecycle'
 import { type SpiffeId, spiffeId } from '@ambient/spiffe'
 import { createLocalJWKSet, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import { bearerToken } from './bearer-token.ts'
@@ -56,7 +56,7 @@ export class TokenVerifier {
       })
       return readCaller(payload, this.#options.trustDomain)
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = errorText(cause)
       throw new AuthError('TOKEN_INVALID', `Cannot authenticate: ${reason}`, { cause })
     }
   }
@@ -80,10 +80,7 @@ function readKeySet(path: string): KeySet {
     if (!isRecord(value) || !isKeyList(value['keys'])) throw new Error('it holds no JSON Web Key Set')
     return createLocalJWKSet({ keys: value['keys'] })
   } catch (cause) {
-    throw new Error(
-      `Cannot read key set ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    )
+    throw new Error(`Cannot read key set ${path}: ${errorText(cause)}`, { cause })
   }
 }
 

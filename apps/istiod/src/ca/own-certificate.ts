@@ -1,6 +1,6 @@
 import { type CertificateIssuer, writeRootFile, type ServingCertificate } from '@ambient/ca'
 import type { GrpcCredentials } from '@ambient/grpc'
-import type { Clock } from '@ambient/lifecycle'
+import { errorText, type Clock } from '@ambient/lifecycle'
 import { renewAtMs } from '@ambient/spiffe'
 import type { Logger } from '@ambient/telemetry'
 import { ISTIOD_CA_LIMITS } from './ca-limits.ts'
@@ -52,7 +52,7 @@ export class OwnCertificate {
         if (await this.#look()) onChange()
         this.#problem = undefined
       } catch (cause) {
-        const error = cause instanceof Error ? cause.message : String(cause)
+        const error = errorText(cause)
         if (error !== this.#problem) logger.error(error, { reason: 'CA_ROOT_INVALID' })
         this.#problem = error
       }

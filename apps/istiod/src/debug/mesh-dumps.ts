@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import type { KubeObject } from '@ambient/kube'
 import { isServiceName, type Service } from '@ambient/model'
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, describeResource, type ResourceView } from '@ambient/xds'
@@ -76,7 +77,7 @@ export function collectionDump(state: MeshState): object {
     faults: state.graph.faults.map(({ collection, key, cause, hasLastGood }) => ({
       collection,
       key,
-      error: cause instanceof Error ? cause.message : String(cause),
+      error: errorText(cause),
       hasLastGood,
     })),
   }

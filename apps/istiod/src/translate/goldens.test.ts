@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { errorText } from '@ambient/lifecycle'
 import type { Collection } from '@ambient/collections'
 import { describeRef, isRecord, objectKey, objectsFromYaml, toYaml } from '@ambient/kube'
 import { type Address, defineService, defineWorkload } from '@ambient/model'
@@ -30,7 +31,7 @@ test('testdata holds no expected file without its input', () => {
 function translate(input: string): string {
   const faults: string[] = []
   const state = meshState({ ...DEFAULT_MESH, ...givenOptions(input) }, ({ cause }) =>
-    faults.push(cause instanceof Error ? cause.message : String(cause)),
+    faults.push(errorText(cause)),
   )
   state.graph.transaction(() => {
     for (const object of objectsFromYaml(input))

@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import type { Workload } from '@ambient/model'
 import { type SpiffeId, spiffeId } from '@ambient/spiffe'
 import type { MeshChange } from '../state/mesh-snapshot.ts'
@@ -42,7 +43,7 @@ export class IdentityControl {
   /** A connection waits in some byte thread. */
   needed(id: SpiffeId): void {
     this.#cache.demand(id, 'real-time').catch((cause: unknown) => {
-      const detail = cause instanceof Error ? cause.message : String(cause)
+      const detail = errorText(cause)
       this.#workers.broadcast({ kind: 'identity-unavailable', id, detail })
     })
   }

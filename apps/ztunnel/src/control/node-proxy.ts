@@ -1,6 +1,6 @@
 import { Resolver } from 'node:dns/promises'
 import { CaClient } from '@ambient/ca'
-import { Scope, systemClock, systemRandom } from '@ambient/lifecycle'
+import { errorText, Scope, systemClock, systemRandom } from '@ambient/lifecycle'
 import { closeDescriptor, duplicateDescriptor, NetworkNamespace } from '@ambient/linux'
 import { limitValues, type Logger } from '@ambient/telemetry'
 import type { XdsSink } from '@ambient/xds'
@@ -142,7 +142,7 @@ export class NodeProxy implements AsyncDisposable {
     this.#hosts.resolve(hostname).then(
       ({ addresses, ttlMs }) => this.workers.broadcast({ kind: 'host-resolved', hostname, addresses, ttlMs }),
       (cause: unknown) => {
-        const detail = cause instanceof Error ? cause.message : String(cause)
+        const detail = errorText(cause)
         this.workers.broadcast({ kind: 'host-failed', hostname, detail })
       },
     )

@@ -1,4 +1,4 @@
-import { Backoff, type Clock, type Random } from '@ambient/lifecycle'
+import { errorText, Backoff, type Clock, type Random } from '@ambient/lifecycle'
 import { renewAtMs, type SpiffeId, type Svid } from '@ambient/spiffe'
 import type { Logger } from '@ambient/telemetry'
 import type { FetchSlots, SvidPriority } from './fetch-slots.ts'
@@ -128,7 +128,7 @@ export class KeptSvid {
         return { kind: 'failed', error: 'the CA answered with an expired certificate' }
       return { kind: 'done', svid }
     } catch (cause) {
-      return { kind: 'failed', error: cause instanceof Error ? cause.message : String(cause) }
+      return { kind: 'failed', error: errorText(cause) }
     } finally {
       this.#end.signal.removeEventListener('abort', onEnd)
       attempt.abort()

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
+import { errorText } from '@ambient/lifecycle'
 import { KubeError } from '../kube-error.ts'
 
 /** Where the API server is, how to trust it, and who we are to it. */
@@ -70,7 +71,7 @@ export async function kubeconfigAccess(file: string, context?: string): Promise<
       authorization: async () => headerOf((await authenticate()).headers),
     }
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = errorText(cause)
     throw new KubeError('API_REFUSED', `Cannot use kubeconfig ${file}: ${reason}`, { cause })
   }
 

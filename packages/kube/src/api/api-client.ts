@@ -1,5 +1,5 @@
 import { text as textOf } from 'node:stream/consumers'
-import { Backoff, type Clock, type Random } from '@ambient/lifecycle'
+import { errorText, Backoff, type Clock, type Random } from '@ambient/lifecycle'
 import { Agent, type Dispatcher, request } from 'undici'
 import { Field, isRecord, type UnknownRecord } from '../field.ts'
 import { KubeError, type KubeErrorCode } from '../kube-error.ts'
@@ -113,7 +113,7 @@ export class ApiClient implements AsyncDisposable {
 
   #errorOf(cause: unknown, what: ApiRequest): ApiError {
     if (cause instanceof ApiError) return cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = errorText(cause)
     return new ApiError(
       'API_UNAVAILABLE',
       `Cannot ${describe(what)} at ${this.#deps.access.origin}: ${reason}`,

@@ -1,4 +1,4 @@
-import { Backoff, type Clock, type Random } from '@ambient/lifecycle'
+import { errorText, Backoff, type Clock, type Random } from '@ambient/lifecycle'
 import { type KubeObject, objectKey } from '../kube-object.ts'
 import { isRecord, type UnknownRecord } from '../field.ts'
 import { KubeError } from '../kube-error.ts'
@@ -135,7 +135,7 @@ export class KindReflector {
     }
     // Anything unreadable would be met again from the same place.
     if (!(cause instanceof ApiError)) this.#resourceVersion = undefined
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = errorText(cause)
     if (reason !== this.#lastFailure) report(`${kind}: ${reason}; what was read last stays in force`)
     this.#lastFailure = reason
     return clock.sleep(this.#backoff.nextMs(), signal)
