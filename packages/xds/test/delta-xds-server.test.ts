@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type DeltaXdsServerOptions, WORKLOAD_TYPE } from '../src/index.ts'
 import { xdsLimits } from '../src/limits.ts'
 import { policy, serve, setAddresses, setPolicies, tables, workload } from './control-plane.ts'
-import { namesOf, node, open, type Request } from './raw-client.ts'
+import { namesOf, node, open, openStuck, type Request } from './raw-client.ts'
 
 test.each<{
   name: string
@@ -247,8 +247,7 @@ test('DeltaXdsServer cuts a client that takes nothing for long', async () => {
     plaintext: true,
     limits: { ...xdsLimits, sendMs: 200 },
   })
-  const stuck = open(port)
-  stuck.stream.write({ node, typeUrl: ADDRESS_TYPE })
+  const stuck = openStuck(port, { node, typeUrl: ADDRESS_TYPE })
   await waitFor('the stream', () => xds.connections().length === 1)
   await waitFor(
     'the end of the stream',
@@ -259,5 +258,5 @@ test('DeltaXdsServer cuts a client that takes nothing for long', async () => {
     { deadlineMs: 20_000 },
   )
   expect(events.filter((event) => event.kind === 'limit' && event.limit === 'sendMs')).toHaveLength(1)
-  await waitFor('the client to know', () => stuck.failures.length > 0)
+  await waitFor('the client to know', () => stuck.closed)
 })

@@ -1,3 +1,4 @@
+import { type ClientHttp2Stream, connect } from 'node:http2'
 import { ChannelCredentials, Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js'
 import {
   decodeDeltaResponse,
@@ -42,6 +43,24 @@ export function open(port: number): RawClient {
     failures,
     read: () => void stream.on('data', (response: DeltaResponse) => got.push(response)),
   }
+}
+
+/** A client that asks and never reads: unlike one of gRPC's, which takes what comes while nobody listens. */
+export function openStuck(port: number, request: Request): ClientHttp2Stream {
+  const session = connect(`http://127.0.0.1:${port}`)
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': DELTA_AGGREGATED_PATH,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  })
+  stream.on('error', () => {})
+  const body = encodeDeltaRequest(request)
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt32BE(body.length, 1)
+  stream.write(Buffer.concat([prefix, body]))
+  onTestFinished(() => session.destroy())
+  return stream
 }
 
 export interface Told {
