@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest'
 import { ConfigError, type Host, readConfig } from './config.ts'
 
-const host: Host = { cpus: 2, fileExists: () => false, resolvConf: 'nameserver 10.96.0.10\n' }
+const host: Host = {
+  cpus: 2,
+  fileExists: () => false,
+  resolvConf: 'search a.example\nnameserver 10.96.0.10\n',
+}
+const self = { POD_NAME: 'ztunnel-1', POD_NAMESPACE: 'istio-system', SERVICE_ACCOUNT: 'ztunnel' }
 
 test('readConfig() has upstream defaults for an empty environment', () => {
   expect(readConfig({}, host)).toMatchObject({
@@ -101,6 +106,45 @@ test.each([
     expected: { dns: { addresses: [{ ip: '127.0.0.1', port: 15053 }] } },
   },
   {
+    name: 'a proxy for one workload, whose packets nothing has to know',
+    env: { ...self, PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/web-1/web' },
+    expected: {
+      dedicatedTo: { namespace: 'shop', name: 'web-1', serviceAccount: 'web' },
+      ownPod: undefined,
+      packetMark: undefined,
+      dns: { searchDomains: ['a.example'] },
+    },
+  },
+  {
+    name: 'a proxy for one workload that is told of a mark',
+    env: { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/web-1/web', PACKET_MARK: '7' },
+    expected: { packetMark: 7 },
+  },
+  {
+    name: 'our own pod is of the mesh when all of it is known',
+    env: self,
+    expected: {
+      dedicatedTo: undefined,
+      dns: { searchDomains: undefined },
+      ownPod: { namespace: 'istio-system', name: 'ztunnel-1', serviceAccount: 'ztunnel' },
+    },
+  },
+  {
+    name: 'our own pod is not of the mesh without its account',
+    env: { ...self, SERVICE_ACCOUNT: '' },
+    expected: { ownPod: undefined },
+  },
+  {
+    name: 'a local mesh in a file',
+    env: { LOCAL_XDS_PATH: '/mesh.yaml', XDS_ADDRESS: '' },
+    expected: { localMesh: { kind: 'file', path: '/mesh.yaml' }, xds: undefined },
+  },
+  {
+    name: 'a local mesh as text',
+    env: { LOCAL_XDS: 'workloads: []' },
+    expected: { localMesh: { kind: 'text', text: 'workloads: []' } },
+  },
+  {
     name: 'zero workers means all cores',
     env: { ZTUNNEL_WORKER_THREADS: '0' },
     expected: { workerThreads: 2 },
@@ -128,7 +172,12 @@ test.each([
 ])('readConfig() $name', ({ env, expected }) => expect(readConfig(env, host)).toMatchObject(expected))
 
 test.each([
-  { env: { PROXY_MODE: 'dedicated' }, text: 'PROXY_MODE' },
+  { env: { PROXY_MODE: 'sidecar' }, text: 'PROXY_MODE' },
+  { env: { PROXY_MODE: 'dedicated' }, text: 'PROXY_WORKLOAD_INFO' },
+  { env: { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/web' }, text: 'PROXY_WORKLOAD_INFO' },
+  { env: { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop//web' }, text: 'PROXY_WORKLOAD_INFO' },
+  { env: { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'a/b/c/d' }, text: 'PROXY_WORKLOAD_INFO' },
+  { env: { LOCAL_XDS: '{}', LOCAL_XDS_PATH: '/mesh.yaml' }, text: 'LOCAL_XDS_PATH' },
   { env: { FAKE_CA: 'true' }, text: 'FAKE_CA' },
   { env: { CRL_PATH: '/crl' }, text: 'CRL_PATH' },
   { env: { XDS_ON_DEMAND: 'true' }, text: 'ISTIO_META_DNS_CAPTURE' },

@@ -1,7 +1,8 @@
 import { CodedError } from '@ambient/lifecycle'
 import { canonicalIp } from '@ambient/model'
 import type { DnsSettings } from './dns/dns-thread.ts'
-import { nameserversOf } from './dns/resolv-conf.ts'
+import { nameserversOf, searchDomainsOf } from './dns/resolv-conf.ts'
+import type { PodInfo } from './worker/messages.ts'
 
 export interface ServerAddress {
   readonly host: string
@@ -18,6 +19,11 @@ export type RootSource =
 export type TokenSource =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'literal'; readonly token: string }
+
+/** Where a mesh that is written down is: see `readLocalMesh`. */
+export type LocalMeshSource =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'text'; readonly text: string }
 
 export interface ControlPlanePeer {
   readonly address: ServerAddress
@@ -36,12 +42,18 @@ export interface ZtunnelConfig {
   readonly instanceIp: string
   readonly metadata: Readonly<Record<string, unknown>>
   readonly version: string
+  /** The one workload that this process serves, in its own network namespace; undefined for those the agent tells of. */
+  readonly dedicatedTo: PodInfo | undefined
+  /** Our own pod, when it is to be reached through the mesh as well. */
+  readonly ownPod: PodInfo | undefined
+  readonly localMesh: LocalMeshSource | undefined
   readonly xds: ControlPlanePeer | undefined
   readonly ca: ControlPlanePeer | undefined
   readonly token: TokenSource | undefined
   readonly secretTtlSeconds: number
   readonly inpodSocket: string
-  readonly packetMark: number
+  /** None where nothing tells our own packets by it. */
+  readonly packetMark: number | undefined
   readonly ipv6: boolean
   readonly originalSource: 'always' | 'never' | 'best-effort'
   readonly tunnelsToLoopback: boolean
@@ -88,6 +100,7 @@ const DEFAULT_DNS_ADDRESS = 'localhost:15053'
 export function readConfig(env: Env, host: Host): ZtunnelConfig {
   const metadata = proxyMetadata(env)
   const isDnsCaptured = (metadataText(metadata, 'DNS_CAPTURE') ?? 'true').toLowerCase() === 'true'
+  const served = servedPods(env)
   refuseUnsupported(env, isDnsCaptured)
   const clusterId = env['ISTIO_META_CLUSTER_ID'] ?? env['CLUSTER_ID'] ?? 'Kubernetes'
   return {
@@ -96,12 +109,13 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     clusterDomain: env['CLUSTER_DOMAIN'] ?? 'cluster.local',
     metadata,
     version: env['ISTIO_META_ISTIO_VERSION'] ?? 'unknown',
+    ...served,
+    localMesh: localMesh(env),
     xds: controlPlanePeer(env, 'XDS'),
     ca: controlPlanePeer(env, 'CA'),
     token: tokenSource(env, host),
     secretTtlSeconds: durationMs(env, 'SECRET_TTL', 86_400_000) / 1000,
     inpodSocket: env['INPOD_UDS'] ?? '/var/run/ztunnel/ztunnel.sock',
-    packetMark: integer(env, 'PACKET_MARK', DEFAULT_MARK),
     ipv6: flag(env, 'IPV6_ENABLED', true),
     originalSource: originalSource(env),
     tunnelsToLoopback: flag(env, 'LOCALHOST_APP_TUNNEL', true),
@@ -109,7 +123,12 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     isOnDemand: flag(env, 'XDS_ON_DEMAND', false),
     socks5: flag(env, 'UNSTABLE_ENABLE_SOCKS5', false),
     tlsGroups: tlsGroups(env),
-    dns: isDnsCaptured ? dnsSettings(env, metadata, host) : undefined,
+    dns: isDnsCaptured
+      ? {
+          ...dnsSettings(env, metadata, host),
+          searchDomains: served.dedicatedTo && searchDomainsOf(host.resolvConf),
+        }
+      : undefined,
     workerThreads: workerThreads(env, host.cpus),
     drainMs: drainMs(env),
     logFilter: env['RUST_LOG'] ?? 'info',
@@ -130,11 +149,46 @@ function ownPlace(
   }
 }
 
+/** Whom this process serves, and how it tells its own packets. */
+function servedPods(env: Env): Pick<ZtunnelConfig, 'dedicatedTo' | 'ownPod' | 'packetMark'> {
+  const dedicatedTo = dedicatedWorkload(env)
+  return dedicatedTo === undefined
+    ? { dedicatedTo, ownPod: ownPod(env), packetMark: integer(env, 'PACKET_MARK', DEFAULT_MARK) }
+    : { dedicatedTo, ownPod: undefined, packetMark: integer(env, 'PACKET_MARK', undefined) }
+}
+
+function dedicatedWorkload(env: Env): PodInfo | undefined {
+  const mode = env['PROXY_MODE'] ?? 'shared'
+  if (mode === 'shared') return undefined
+  if (mode !== 'dedicated')
+    throw new ConfigError(`Cannot use PROXY_MODE "${mode}": expected shared or dedicated`)
+  const text = env['PROXY_WORKLOAD_INFO'] ?? ''
+  const [, namespace, name, serviceAccount] = /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(text) ?? []
+  if (namespace === undefined || name === undefined || serviceAccount === undefined)
+    throw new ConfigError(
+      `Cannot use PROXY_WORKLOAD_INFO "${text}": with PROXY_MODE "dedicated" expected NAMESPACE/NAME/SERVICEACCOUNT`,
+    )
+  return { namespace, name, serviceAccount }
+}
+
+function ownPod(env: Env): PodInfo | undefined {
+  const name = env['POD_NAME'] ?? ''
+  const namespace = env['POD_NAMESPACE'] ?? ''
+  const serviceAccount = env['SERVICE_ACCOUNT'] ?? ''
+  return [name, namespace, serviceAccount].includes('') ? undefined : { name, namespace, serviceAccount }
+}
+
+function localMesh(env: Env): LocalMeshSource | undefined {
+  const path = env['LOCAL_XDS_PATH'] ?? ''
+  const text = env['LOCAL_XDS'] ?? ''
+  if (path !== '' && text !== '')
+    throw new ConfigError('Cannot use LOCAL_XDS and LOCAL_XDS_PATH together: unset one of them')
+  if (path !== '') return { kind: 'file', path }
+  return text === '' ? undefined : { kind: 'text', text }
+}
+
 /** What upstream offers and this version does not is refused at start, so that nobody believes it is in force. */
 function refuseUnsupported(env: Env, isDnsCaptured: boolean): void {
-  const mode = env['PROXY_MODE'] ?? 'shared'
-  if (mode !== 'shared')
-    throw new ConfigError(`Cannot start with PROXY_MODE "${mode}": only "shared" is supported; unset it`)
   // A name is unknown only to who knows all names.
   if (isDnsCaptured && flag(env, 'XDS_ON_DEMAND', false))
     throw new ConfigError(
@@ -144,7 +198,7 @@ function refuseUnsupported(env: Env, isDnsCaptured: boolean): void {
     if (flag(env, name, false))
       throw new ConfigError(`Cannot start with ${name} "true": not supported; unset it`)
   }
-  for (const name of ['LOCAL_XDS', 'LOCAL_XDS_PATH', 'CRL_PATH', 'COMPLIANCE_POLICY']) {
+  for (const name of ['CRL_PATH', 'COMPLIANCE_POLICY']) {
     if ((env[name] ?? '') !== '')
       throw new ConfigError(`Cannot start with ${name} set: not supported; unset it`)
   }
@@ -215,7 +269,11 @@ function metadataText(metadata: Readonly<Record<string, unknown>>, name: string)
   return typeof value === 'string' || typeof value === 'boolean' ? String(value) : undefined
 }
 
-function dnsSettings(env: Env, metadata: Readonly<Record<string, unknown>>, host: Host): DnsSettings {
+function dnsSettings(
+  env: Env,
+  metadata: Readonly<Record<string, unknown>>,
+  host: Host,
+): Omit<DnsSettings, 'searchDomains'> {
   const preferredNamespace = env['PREFERED_SERVICE_NAMESPACE']
   const isIpv6 = flag(env, 'IPV6_ENABLED', true)
   const addresses = dnsAddresses(metadataText(metadata, 'DNS_PROXY_ADDR') ?? DEFAULT_DNS_ADDRESS)
@@ -281,7 +339,11 @@ function durationMs(env: Env, name: string, fallbackMs: number): number {
   return Number(match[1]) * unit
 }
 
-function integer(env: Env, name: string, fallback: number): number {
+function integer<Fallback extends number | undefined>(
+  env: Env,
+  name: string,
+  fallback: Fallback,
+): number | Fallback {
   const text = env[name]
   if (text === undefined || text === '') return fallback
   if (!/^\d{1,9}$/.test(text)) throw new ConfigError(`Cannot use ${name} "${text}": expected a whole number`)

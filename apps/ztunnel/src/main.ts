@@ -8,6 +8,8 @@ import { checkOpenSsl } from '@ambient/tls'
 import { openAdmin } from './admin/open-admin.ts'
 import { ConfigError, readConfig, type ZtunnelConfig } from './config.ts'
 import { NodeProxy } from './control/node-proxy.ts'
+import { loadLocalMesh } from './local/load-local-mesh.ts'
+import type { LocalMesh } from './local/read-local-mesh.ts'
 
 const USAGE = `Usage: ztunnel [proxy [ztunnel] | version | help]
 
@@ -21,7 +23,7 @@ const RESOLV_CONF = '/etc/resolv.conf'
 const [command = 'proxy'] = process.argv.slice(2)
 switch (command) {
   case 'proxy':
-    await serve(configuration())
+    await serve(await configuration())
     break
   case 'version':
   case '--version':
@@ -38,13 +40,19 @@ switch (command) {
     process.exitCode = 1
 }
 
-function configuration(): ZtunnelConfig {
+interface Configuration {
+  readonly config: ZtunnelConfig
+  readonly localMesh: LocalMesh | undefined
+}
+
+async function configuration(): Promise<Configuration> {
   try {
-    return readConfig(process.env, {
+    const config = readConfig(process.env, {
       cpus: availableParallelism(),
       fileExists: existsSync,
       resolvConf: existsSync(RESOLV_CONF) ? readFileSync(RESOLV_CONF, 'utf8') : '',
     })
+    return { config, localMesh: config.localMesh && (await loadLocalMesh(config.localMesh)) }
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause
     process.stderr.write(`ztunnel: ${cause.message}\n`)
@@ -52,7 +60,7 @@ function configuration(): ZtunnelConfig {
   }
 }
 
-async function serve(config: ZtunnelConfig): Promise<void> {
+async function serve({ config, localMesh }: Configuration): Promise<void> {
   checkOpenSsl()
   raiseFileLimit()
   const filter = LevelFilter.parse(config.logFilter)
@@ -79,10 +87,17 @@ async function serve(config: ZtunnelConfig): Promise<void> {
     })
   }
   const proxy = await NodeProxy.open(config, { logger, onFatal })
-  const admin = await openAdmin({ proxy, config, filter, logger, stop: () => stop(0) })
+  const admin = await openAdmin({
+    proxy,
+    config,
+    localMesh,
+    filter,
+    logger,
+    stop: () => stop(0),
+  })
   if (config.dns?.nameservers.length === 0)
     logger.warn('no name servers: names that are not the mesh’s cannot be resolved', { file: RESOLV_CONF })
-  proxy.start()
+  proxy.start(localMesh)
   logger.info('started', { node: config.nodeName, workers: config.workerThreads })
   const code = await stopped
   proxy.readiness.close('draining')

@@ -25,6 +25,7 @@ const SETTINGS: Partial<WorkerSettings> = {
     ],
     nameservers: [{ ip: NAME_SERVER, port: 53 }],
     clusterDomain: 'cluster.local',
+    searchDomains: undefined,
     preferredNamespace: undefined,
   },
 }

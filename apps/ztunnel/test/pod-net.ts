@@ -102,9 +102,14 @@ export class TestPod implements Disposable {
     this.netns[Symbol.dispose]()
   }
 
-  /** Runs a shell script inside. */
-  run(script: string): Promise<void> {
-    return runIn(pathOf(this.netns), script)
+  /** Where another process finds the namespace. */
+  get path(): string {
+    return pathOf(this.netns)
+  }
+
+  /** Runs a shell script inside. @returns What it printed. */
+  run(script: string): Promise<string> {
+    return runIn(this.path, script)
   }
 
   #keep(socket: net.Socket): void {
@@ -147,7 +152,7 @@ export async function openPods<const Name extends string>(
     ]),
   )
   const links = made.map(
-    ([, pod], i) => `ip link add p${i} type veth peer name eth0 netns ${pathOf(pod.netns)}
+    ([, pod], i) => `ip link add p${i} type veth peer name eth0 netns ${pod.path}
 ip link set p${i} master br0 up`,
   )
   await runIn(pathOf(bridge), `ip link add br0 type bridge\nip link set br0 up\n${links.join('\n')}`)
@@ -188,12 +193,15 @@ function pathOf(netns: NetworkNamespace): string {
   return `/proc/${process.pid}/fd/${netns.fd}`
 }
 
-async function runIn(netns: string, script: string): Promise<void> {
+async function runIn(netns: string, script: string): Promise<string> {
   const child = spawn('nsenter', [`--net=${netns}`, '--', 'sh', '-ec', script], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
+  let printed = ''
   let said = ''
+  child.stdout.on('data', (text) => (printed += String(text)))
   child.stderr.on('data', (text) => (said += String(text)))
   const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`Cannot set up a test pod: ${said.trim()}`)
+  if (code !== 0) throw new Error(`Cannot run a script in a test pod: ${said.trim()}`)
+  return printed
 }

@@ -39,6 +39,7 @@ beforeAll(async () => {
       addresses: [{ ip: '127.0.0.1', port: 15_053 }],
       nameservers: [],
       clusterDomain: 'cluster.local',
+      searchDomains: undefined,
       preferredNamespace: undefined,
     },
   })

@@ -23,6 +23,8 @@ import { svidFromChain } from './svid-from-chain.ts'
 export interface CaClientOptions extends ControlPlaneOptions {
   readonly ttlSeconds: number
   readonly clock: Pick<Clock, 'nowMs'>
+  /** Only the identity that the token proves is asked for, and nobody is impersonated. */
+  readonly isOwnIdentity?: boolean
 }
 
 /** Asks the CA for certificates on behalf of pods. Keys are made here and never leave. */
@@ -50,7 +52,7 @@ export class CaClient implements Disposable {
       {
         csr: `${csr.toString('pem')}\n`,
         validitySeconds: this.#options.ttlSeconds,
-        metadata: { ImpersonatedIdentity: id },
+        metadata: this.#options.isOwnIdentity === true ? {} : { ImpersonatedIdentity: id },
       },
       signal,
     )

@@ -48,6 +48,7 @@ interface Serving {
   readonly altHostname?: string | undefined
   readonly ips?: readonly string[]
   readonly dnsNames?: readonly string[]
+  readonly isOwnIdentity?: boolean
 }
 
 async function serve(
@@ -86,6 +87,7 @@ async function serve(
     clusterId: 'Kubernetes',
     ttlSeconds: serving.ttlSeconds ?? 3600,
     clock: systemClock,
+    isOwnIdentity: serving.isOwnIdentity ?? false,
   })
   closing.push(async () => {
     client[Symbol.dispose]()
@@ -98,6 +100,16 @@ function textOf(outcome: CaOutcome): string {
   if (outcome.kind === 'refused') return `refused: ${outcome.cause.code}`
   return outcome.kind === 'failed' ? `failed: ${String(outcome.cause)}` : outcome.kind
 }
+
+test.each([
+  { isOwnIdentity: false, expected: id },
+  { isOwnIdentity: true, expected: undefined },
+])('requestCertificate() names whom it impersonates unless isOwnIdentity: $isOwnIdentity', async (row) => {
+  const issuer = await open()
+  const { client, seen } = await serve(issuer, { kind: 'issue', id }, row)
+  await client.requestCertificate(id, AbortSignal.timeout(5000))
+  expect(seen[0]).toBe(row.expected)
+})
 
 test('requestCertificate() gets an SVID of the identity, for both roles, under the root', async () => {
   const issuer = await open()

@@ -19,17 +19,23 @@ const thread = { isAway: false }
 /** A network namespace, held as a descriptor we own. A socket keeps the namespace it was born in. */
 export class NetworkNamespace implements Disposable {
   readonly fd: number
-  readonly #home: number
+  /** `undefined` for the thread's own: there is nowhere to go and nothing to come back from. */
+  readonly #home: number | undefined
   #isOpen = true
 
-  private constructor(fd: number) {
+  private constructor(fd: number, home: number | undefined) {
     this.fd = fd
-    this.#home = openHome(fd)
+    this.#home = home
+  }
+
+  /** The one this thread is in. Entering it takes no rights. */
+  static own(): NetworkNamespace {
+    return new NetworkNamespace(openHome(), undefined)
   }
 
   /** `path` is a netns file such as `/proc/1/ns/net` or `/run/netns/NAME`. */
   static open(path: string): NetworkNamespace {
-    return new NetworkNamespace(openFile(path))
+    return NetworkNamespace.fromDescriptor(openFile(path))
   }
 
   /**
@@ -44,7 +50,7 @@ export class NetworkNamespace implements Disposable {
       check(sys.unshare(CLONE_NEWNET), 'unshare')
       const made = openFile('/proc/thread-self/ns/net')
       if (sys.setns(home, CLONE_NEWNET) < 0) process.abort()
-      return new NetworkNamespace(made)
+      return NetworkNamespace.fromDescriptor(made)
     } finally {
       closeDescriptor(home)
     }
@@ -52,7 +58,12 @@ export class NetworkNamespace implements Disposable {
 
   /** Takes ownership of `fd`, also when it throws. */
   static fromDescriptor(fd: number): NetworkNamespace {
-    return new NetworkNamespace(fd)
+    try {
+      return new NetworkNamespace(fd, openHome())
+    } catch (cause) {
+      closeDescriptor(fd)
+      throw cause
+    }
   }
 
   /**
@@ -64,13 +75,15 @@ export class NetworkNamespace implements Disposable {
   enter<T>(make: () => T): T {
     if (thread.isAway) throw new Error('Cannot enter a network namespace from inside another')
     if (!this.#isOpen) throw new Error('Cannot enter a network namespace that is disposed')
+    const home = this.#home
+    if (home === undefined) return make()
     check(sys.setns(this.fd, CLONE_NEWNET), 'setns')
     thread.isAway = true
     try {
       return make()
     } finally {
       // Carrying on in the wrong namespace would send one pod's traffic as another's: nothing to do but to die.
-      if (sys.setns(this.#home, CLONE_NEWNET) < 0) process.abort()
+      if (sys.setns(home, CLONE_NEWNET) < 0) process.abort()
       thread.isAway = false
     }
   }
@@ -89,17 +102,12 @@ export class NetworkNamespace implements Disposable {
     if (!this.#isOpen) return
     this.#isOpen = false
     closeDescriptor(this.fd)
-    closeDescriptor(this.#home)
+    if (this.#home !== undefined) closeDescriptor(this.#home)
   }
 }
 
-/** The way back, taken while still at home. Gives up `fd` when there is none. */
-function openHome(fd: number): number {
-  try {
-    if (thread.isAway) throw new Error('Cannot open a network namespace from inside another')
-    return openFile('/proc/thread-self/ns/net')
-  } catch (cause) {
-    closeDescriptor(fd)
-    throw cause
-  }
+/** The way back, to be taken while still at home. */
+function openHome(): number {
+  if (thread.isAway) throw new Error('Cannot open a network namespace from inside another')
+  return openFile('/proc/thread-self/ns/net')
 }

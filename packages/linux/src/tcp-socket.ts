@@ -19,11 +19,11 @@ export const MESH_MARK = 1337
 export interface SocketOptions {
   readonly family?: 'v4' | 'v6'
   /** SO_MARK; needs NET_ADMIN. */
-  readonly mark?: number
+  readonly mark?: number | undefined
 }
 
 export interface ListenOptions {
-  readonly mark?: number
+  readonly mark?: number | undefined
   readonly reusePort?: boolean
   /** Accepts connections to addresses that are not ours; needs NET_ADMIN. */
   readonly transparent?: boolean

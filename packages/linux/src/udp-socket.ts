@@ -41,7 +41,7 @@ export function udpSocket(options: SocketOptions = {}): number {
  */
 export function udpListen(
   at: SocketAddress,
-  options: { readonly mark?: number; readonly reusePort?: boolean } = {},
+  options: { readonly mark?: number | undefined; readonly reusePort?: boolean } = {},
 ): number {
   const fd = udpSocket({
     family: familyOf(at.ip),

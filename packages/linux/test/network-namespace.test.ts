@@ -53,6 +53,22 @@ describe.skipIf(!requireRoot())('a network namespace', () => {
     expect(leakedDescriptors(before)).toEqual([])
   })
 
+  test('enter() of one’s own makes a socket at home, and takes no rights', () => {
+    const before = openDescriptors()
+    {
+      using own = NetworkNamespace.own()
+      using pod = NetworkNamespace.open(first.path)
+      const home = currentNamespace()
+      expect(own.enter(currentNamespace)).toBe(home)
+      expect(own.isNetwork()).toBe(true)
+      expect(own.id()).not.toEqual(pod.id())
+      // Nothing is entered, so this is no namespace within another.
+      expect(own.enter(() => pod.enter(currentNamespace))).not.toBe(home)
+      expect(() => pod.enter(() => NetworkNamespace.own())).toThrow('from inside another')
+    }
+    expect(leakedDescriptors(before)).toEqual([])
+  })
+
   test('enter() moves no other thread, nor the pool that starts later', async () => {
     const home = currentNamespace()
     using pod = NetworkNamespace.open(first.path)

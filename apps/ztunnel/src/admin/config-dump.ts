@@ -1,13 +1,14 @@
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
-import type { WorkerDescription } from '../worker/messages.ts'
-import type { PodRegistry } from '../pods/pod-registry.ts'
+import type { PodInfo, WorkerDescription } from '../worker/messages.ts'
 import type { CertificateDump } from '../svid/dump-certificates.ts'
 
 export interface ConfigDumpParts {
   readonly snapshot: MeshSnapshot
-  readonly registry: PodRegistry
+  readonly pods: Iterable<readonly [string, { readonly info: PodInfo; readonly state: 'pending' | 'up' }]>
   readonly certificates: readonly CertificateDump[]
   readonly workers: readonly WorkerDescription[]
+  /** The mesh that was written down, as it was written. */
+  readonly localMesh: Readonly<Record<string, unknown>> | undefined
   readonly config: unknown
   readonly version: unknown
 }
@@ -15,14 +16,15 @@ export interface ConfigDumpParts {
 /** The state of this node in the keys that `istioctl ztunnel-config` reads. Never holds a private key. */
 export function configDump({
   snapshot,
-  registry,
+  pods,
   certificates,
   workers,
+  localMesh,
   config,
   version,
 }: ConfigDumpParts): object {
   const workloadState: Record<string, object> = {}
-  for (const [uid, { info, state }] of registry.pods) {
+  for (const [uid, { info, state }] of pods) {
     const live = workers.flatMap((worker) => worker.pods[uid] ?? [])
     workloadState[uid] = {
       state: state === 'up' ? 'Up' : 'Pending',
@@ -33,5 +35,6 @@ export function configDump({
       info: { name: info.name, namespace: info.namespace, serviceAccount: info.serviceAccount },
     }
   }
-  return { ...snapshot.dump(), version, config, certificates, workloadState }
+  const staticConfig = { workloads: [], services: [], policies: [], ...localMesh }
+  return { ...snapshot.dump(), staticConfig, version, config, certificates, workloadState }
 }

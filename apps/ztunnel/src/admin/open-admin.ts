@@ -2,6 +2,7 @@ import { Scope } from '@ambient/lifecycle'
 import { type LevelFilter, type Logger, TelemetryError } from '@ambient/telemetry'
 import type { ZtunnelConfig } from '../config.ts'
 import type { NodeProxy } from '../control/node-proxy.ts'
+import type { LocalMesh } from '../local/read-local-mesh.ts'
 import { dumpCertificates } from '../svid/dump-certificates.ts'
 import { configDump } from './config-dump.ts'
 import { type Answer, HttpServer, type Route } from './http-server.ts'
@@ -9,6 +10,7 @@ import { type Answer, HttpServer, type Route } from './http-server.ts'
 export interface AdminDeps {
   readonly proxy: NodeProxy
   readonly config: ZtunnelConfig
+  readonly localMesh: LocalMesh | undefined
   readonly filter: LevelFilter
   readonly logger: Logger
   /** Begins the graceful end of the process. */
@@ -62,7 +64,7 @@ export async function openAdmin(deps: AdminDeps): Promise<Scope> {
   }
 }
 
-function adminRoutes({ proxy, config, filter, stop }: AdminDeps): Readonly<Record<string, Route>> {
+function adminRoutes({ proxy, config, localMesh, filter, stop }: AdminDeps): Readonly<Record<string, Route>> {
   return {
     '/config_dump': {
       method: 'GET',
@@ -70,9 +72,10 @@ function adminRoutes({ proxy, config, filter, stop }: AdminDeps): Readonly<Recor
         const { token: _token, ...shown } = config
         const dump = configDump({
           snapshot: proxy.snapshot,
-          registry: proxy.registry,
+          pods: [...proxy.registry.pods, ...proxy.ownPods],
           certificates: dumpCertificates(proxy.svids.entries()),
           workers: await proxy.workers.describe(),
+          localMesh: localMesh?.source,
           config: shown,
           version: { version: config.version },
         })

@@ -12,12 +12,13 @@ import type { WorkerPool } from './worker-pool.ts'
 export class IdentityControl {
   readonly #cache: SvidCache
   readonly #workers: WorkerPool
-  readonly #nodeName: string
+  readonly #nodeName: string | undefined
   /** Identity of each local workload, by UID. */
   readonly #local = new Map<string, SpiffeId>()
   readonly #uses = new Map<SpiffeId, number>()
 
-  constructor(cache: SvidCache, workers: WorkerPool, nodeName: string) {
+  /** @param nodeName Whose workloads' certificates are fetched ahead; undefined for none. */
+  constructor(cache: SvidCache, workers: WorkerPool, nodeName: string | undefined) {
     this.#cache = cache
     this.#workers = workers
     this.#nodeName = nodeName
@@ -55,7 +56,9 @@ export class IdentityControl {
   #follow(uid: string, workload: Workload | undefined): void {
     const before = this.#local.get(uid)
     const isOurs =
-      workload?.node === this.#nodeName && (workload.tunnelProtocol === 'hbone' || workload.nativeTunnel)
+      workload !== undefined &&
+      workload.node === this.#nodeName &&
+      (workload.tunnelProtocol === 'hbone' || workload.nativeTunnel)
     const now = isOurs ? spiffeId(workload) : undefined
     if (before === now) return
     if (now !== undefined) {

@@ -6,11 +6,12 @@ import { limitValues, type Logger } from '@ambient/telemetry'
 import type { XdsSink } from '@ambient/xds'
 import type { ZtunnelConfig } from '../config.ts'
 import { Readiness } from '../admin/readiness.ts'
+import type { LocalMesh } from '../local/read-local-mesh.ts'
 import { PodRegistry } from '../pods/pod-registry.ts'
 import { serveAgent } from '../pods/serve-agent.ts'
 import { type MeshChange, type MeshDelta, MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { SvidCache } from '../svid/svid-cache.ts'
-import type { WorkerReport } from '../worker/messages.ts'
+import type { PodInfo, PodListeners, WorkerReport } from '../worker/messages.ts'
 import { peerOptions } from './control-plane-source.ts'
 import { HOST_LIMITS } from './host-limits.ts'
 import { HostResolver } from './host-resolver.ts'
@@ -26,13 +27,20 @@ export interface NodeProxyDeps {
   readonly onFatal: (cause: unknown) => void
 }
 
+export interface OwnPod {
+  readonly info: PodInfo
+  state: 'pending' | 'up'
+}
+
 const RETRY_PENDING_MS = 5000
+/** No pod's: those are what Kubernetes makes of them. */
+const OWN_UID = 'own'
 const NOTHING = { upserts: [], removed: [] }
 
 /** The control side of one node's proxy: it joins the control plane, the CNI agent and the byte threads. */
 export class NodeProxy implements AsyncDisposable {
   readonly snapshot: MeshSnapshot = new MeshSnapshot()
-  readonly readiness: Readiness = new Readiness(['state manager', 'workload proxy manager'])
+  readonly readiness: Readiness
   readonly metrics: ProxyMetrics
   readonly registry: PodRegistry
   readonly svids: SvidCache
@@ -42,6 +50,7 @@ export class NodeProxy implements AsyncDisposable {
   readonly #identities: IdentityControl
   readonly #xds: XdsLink
   readonly #hosts: HostResolver
+  readonly #ownPods = new Map<string, OwnPod>()
   readonly #scope = new Scope()
 
   private constructor(
@@ -55,10 +64,18 @@ export class NodeProxy implements AsyncDisposable {
   ) {
     this.#config = config
     this.#deps = deps
+    this.readiness = new Readiness([
+      'state manager',
+      config.dedicatedTo === undefined ? 'workload proxy manager' : 'proxy',
+    ])
     this.workers = parts.workers
     this.metrics = parts.metrics
     this.svids = this.#scope.use(openSvids(config, deps.logger))
-    this.#identities = new IdentityControl(this.svids, this.workers, config.nodeName)
+    this.#identities = new IdentityControl(
+      this.svids,
+      this.workers,
+      config.dedicatedTo === undefined ? config.nodeName : undefined,
+    )
     this.registry = this.#openRegistry()
     this.#hosts = new HostResolver({
       lookup: new Resolver(),
@@ -72,10 +89,7 @@ export class NodeProxy implements AsyncDisposable {
       metrics: this.metrics,
       workers: this.workers,
       sink: this.#sink(),
-      onSynced: () => {
-        this.readiness.open('state manager')
-        this.#joinAgent()
-      },
+      onSynced: () => this.#serve(),
       signal: this.#scope.signal,
     })
     parts.needed.handle = (report) => this.onReport(report)
@@ -94,10 +108,16 @@ export class NodeProxy implements AsyncDisposable {
     return new NodeProxy(config, deps, { workers, metrics, needed })
   }
 
-  /** Joins the control plane; once its first answers are in force, the agent. */
-  start(): void {
+  /** What we serve in our own network namespace. */
+  get ownPods(): ReadonlyMap<string, OwnPod> {
+    return this.#ownPods
+  }
+
+  /** Joins the control plane; once its first answers are in force, serves. */
+  start(localMesh: LocalMesh | undefined): void {
     const { xds } = this.#config
-    if (xds === undefined) return this.#joinAgent()
+    if (localMesh !== undefined) this.#apply(localMesh.delta)
+    if (xds === undefined) return this.#serve()
     this.#xds.run(xds).catch(this.#deps.onFatal)
   }
 
@@ -185,6 +205,25 @@ export class NodeProxy implements AsyncDisposable {
     })
   }
 
+  #serve(): void {
+    const { dedicatedTo, ownPod } = this.#config
+    this.readiness.open('state manager')
+    if (dedicatedTo !== undefined) return this.#serveOwn(dedicatedTo, 'all')
+    if (ownPod !== undefined) this.#serveOwn(ownPod, 'hbone')
+    this.#joinAgent()
+  }
+
+  #serveOwn(info: PodInfo, listens: PodListeners): void {
+    const { onFatal } = this.#deps
+    const pod: OwnPod = { info, state: 'pending' }
+    this.#ownPods.set(OWN_UID, pod)
+    this.workers.addOwn({ uid: OWN_UID, info, listens }).then((error) => {
+      if (error !== undefined) return onFatal(new Error(`Cannot serve our own namespace: ${error}`))
+      pod.state = 'up'
+      this.readiness.open('proxy')
+    }, onFatal)
+  }
+
   #joinAgent(): void {
     const { registry } = this
     const { logger, onFatal } = this.#deps
@@ -240,6 +279,7 @@ function openSvids(config: ZtunnelConfig, logger: Logger): SvidCache {
           ...peerOptions(ca, config),
           clusterId: config.clusterId,
           ttlSeconds: config.secretTtlSeconds,
+          isOwnIdentity: config.dedicatedTo !== undefined,
           clock: systemClock,
         })
   return new SvidCache({

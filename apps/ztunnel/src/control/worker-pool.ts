@@ -80,6 +80,11 @@ export class WorkerPool {
     return error
   }
 
+  /** A workload in our own network namespace. @returns As `addPod`. */
+  async addOwn(wish: Omit<Extract<WorkerCommand, { kind: 'add-own' }>, 'kind'>): Promise<string | undefined> {
+    return this.#askAll(`add ${wish.uid}`, { kind: 'add-own', ...wish })
+  }
+
   async removePod(uid: string): Promise<void> {
     await this.#askAll(`remove ${uid}`, { kind: 'remove-pod', uid })
   }

@@ -19,7 +19,7 @@ export interface BoundDns {
  *
  * @throws {SyscallError} naming what could not be bound; nothing is left open.
  */
-export function bindDns(addresses: readonly SocketAddress[], mark: number): BoundDns {
+export function bindDns(addresses: readonly SocketAddress[], mark: number | undefined): BoundDns {
   const udp: { readonly fd: number; readonly at: SocketAddress }[] = []
   const tcp: number[] = []
   const options = { mark, reusePort: true }

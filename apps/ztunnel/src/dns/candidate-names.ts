@@ -9,12 +9,14 @@ export interface NameScope {
   /** The client's. */
   readonly namespace: string
   readonly clusterDomain: string
+  /** Undefined for what Kubernetes gives a pod by its namespace. */
+  readonly searchDomains: readonly string[] | undefined
 }
 
 /**
  * The names under which a service may be known, most literal first: the requested one, what Kubernetes makes of it, and
- * the same for each search domain that it ends in. The search list is the one a pod has by default: the pod's own is not
- * read. Pure.
+ * the same for each search domain that it ends in. A pod's own search list is not read: one that is redirected to us has
+ * the default one nearly always. Pure.
  *
  * @param requested In lower case, without a last dot.
  * @see ztunnel `src/dns/server.rs`
@@ -25,7 +27,7 @@ export function candidateNames(requested: string, scope: NameScope): readonly Ca
     if (!found.has(name)) found.set(name, { name, stripped })
   }
   for (const name of [requested, ...expansions(requested, scope)]) add(name, undefined)
-  for (const domain of searchDomains(scope)) {
+  for (const domain of domainsOf(scope)) {
     if (!requested.endsWith(`.${domain}`)) continue
     const stripped = requested.slice(0, -domain.length - 1)
     for (const name of [stripped, ...expansions(stripped, scope)]) add(name, stripped)
@@ -39,8 +41,8 @@ export function* wildcardNames(name: string): Generator<string> {
   for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) yield `*${name.slice(dot)}`
 }
 
-function searchDomains({ namespace, clusterDomain }: NameScope): readonly string[] {
-  return [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain]
+function domainsOf({ namespace, clusterDomain, searchDomains }: NameScope): readonly string[] {
+  return searchDomains ?? [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain]
 }
 
 /** What a service, or a pod of a headless one, is called in full. */

@@ -10,6 +10,8 @@ export interface DnsSettings {
   readonly addresses: readonly SocketAddress[]
   readonly nameservers: readonly SocketAddress[]
   readonly clusterDomain: string
+  /** Undefined for what Kubernetes gives a pod by its namespace. */
+  readonly searchDomains: readonly string[] | undefined
   readonly preferredNamespace: string | undefined
 }
 

@@ -22,7 +22,7 @@ export interface PodDnsDeps {
   readonly netns: NetworkNamespace
   readonly snapshot: MeshSnapshot
   readonly waits: WorkloadWaits
-  readonly mark: number
+  readonly mark: number | undefined
   readonly ipv6: boolean
 }
 
@@ -98,7 +98,7 @@ export class PodDns {
 
   #pod(): DnsPod {
     const { thread, snapshot, waits, info, ipv6 } = this.#deps
-    const { clusterDomain, preferredNamespace } = thread.settings
+    const { clusterDomain, searchDomains, preferredNamespace } = thread.settings
     const { random } = thread
     return {
       thread,
@@ -106,7 +106,14 @@ export class PodDns {
       withLocal: (use) =>
         void waits.withWorkload(info, (workload) => (this.#isOpen ? use(workload) : undefined)),
       resolve: (question, workload) =>
-        resolveQuestion(snapshot, question, { workload, clusterDomain, preferredNamespace, ipv6, random }),
+        resolveQuestion(snapshot, question, {
+          workload,
+          clusterDomain,
+          searchDomains,
+          preferredNamespace,
+          ipv6,
+          random,
+        }),
       forward: (request, onEnd) => {
         const forward: ForwardedQuery = new ForwardedQuery(request, {
           thread,

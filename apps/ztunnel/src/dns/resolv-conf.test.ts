@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nameserversOf } from './resolv-conf.ts'
+import { nameserversOf, searchDomainsOf } from './resolv-conf.ts'
 
 test.each([
   {
@@ -26,4 +26,18 @@ test.each([
   { name: 'an empty file', text: '', expected: [] },
 ])('nameserversOf() reads $name', ({ text, expected }) => {
   expect(nameserversOf(text)).toEqual(expected.map((ip) => ({ ip, port: 53 })))
+})
+
+test.each([
+  {
+    name: 'a list',
+    text: 'nameserver 10.0.0.1\nsearch shop.svc.a Svc.B.\n',
+    expected: ['shop.svc.a', 'svc.b'],
+  },
+  { name: 'the last list', text: 'search a\nsearch b c\n', expected: ['b', 'c'] },
+  { name: 'a domain', text: 'domain example.com', expected: ['example.com'] },
+  { name: 'nothing of a root and of comments', text: '# search a\nsearch .', expected: [] },
+  { name: 'an empty file', text: '', expected: [] },
+])('searchDomainsOf() reads $name', ({ text, expected }) => {
+  expect(searchDomainsOf(text)).toEqual(expected)
 })

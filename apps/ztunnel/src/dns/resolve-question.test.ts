@@ -8,6 +8,7 @@ const client = pod('client', { namespace: 'ns1', network: 'nw1', addresses: ['10
 const asked: DnsClient = {
   workload: client,
   clusterDomain: 'cluster.local',
+  searchDomains: undefined,
   preferredNamespace: undefined,
   ipv6: true,
   random: { float: () => 0.5 },
@@ -232,6 +233,18 @@ describe('resolveQuestion() by who asks', () => {
       name: 'api.example.com.ns2.svc.cluster.local',
       who: of('ns2'),
       expected: 'api.example.com = 240.240.0.1',
+    },
+    {
+      what: 'a search list of one’s own takes the place of the namespace’s',
+      name: 'api.example.com.home.arpa',
+      who: { ...of('ns2'), searchDomains: ['home.arpa'] },
+      expected: 'api.example.com = 240.240.0.1',
+    },
+    {
+      what: 'a search list of one’s own leaves nothing of the namespace’s',
+      name: 'api.example.com.ns2.svc.cluster.local',
+      who: { ...of('ns2'), searchDomains: ['home.arpa'] },
+      expected: 'forward',
     },
     {
       what: 'a preferred namespace wins over the first',

@@ -9,6 +9,8 @@ import { candidateNames, wildcardNames } from './candidate-names.ts'
 export interface DnsClient {
   readonly workload: Workload
   readonly clusterDomain: string
+  /** Undefined for what Kubernetes gives a pod by its namespace. */
+  readonly searchDomains: readonly string[] | undefined
   /** Breaks a tie between services of one name that are nobody's own and not canonical. */
   readonly preferredNamespace: string | undefined
   /** Whether AAAA records are given out. */
@@ -53,13 +55,14 @@ export function resolveQuestion(
 function findService(
   snapshot: MeshSnapshot,
   requested: string,
-  { workload, clusterDomain, preferredNamespace }: DnsClient,
+  { workload, clusterDomain, searchDomains, preferredNamespace }: DnsClient,
 ): Match | undefined {
   // Bytes that no service's name has, and a dot that parts no labels.
   if (requested === '' || requested.includes('\\')) return undefined
   for (const { name, stripped } of candidateNames(requested, {
     namespace: workload.namespace,
     clusterDomain,
+    searchDomains,
   })) {
     for (const hostname of wildcardNames(name)) {
       const answerable = snapshot

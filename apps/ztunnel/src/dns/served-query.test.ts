@@ -24,6 +24,7 @@ function podWith(over: Partial<DnsPod>): DnsPod {
     addresses: [],
     nameservers: [],
     clusterDomain: 'cluster.local',
+    searchDomains: undefined,
     preferredNamespace: undefined,
   }
   const thread = openDnsThread(settings, {

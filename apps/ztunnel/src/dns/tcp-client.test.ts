@@ -49,6 +49,7 @@ async function open(limits: Partial<DnsLimits>, onRequest?: (request: DnsRequest
     addresses: [],
     nameservers: [],
     clusterDomain: 'cluster.local',
+    searchDomains: undefined,
     preferredNamespace: undefined,
   }
   const deps = { loop, random: systemRandom, log: () => {}, isLogged: () => false, limits }

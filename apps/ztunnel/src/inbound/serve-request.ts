@@ -133,7 +133,8 @@ function admit(tunnel: Tunnel, admission: Admission): void {
 function joinApp(tunnel: Tunnel, admission: Admission, connection: Connection): void {
   const { pod, session, local, target } = admission
   const to = { ip: target.dial.ip, port: target.port }
-  const app = dial(pod, to, { keepAlive: true, sourceIp: target.dial.sourceIp })
+  const sourceIp = pod.keepsSource ? target.dial.sourceIp : undefined
+  const app = dial(pod, to, { keepAlive: true, sourceIp })
   if (app.kind !== 'started') {
     connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: app.detail })
     return session.answer(tunnel, 503)

@@ -1,7 +1,7 @@
 import type { EventLoop } from '@ambient/event-loop'
 import { type HboneLimits, hboneLimits, LoopBuffers, PipeCache } from '@ambient/hbone'
 import { type Random } from '@ambient/lifecycle'
-import { resetSocket, SyscallError } from '@ambient/linux'
+import { duplicateDescriptor, NetworkNamespace, resetSocket, SyscallError } from '@ambient/linux'
 import { illegalPorts, LevelFilter } from '@ambient/telemetry'
 import { TlsContext } from '@ambient/tls'
 import type { DnsLimits } from '../dns/dns-limits.ts'
@@ -100,7 +100,15 @@ export class DataPlane {
   handle(command: WorkerCommand): void {
     switch (command.kind) {
       case 'add-pod':
-        return this.#addPod(command)
+        return this.#add(command, () =>
+          PodProxy.open(
+            command,
+            NetworkNamespace.fromDescriptor(duplicateDescriptor(command.netns)),
+            this.#shared,
+          ),
+        )
+      case 'add-own':
+        return this.#add(command, () => PodProxy.open(command, NetworkNamespace.own(), this.#shared))
       case 'remove-pod':
         this.#pods.get(command.uid)?.close('the pod left the mesh')
         this.#pods.delete(command.uid)
@@ -139,11 +147,11 @@ export class DataPlane {
     }
   }
 
-  #addPod({ uid, info, netns }: Extract<WorkerCommand, { kind: 'add-pod' }>): void {
+  #add({ uid }: { readonly uid: string }, open: () => PodProxy): void {
     const { post } = this.#options
     try {
       this.#pods.get(uid)?.close('replaced')
-      this.#pods.set(uid, PodProxy.open(uid, info, netns, this.#shared))
+      this.#pods.set(uid, open())
       post({ kind: 'pod-added', uid, error: undefined })
     } catch (cause) {
       if (!(cause instanceof SyscallError)) throw cause

@@ -13,11 +13,15 @@ export interface PodInfo {
   readonly serviceAccount: string
 }
 
+/** `hbone`: only for what comes in by HBONE, as for ztunnel's own pod. */
+export type PodListeners = 'all' | 'hbone'
+
 export interface WorkerSettings {
   readonly index: number
   readonly wakeFd: number
   readonly network: string
-  readonly packetMark: number
+  /** None where no rules redirect anything to us. */
+  readonly packetMark: number | undefined
   readonly ipv6: boolean
   readonly originalSource: 'always' | 'never' | 'best-effort'
   readonly drainMs: number
@@ -76,6 +80,13 @@ export type WorkerCommand =
   | KnowledgeCommand
   /** `netns` is a descriptor number of this process; the worker takes its own duplicate before it answers `pod-added`. */
   | { readonly kind: 'add-pod'; readonly uid: string; readonly info: PodInfo; readonly netns: number }
+  /** A workload in our own network namespace. Answered by `pod-added` as well. */
+  | {
+      readonly kind: 'add-own'
+      readonly uid: string
+      readonly info: PodInfo
+      readonly listens: PodListeners
+    }
   | { readonly kind: 'remove-pod'; readonly uid: string }
   | { readonly kind: 'snapshot-delta'; readonly delta: MeshDelta }
   | { readonly kind: 'log-filter'; readonly filter: string }

@@ -45,6 +45,8 @@ export interface PodContext {
   readonly shared: WorkerShared
   readonly pool: SessionPool
   readonly failing: FailingEndpoints
+  /** Apps see who called; ztunnel's own ports do not need to. */
+  readonly keepsSource: boolean
   /** False once the pod is gone: whatever comes back late from a wait is refused. */
   readonly isOpen: boolean
   readonly track: (facts: ConnectionFacts, reauthorize?: Reauthorize) => Connection

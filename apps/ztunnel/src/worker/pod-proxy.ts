@@ -1,12 +1,13 @@
 import { Listener } from '@ambient/event-loop'
 import { SessionPool } from '@ambient/hbone'
 import {
-  duplicateDescriptor,
+  Errno,
   formatAddress,
   listenOn,
-  NetworkNamespace,
+  type NetworkNamespace,
   resetSocket,
   type SocketAddress,
+  SyscallError,
 } from '@ambient/linux'
 import { ports } from '@ambient/telemetry'
 import { bindDns } from '../dns/bind-dns.ts'
@@ -17,7 +18,7 @@ import { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import { serveOutbound } from '../outbound/serve-outbound.ts'
 import { serveSocks } from '../socks/serve-socks.ts'
 import { Connection, type ConnectionFacts, refusedLine } from './connection.ts'
-import type { LiveConnection, PodInfo } from './messages.ts'
+import type { LiveConnection, PodInfo, PodListeners, WorkerSettings } from './messages.ts'
 import type { Closable, PodContext, Reauthorize, Refusal, WorkerShared } from './pod-context.ts'
 
 type Serve = (fd: number, peer: SocketAddress, pod: PodContext) => void
@@ -29,12 +30,20 @@ interface Served {
   readonly onLoopback?: boolean
 }
 
+const HBONE: Served = { port: ports.inboundHbone.port, serve: serveHbone }
 const SERVED: readonly Served[] = [
   { port: ports.outbound.port, serve: serveOutbound },
   { port: ports.inboundPlaintext.port, serve: servePlaintext },
-  { port: ports.inboundHbone.port, serve: serveHbone },
+  HBONE,
 ]
 const SOCKS5: Served = { port: ports.socks5.port, serve: serveSocks, onLoopback: true }
+
+export interface PodWish {
+  readonly uid: string
+  readonly info: PodInfo
+  /** All, unless it says otherwise. */
+  readonly listens?: PodListeners
+}
 
 const ACCEPT = { acceptsPerTurn: 64, acceptPauseMs: 100 } as const
 
@@ -46,15 +55,17 @@ export class PodProxy implements PodContext {
   readonly shared: WorkerShared
   readonly pool: SessionPool
   readonly failing: FailingEndpoints
+  readonly keepsSource: boolean
   readonly #listeners: Listener[] = []
   readonly #connections = new Map<Connection, Reauthorize | undefined>()
   readonly #servers = new Set<Closable>()
   #dns: PodDns | undefined
   #isOpen = true
 
-  private constructor(uid: string, info: PodInfo, shared: WorkerShared, netns: NetworkNamespace) {
+  private constructor({ uid, info, listens }: PodWish, shared: WorkerShared, netns: NetworkNamespace) {
     this.uid = uid
     this.info = info
+    this.keepsSource = listens !== 'hbone'
     this.shared = shared
     this.netns = netns
     this.pool = new SessionPool(shared.loop, shared.limits)
@@ -62,14 +73,14 @@ export class PodProxy implements PodContext {
   }
 
   /**
-   * Binds the pod's listeners inside its namespace. Keeps a duplicate of `netns`; the number stays the caller's.
+   * Binds the pod's listeners inside its namespace, which it owns from here on.
    *
    * @throws {SyscallError} naming the port that could not be bound; nothing is left open.
    */
-  static open(uid: string, info: PodInfo, netns: number, shared: WorkerShared): PodProxy {
-    const proxy = new PodProxy(uid, info, shared, NetworkNamespace.fromDescriptor(duplicateDescriptor(netns)))
+  static open(wish: PodWish, netns: NetworkNamespace, shared: WorkerShared): PodProxy {
+    const proxy = new PodProxy(wish, shared, netns)
     try {
-      proxy.#listen()
+      proxy.#listen(wish.listens ?? 'all')
     } catch (cause) {
       proxy.close('listeners could not be bound')
       throw cause
@@ -166,22 +177,17 @@ export class PodProxy implements PodContext {
     this.netns[Symbol.dispose]()
   }
 
-  #listen(): void {
-    const { loop, settings, contain, dns, snapshot, waits } = this.shared
+  #listen(listens: PodListeners): void {
+    const { loop, settings, contain, snapshot, waits } = this.shared
     const { packetMark: mark, ipv6 } = settings
-    const options = {
-      mark,
-      reusePort: true,
-      transparent: settings.originalSource !== 'never',
-    }
-    const anywhere = ipv6 ? '::' : '0.0.0.0'
-    const served = settings.socks5 ? [...SERVED, SOCKS5] : SERVED
+    const dns = listens === 'all' ? this.shared.dns : undefined
+    const all = settings.socks5 ? [...SERVED, SOCKS5] : SERVED
+    const served = listens === 'all' ? all : [HBONE]
     // All are bound before any accepts, so that a failure leaves no half of a proxy.
     const { bound, boundDns } = this.netns.enter(() => {
       const made: number[] = []
       try {
-        for (const { port, onLoopback } of served)
-          made.push(listenOn({ ip: onLoopback === true ? '127.0.0.1' : anywhere, port }, options))
+        for (const one of served) made.push(bindListener(one, settings))
         return { bound: made, boundDns: dns && bindDns(dns.settings.addresses, mark) }
       } catch (cause) {
         for (const fd of made) resetSocket(fd)
@@ -199,5 +205,20 @@ export class PodProxy implements PodContext {
         contain(accepted, () => serve(accepted, peer, this))
       this.#listeners.push(new Listener(fd, loop, ACCEPT, onAccept))
     }
+  }
+}
+
+/** @throws {SyscallError} */
+function bindListener({ port, onLoopback }: Served, settings: WorkerSettings): number {
+  const { packetMark: mark, ipv6, originalSource } = settings
+  const ip = onLoopback === true ? '127.0.0.1' : ipv6 ? '::' : '0.0.0.0'
+  const options = { mark, reusePort: true }
+  try {
+    return listenOn({ ip, port }, { ...options, transparent: originalSource !== 'never' })
+  } catch (cause) {
+    const isRight = cause instanceof SyscallError && cause.errno === Errno.EPERM
+    // Without the right to it we can still serve, under our own address.
+    if (!isRight || originalSource === 'always') throw cause
+    return listenOn({ ip, port }, options)
   }
 }

@@ -1,0 +1,158 @@
+/** Workloads in ztunnel's own network namespace, with a mesh that is written down: the whole program. */
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { EventLoop } from '@ambient/event-loop'
+import { parseSpiffeId } from '@ambient/spiffe'
+import { keepTurning, requireRoot, waitFor } from '@ambient/testkit'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { dialHbone, echoTunnel, serveHbonePeer } from './hbone-peer.ts'
+import { pod } from './mesh-fixture.ts'
+import { echo, openPods, textOf } from './pod-net.ts'
+import {
+  openAuthority,
+  START,
+  startZtunnel,
+  type TestAuthority,
+  type ZtunnelProcess,
+} from './ztunnel-process.ts'
+
+requireRoot()
+
+const MESH = `
+workloads:
+- { name: web, namespace: shop, serviceAccount: web, workloadIps: [10.0.0.1], protocol: HBONE }
+- { name: node, namespace: shop, serviceAccount: node, workloadIps: [10.0.0.2], protocol: HBONE }
+- { name: client, namespace: shop, serviceAccount: client, workloadIps: [10.0.0.3], protocol: HBONE, services: { shop/api: { 80: 8080 } } }
+services:
+- { name: api, namespace: shop, hostname: api, vips: [/10.96.0.1], ports: { 80: 8080 } }
+policies:
+- { name: closed, namespace: shop, scope: Namespace, action: Deny, rules: [[[{ destinationPorts: [8081] }]]] }
+`
+const DEDICATED = {
+  LOCAL_XDS: MESH,
+  PROXY_MODE: 'dedicated',
+  PROXY_WORKLOAD_INFO: 'shop/web/web',
+  // As a sidecar: the rules in front of it have to know its packets.
+  PACKET_MARK: '1337',
+}
+const client = pod('client', { addresses: ['10.0.0.3'], serviceAccount: 'client' })
+const webId = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/web')
+
+const loop = new EventLoop({
+  onFault: (_owner, cause) => {
+    throw cause
+  },
+})
+const turning = keepTurning(loop)
+let pods: Awaited<ReturnType<typeof open>>
+let authority: TestAuthority
+let dedicated: ZtunnelProcess
+let shared: ZtunnelProcess
+
+async function open() {
+  return openPods([
+    { name: 'web', ip: '10.0.0.1', redirected: true },
+    { name: 'node', ip: '10.0.0.2' },
+    { name: 'client', ip: '10.0.0.3' },
+    { name: 'busy', ip: '10.0.0.4' },
+  ])
+}
+
+beforeAll(async () => {
+  pods = await open()
+  authority = await openAuthority(webId)
+  for (const one of [pods.web, pods.node]) authority.offerTo(one)
+  dedicated = startZtunnel(pods.web, authority, DEDICATED)
+  shared = startZtunnel(pods.node, authority, {
+    LOCAL_XDS: MESH,
+    POD_NAME: 'node',
+    POD_NAMESPACE: 'shop',
+    SERVICE_ACCOUNT: 'node',
+  })
+  await dedicated.ready()
+})
+afterAll(async () => {
+  await dedicated[Symbol.asyncDispose]()
+  await shared[Symbol.asyncDispose]()
+  await authority[Symbol.asyncDispose]()
+  pods[Symbol.dispose]()
+  turning[Symbol.dispose]()
+  loop[Symbol.dispose]()
+})
+
+test('a dedicated proxy takes tunnels to its one workload, under an identity nobody is impersonated for', async () => {
+  pods.web.listen(8080, echo)
+  const certificate = await authority.certificate(client)
+  using tunnels = await dialHbone({ pod: pods.client, loop }, '10.0.0.1', certificate)
+  const { status, stream } = await tunnels.connect('10.0.0.1:8080')
+  stream.end('hello')
+  expect([status, await textOf(stream)]).toEqual([200, 'hello'])
+  expect(authority.impersonated).toContain(undefined)
+  expect((await tunnels.connect('10.0.0.1:8081')).status).toBe(401)
+  await waitFor('both lines of the log', () => {
+    const lines = [/direction="inbound".*bytes_recv=5/, /reason="POLICY_DENIED".*"shop\/closed"/]
+    if (lines.every((line) => line.test(dedicated.said))) return true
+    throw new Error(dedicated.said)
+  })
+})
+
+test('a dedicated proxy carries what its workload sends', async () => {
+  const peer = serveHbonePeer(pods.client, await authority.certificate(client), echoTunnel)
+  const socket = await pods.web.dial(loop, '10.96.0.1', 80)
+  socket.end('out')
+  expect(await textOf(socket)).toBe('out')
+  expect(peer.requests).toMatchObject([{ authority: '10.0.0.3:8080', caller: webId }])
+  peer.close()
+})
+
+test('the dump shows the mesh as it was written, and the workload', async () => {
+  const dump: unknown = JSON.parse(await pods.web.run('curl -s http://127.0.0.1:15000/config_dump'))
+  expect(dump).toMatchObject({
+    staticConfig: { policies: [{ name: 'closed', action: 'Deny' }], services: [{ vips: ['/10.96.0.1'] }] },
+    workloadState: { own: { state: 'Up', info: { name: 'web', namespace: 'shop', serviceAccount: 'web' } } },
+  })
+})
+
+test('ztunnel’s own ports are reached through the mesh, under its own address', async () => {
+  const callers: (string | undefined)[] = []
+  pods.node.listen(8080, (socket: Socket) => {
+    callers.push(socket.remoteAddress)
+    socket.end()
+  })
+  await waitFor(
+    'ztunnel to listen',
+    async () => (await pods.node.run('ss -ltnH sport = :15008')) !== '',
+    START,
+  )
+  const certificate = await authority.certificate(client)
+  using tunnels = await dialHbone({ pod: pods.client, loop }, '10.0.0.2', certificate)
+  const metrics = await tunnels.connect('10.0.0.2:15020')
+  metrics.stream.end('GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n')
+  expect(await textOf(metrics.stream)).toContain('istio_build')
+  const other = await tunnels.connect('10.0.0.2:8080')
+  expect([other.status, await textOf(other.stream)]).toEqual([200, ''])
+  expect(callers).toEqual(['::ffff:10.0.0.2'])
+  expect(authority.impersonated).toContain('spiffe://cluster.local/ns/shop/sa/node')
+  // Nothing else listens: what is sent to its pod without a tunnel is not ours.
+  expect(await pods.node.run('ss -ltnH "sport = :15001 or sport = :15006"')).toBe('')
+})
+
+test.each([
+  {
+    name: 'whose port is taken',
+    env: DEDICATED,
+    message: /cannot go on.*Cannot serve our own namespace.*15008/,
+  },
+  {
+    name: 'whose mesh cannot be read',
+    env: { LOCAL_XDS: 'workloads: [{}]' },
+    message: /^ztunnel: Cannot read LOCAL_XDS: workloads\[0\].*\n$/,
+  },
+])('a proxy $name does not start', async ({ env, message }) => {
+  const taken = pods.busy.listen(15_008)
+  await using refused = startZtunnel(pods.busy, authority, env)
+  await waitFor('it to exit', () => refused.exitCode !== null, START)
+  expect([refused.exitCode, refused.said]).toEqual([1, expect.stringMatching(message)])
+  taken.close()
+  await once(taken, 'close')
+})
