@@ -1,5 +1,6 @@
 import type { NetworkNamespace } from '@ambient/linux'
 import { CniError, messageOf } from '../cni-error.ts'
+import type { ProbeEntry } from '../redirect/host-probe.ts'
 import type { AgentDeps } from './agent-deps.ts'
 import { cniLimits } from './cni-limits.ts'
 import { enrolPod } from './enrol-pod.ts'
@@ -7,6 +8,7 @@ import { type MeshPod, MeshPods, noKeptConnections, type PodState } from './mesh
 import { resetRefusedOf } from './plaintext-connections.ts'
 import { planPod, type PodStep } from './plan-pod.ts'
 import { podFields, podInfo } from './pod-fields.ts'
+import { podOfRecord } from './pod-records.ts'
 import { PodRetries } from './pod-retries.ts'
 import { isSameNetns } from './find-netns.ts'
 import { renewRules, verifyRules } from './pod-rules.ts'
@@ -106,6 +108,16 @@ export class PodReconciler implements AsyncDisposable {
     }
   }
 
+  /** Takes an address out of the host's set that is none of the pod's any more, if that is known by now. */
+  dropAddress({ ip, uid }: ProbeEntry): Promise<void> {
+    return this.#work.run(uid, async () => {
+      const pod = this.#deps.cluster.pod(uid)
+      const isUnreported = pod !== undefined && !pod.isFinished && pod.ips.length === 0
+      if (isUnreported || this.pods.get(uid)?.ips.includes(ip) === true) return
+      await this.#deps.probeSet.remove([{ ip, uid }])
+    })
+  }
+
   /** The processes of a pod are in a namespace of which nobody told us. Owns `netns`. */
   foundElsewhere(uid: string, netns: NetworkNamespace): Promise<void> {
     return this.#work.run(uid, async () => {
@@ -183,7 +195,12 @@ export class PodReconciler implements AsyncDisposable {
       this.pods.put(await enrolPod({ ...sandbox, netns, age: 'new', earlier: undefined }, this.#deps))
       this.#count('add')
     } catch (cause) {
-      await this.#undo(sandbox, netns)
+      await this.#undo(sandbox, netns).catch((problem: unknown) =>
+        this.#deps.logger.warn('cannot undo all of an enrolment', {
+          ...podFields(sandbox.pod),
+          error: messageOf(problem),
+        }),
+      )
       throw cause
     }
   }
@@ -325,28 +342,19 @@ export class PodReconciler implements AsyncDisposable {
     )
   }
 
-  /** What is known of a pod that is not held: what an earlier agent wrote down. */
   #blank({ uid }: PodView): MeshPod {
-    const record = this.#deps.records.get(uid)
-    return {
-      uid,
-      state: { kind: 'pending', cause: 'new' },
-      netns: undefined,
-      containerId: record?.containerId,
-      ips: [],
-      backends: record?.backends ?? [],
-      areRulesWhole: false,
-      kept: record?.kept ?? noKeptConnections,
-      before: record?.before ?? {},
-    }
+    return podOfRecord(uid, this.#deps.records.get(uid))
   }
 
   /** A sandbox that could not be enrolled is thrown away by the runtime; ours goes with it. */
   async #undo({ pod, ips }: NewSandbox, netns: NetworkNamespace): Promise<void> {
     const held: MeshPod = { ...this.#blank(pod), state: { kind: 'detached' }, ips }
-    await forgetPod(held, pod.uid, this.#deps)
-    netns[Symbol.dispose]()
-    this.pods.put({ ...held, ips: [] })
+    try {
+      await forgetPod(held, pod.uid, this.#deps)
+    } finally {
+      netns[Symbol.dispose]()
+      this.pods.put({ ...held, ips: [] })
+    }
   }
 
   #failed(uid: string, cause: unknown): void {

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { isRecord } from '@ambient/kube'
 import { type BackendName, backendNames, type SettingsBefore } from '../redirect/redirect-backend.ts'
-import type { KeptConnections } from './mesh-pod.ts'
+import { type KeptConnections, type MeshPod, noKeptConnections } from './mesh-pod.ts'
 
 /** What must outlive the agent about one pod: how it was enrolled, and so how to undo it. */
 export interface PodRecord {
@@ -12,6 +12,21 @@ export interface PodRecord {
   readonly containerId: string | undefined
   readonly kept: KeptConnections
   readonly before: SettingsBefore
+}
+
+/** What is known of a pod that is not held: what an earlier agent wrote down. */
+export function podOfRecord(uid: string, record: PodRecord | undefined): MeshPod {
+  return {
+    uid,
+    state: { kind: 'pending', cause: 'its namespace was not found yet' },
+    netns: undefined,
+    containerId: record?.containerId,
+    ips: [],
+    backends: record?.backends ?? [],
+    areRulesWhole: false,
+    kept: record?.kept ?? noKeptConnections,
+    before: record?.before ?? {},
+  }
 }
 
 /** One small file a pod in the run directory. A hint only: whether rules are there is asked of the kernel. */

@@ -2,7 +2,8 @@ import type { NetworkNamespace } from '@ambient/linux'
 import { messageOf } from '../cni-error.ts'
 import { type BackendName, backendNames, type RedirectState } from '../redirect/redirect-backend.ts'
 import type { AgentDeps } from './agent-deps.ts'
-import { type MeshPod, noKeptConnections, type PodState } from './mesh-pod.ts'
+import type { MeshPod, PodState } from './mesh-pod.ts'
+import { podOfRecord } from './pod-records.ts'
 import { podFields, podInfo } from './pod-fields.ts'
 import { podSettings } from './pod-overrides.ts'
 import type { PodView } from './pod-view.ts'
@@ -60,8 +61,12 @@ function wasEnrolled(pod: PodView, deps: TakeOverDeps): boolean {
 }
 
 async function lookAt(pod: PodView, netns: NetworkNamespace | undefined, deps: TakeOverDeps): Promise<Found> {
-  if (netns === undefined) return { pod, held: undefined, isKnown: wasEnrolled(pod, deps) }
   const record = deps.records.get(pod.uid)
+  if (netns === undefined) {
+    // ztunnel keeps it, so somebody must remember to tell it when the pod is gone.
+    const isKnown = wasEnrolled(pod, deps)
+    return { pod, held: isKnown ? podOfRecord(pod.uid, record) : undefined, isKnown }
+  }
   const { state: redirect, backends } = await findRules(pod, netns, deps)
   if (redirect.kind === 'absent') {
     netns[Symbol.dispose]()
@@ -79,15 +84,12 @@ async function lookAt(pod: PodView, netns: NetworkNamespace | undefined, deps: T
       backends: backends.join(','),
     })
   const held: MeshPod = {
-    uid: pod.uid,
+    ...podOfRecord(pod.uid, record),
     state: stateOf(redirect.kind, deps),
     netns,
-    containerId: record?.containerId,
     ips: pod.ips,
     backends,
     areRulesWhole: redirect.kind !== 'partial',
-    kept: record?.kept ?? noKeptConnections,
-    before: record?.before ?? {},
   }
   return { pod, held, isKnown: true }
 }

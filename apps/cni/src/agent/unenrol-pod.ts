@@ -55,8 +55,11 @@ export async function goOnDraining(
 
 /** For a pod that is deleted or finished, or whose sandbox is gone: its netns goes away by itself, so nothing is done in there. */
 export async function forgetPod(held: MeshPod | undefined, uid: string, deps: AgentDeps): Promise<void> {
-  await deps.probeSet.remove((held?.ips ?? []).map((ip) => ({ ip, uid })))
-  if (held !== undefined) await letGo(held, deps)
+  try {
+    await deps.probeSet.remove((held?.ips ?? []).map((ip) => ({ ip, uid })))
+  } finally {
+    if (held !== undefined) await letGo(held, deps)
+  }
   deps.records.delete(uid)
   deps.logger.info('pod forgotten', { uid })
 }

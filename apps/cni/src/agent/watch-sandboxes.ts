@@ -8,9 +8,9 @@ import type { PodReconciler } from './pod-reconciler.ts'
 
 export interface WatchSandboxesDeps extends Pick<
   AgentDeps,
-  'cluster' | 'finder' | 'clock' | 'logger' | 'ztunnels'
+  'cluster' | 'finder' | 'probeSet' | 'clock' | 'logger' | 'ztunnels'
 > {
-  readonly reconciler: Pick<PodReconciler, 'pods' | 'foundElsewhere' | 'listenAgain'>
+  readonly reconciler: Pick<PodReconciler, 'pods' | 'foundElsewhere' | 'listenAgain' | 'dropAddress'>
   readonly listeningPorts: (netns: NetworkNamespace) => ReadonlySet<number>
 }
 
@@ -25,12 +25,18 @@ export async function watchSandboxes(deps: WatchSandboxesDeps, signal: AbortSign
   while (!signal.aborted) {
     await deps.clock.sleep(cniLimits.sandboxLookMs, signal).catch(() => {}) // rejects only when it is to end
     if (signal.aborted) return
-    const lookings = [...lookForProcesses(deps), ...lookForListeners(deaf, deps)]
+    const lookings = [...lookForProcesses(deps), ...lookForListeners(deaf, deps), dropAddresses(deps)]
     for (const looking of lookings)
       await looking.catch((cause: unknown) =>
         deps.logger.warn('cannot put a pod right; tried again', { error: messageOf(cause) }),
       )
   }
+}
+
+/** An agent that was killed leaves addresses in the host's set of which it alone knew that they had to go. */
+async function dropAddresses({ reconciler, probeSet }: WatchSandboxesDeps): Promise<void> {
+  for (const entry of await probeSet.list())
+    if (reconciler.pods.get(entry.uid)?.ips.includes(entry.ip) !== true) await reconciler.dropAddress(entry)
 }
 
 /** Pods between two sandboxes are among them: if the new one came by itself, only its processes tell. */
