@@ -7,7 +7,7 @@ import type { AgentDeps } from '../src/agent/agent-deps.ts'
 import { ClusterView } from '../src/agent/cluster-view.ts'
 import { PodReconciler } from '../src/agent/pod-reconciler.ts'
 import { PodRecords } from '../src/agent/pod-records.ts'
-import { defaultSelectors, selectPod } from '../src/agent/select-pod.ts'
+import { defaultSelectors } from '../src/agent/select-pod.ts'
 import { takeOver } from '../src/agent/take-over.ts'
 import { watchSandboxes } from '../src/agent/watch-sandboxes.ts'
 import { CniError } from '../src/cni-error.ts'
@@ -54,7 +54,7 @@ export class ModelAgent {
     const cluster = this.#cluster
     if (pod === undefined || reconciler === undefined || cluster === undefined)
       throw new CniError('POD_NOT_FOUND', 'not known yet')
-    if (selectPod(pod, cluster.namespaceLabels(pod.namespace), SELECTION).kind !== 'enrol') return
+    if (!cluster.wants(pod, SELECTION)) return
     const { containerId, ip } = sandbox
     await reconciler.enrolNew({ pod, netnsPath: containerId, containerId, ips: [ip] })
   }
@@ -134,7 +134,10 @@ export class ModelAgent {
     const { signal } = this.#ended
     const cluster = new ClusterView({
       source: node.source(),
+      clock: systemClock,
+      endSignMs: 0,
       nodeName: 'node1',
+      namespace: 'istio-system',
       onChange: (uids) => uids.forEach((uid) => this.#reconciler?.touch(uid)),
       onProblem: (message) => node.violations.push(message),
     })
@@ -211,6 +214,12 @@ export class ModelAgent {
       settings: plainSettings,
       annotate: ({ uid }, status) => this.#effect('annotate', () => node.annotate(uid, status)),
       repairs: { handle: (_, enrol) => enrol().then(() => 'enrolled' as const) },
+      outside: {
+        list: () => Promise.resolve([]),
+        ports: () => ({ listening: new Set(), ephemeral: { first: 32_768, last: 60_999 } }),
+        reset: () => undefined,
+      },
+      mutualTls: { isStrict: () => false },
       connectionsOf: () => ({ table: [], ownIps: new Set() }),
       clock: { ...systemClock, monotonicMs: () => vi.getMockedSystemTime()?.getTime() ?? 0 },
       random: { float: () => 0.5, bytes: (n) => new Uint8Array(n) },

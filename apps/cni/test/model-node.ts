@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { KubeObject, ResourceSource, WatchEvent } from '@ambient/kube'
+import type { KindName, KubeObject, ResourceSource, WatchEvent } from '@ambient/kube'
 import { AsyncQueue } from '@ambient/lifecycle'
 import { duplicateDescriptor, NetworkNamespace } from '@ambient/linux'
 
@@ -98,8 +98,7 @@ export class ModelNode {
       list: () => Promise.resolve([]),
       watch: (kind) => {
         const queue = new AsyncQueue<WatchEvent>(10_000)
-        const there = kind === 'Pod' ? [...this.pods.values()].map(podObject) : [this.#namespaceObject()]
-        for (const object of there) queue.push({ type: 'added', object })
+        for (const object of this.#objects(kind)) queue.push({ type: 'added', object })
         queue.push({ type: 'synced' })
         this.#followers.push({ kind, queue })
         return queue
@@ -180,6 +179,11 @@ export class ModelNode {
   #tell(type: 'added' | 'modified' | 'deleted', pod: ModelPod): void {
     for (const { kind, queue } of this.#followers)
       if (kind === 'Pod') queue.push({ type, object: podObject(pod) })
+  }
+
+  #objects(kind: KindName): readonly KubeObject[] {
+    if (kind === 'Namespace') return [this.#namespaceObject()]
+    return kind === 'Pod' ? [...this.pods.values()].map(podObject) : []
   }
 
   #namespaceObject(): KubeObject {
