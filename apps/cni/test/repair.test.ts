@@ -99,9 +99,12 @@ test.each([
   const again = await replaceSandbox(pod)
   await waitFor('the pod to be seen', async () => (await node.state(again)) === 'broken')
   await waitFor('the event', async () => (await eventsOf()).join() === 'NotInMesh')
-  const [found] = await node.objects('Pod')
-  expect(found?.metadata.deletionTimestamp !== undefined).toBe(action === 'delete')
-  expect(found?.metadata.labels['cni.istio.io/uninitialized']).toBe(action === 'label' ? 'true' : undefined)
+  const seen = async (): Promise<string> => {
+    const [found] = await node.objects('Pod')
+    if (found?.metadata.deletionTimestamp !== undefined) return 'delete'
+    return found?.metadata.labels['cni.istio.io/uninitialized'] === 'true' ? 'label' : 'event'
+  }
+  await waitFor(`the pod to show the action ${action}`, async () => (await seen()) === action)
   expect(isCaptured(again)).toBe(false)
 })
 
