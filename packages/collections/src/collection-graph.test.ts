@@ -165,8 +165,48 @@ test('deriveMany() refuses a key that another source gives, and gives it up when
     'CollectionError: Cannot give "y" in many: "a" gives it already',
   ])
   graph.transaction(() => source.set('a', []))
-  graph.transaction(() => source.set('b', ['y', 'z', 'w']))
-  expect(contents(many)).toEqual({ w: 'b', y: 'b', z: 'b' })
+  expect(contents(many)).toEqual({ y: 'b', z: 'b' })
+})
+
+test('deriveMany() lets one source take over from another what both change at once', () => {
+  const graph = new CollectionGraph(({ cause }) => expect.fail(String(cause)))
+  const source = graph.input<readonly string[]>('source')
+  const many = graph.deriveMany(
+    'many',
+    source,
+    (keys, _fetch, from) => new Map(keys.map((key) => [key, from])),
+  )
+  graph.transaction(() => {
+    source.set('a', ['x'])
+    source.set('b', ['y'])
+    source.set('c', ['z'])
+  })
+  graph.transaction(() => {
+    source.set('a', ['y'])
+    source.set('b', ['x', 'z'])
+    source.delete('c')
+  })
+  expect(contents(many)).toEqual({ x: 'b', y: 'a', z: 'b' })
+})
+
+test('deriveMany() keeps all of the last good of a source that wants what another has, until it is free', () => {
+  const graph = new CollectionGraph(() => {})
+  const source = graph.input<readonly string[]>('source')
+  const many = graph.deriveMany(
+    'many',
+    source,
+    (keys, _fetch, from) => new Map(keys.map((key) => [key, from])),
+  )
+  graph.transaction(() => {
+    source.set('a', ['x'])
+    source.set('b', ['y', 'z'])
+  })
+  graph.transaction(() => source.set('b', ['x', 'w']))
+  expect(contents(many)).toEqual({ x: 'a', y: 'b', z: 'b' })
+  expect(graph.faults.map(({ key, hasLastGood }) => [key, hasLastGood])).toEqual([['b', true]])
+  graph.transaction(() => source.delete('a'))
+  expect(contents(many)).toEqual({ w: 'b', x: 'b' })
+  expect(graph.faults).toEqual([])
 })
 
 test('union() takes the first collection’s value of a key in two', () => {

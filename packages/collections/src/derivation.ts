@@ -23,17 +23,32 @@ export interface DerivationParts<P, V> {
   readonly onRecovered: (key: string) => void
 }
 
-/** What is known of one source key: what it read, and what it gave. */
+/** What became of one key when it was worked out again. */
+type Outcome<V> =
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'good'; readonly outputs: ReadonlyMap<string, V> }
+  | { readonly kind: 'bad'; readonly cause: unknown }
+
+/** What is known of one source key: what it read, and what it gives. */
 class Place implements Evaluation {
   readonly #dirty: Set<string>
   readonly #key: string
   read: Forgettable[] = []
-  /** Output keys: one by itself, as most give, or several. */
-  given: string | ReadonlySet<string> | undefined
+  /** Output keys: one by itself, as most give, or several; undefined before the first evaluation. */
+  #given: string | ReadonlySet<string> | undefined
 
   constructor(dirty: Set<string>, key: string) {
     this.#dirty = dirty
     this.#key = key
+  }
+
+  get hasGiven(): boolean {
+    return this.#given !== undefined
+  }
+
+  set given(outputs: ReadonlySet<string>) {
+    const [only] = outputs
+    this.#given = outputs.size === 1 ? only : outputs
   }
 
   mark(): void {
@@ -46,11 +61,11 @@ class Place implements Evaluation {
   }
 
   gives(output: string): boolean {
-    return typeof this.given === 'string' ? this.given === output : this.given?.has(output) === true
+    return typeof this.#given === 'string' ? this.#given === output : this.#given?.has(output) === true
   }
 
   outputs(): Iterable<string> {
-    return typeof this.given === 'string' ? [this.given] : (this.given ?? [])
+    return typeof this.#given === 'string' ? [this.#given] : (this.#given ?? [])
   }
 }
 
@@ -60,7 +75,9 @@ export class Derivation<P, V> {
   readonly #dirty = new Set<string>()
   readonly #places = new Map<string, Place>()
   /** Who gives an output, unless it is the source of the same key. */
-  readonly #giverOf = new Map<string, string>()
+  readonly #others = new Map<string, string>()
+  /** Source keys that would give an output which another gives, by the output. */
+  readonly #waiting = new Map<string, Set<string>>()
   readonly #faulty = new Set<string>()
   evaluations = 0
 
@@ -77,65 +94,118 @@ export class Derivation<P, V> {
     return this.#dirty.size > 0
   }
 
-  /** Works out everything marked; its sources are final by now. */
+  /**
+   * Works out everything marked; its sources are final by now. What is given up is given up first, so that one source
+   * may take over from another what both change in the same transaction.
+   */
   settle(): void {
-    for (const key of this.#dirty) this.#settleKey(key)
-    this.#dirty.clear()
+    while (this.#dirty.size > 0) {
+      const outcomes = [...this.#dirty].map((key) => [key, this.#workOut(key)] as const)
+      this.#dirty.clear()
+      const withdrawn = outcomes.map(([key, outcome]) => this.#giveUp(key, outcome))
+      for (const [at, [key, outcome]] of outcomes.entries())
+        this.#putInForce(key, outcome, withdrawn[at] ?? new Map())
+    }
   }
 
-  #settleKey(key: string): void {
-    const known = this.#places.get(key)
-    known?.forgetReads()
-    const value = this.#parts.from.get(key)
-    if (value === undefined) {
-      this.#recovered(key)
-      if (known !== undefined) this.#give(key, known, new Map())
-      this.#places.delete(key)
-      return
-    }
-    const place = known ?? new Place(this.#dirty, key)
+  #placeOf(key: string): Place {
+    const place = this.#places.get(key) ?? new Place(this.#dirty, key)
     this.#places.set(key, place)
+    return place
+  }
+
+  #workOut(key: string): Outcome<V> {
+    const place = this.#placeOf(key)
+    place.forgetReads()
+    const value = this.#parts.from.get(key)
+    if (value === undefined) return { kind: 'gone' }
     this.evaluations++
-    this.#run(key, value, place)
-  }
-
-  #run(key: string, value: P, place: Place): void {
     try {
-      const outputs = this.#parts.evaluate(value, this.#fetchFor(place), key)
-      for (const output of outputs.keys()) this.#checkGiver(output, key)
-      this.#give(key, place, outputs)
-      this.#recovered(key)
+      return { kind: 'good', outputs: this.#parts.evaluate(value, this.#fetchFor(place), key) }
     } catch (cause) {
-      const hasLastGood = place.given !== undefined && !this.#faulty.has(key)
-      this.#parts.onFault({ collection: this.#parts.to.name, key, cause, hasLastGood })
-      if (hasLastGood) return
-      this.#faulty.add(key)
-      this.#give(key, place, this.#parts.fallback(value, key))
+      return { kind: 'bad', cause }
     }
   }
 
-  #give(key: string, place: Place, outputs: ReadonlyMap<string, V>): void {
-    for (const output of place.outputs()) {
-      if (outputs.has(output)) continue
-      this.#giverOf.delete(output)
-      this.#parts.to.write(output, undefined)
+  /** @param withdrawn What it has given up already. */
+  #putInForce(key: string, outcome: Outcome<V>, withdrawn: ReadonlyMap<string, V>): void {
+    switch (outcome.kind) {
+      case 'gone':
+        this.#places.delete(key)
+        return this.#recovered(key)
+      case 'bad':
+        return this.#fail(key, outcome.cause, withdrawn)
+      case 'good': {
+        const taken = [...outcome.outputs.keys()].find((output) => this.#isOthers(output, key))
+        if (taken !== undefined) return this.#fail(key, this.#takenError(taken, key), withdrawn)
+        this.#give(key, outcome.outputs)
+        return this.#recovered(key)
+      }
     }
+  }
+
+  #fail(key: string, cause: unknown, withdrawn: ReadonlyMap<string, V>): void {
+    const hasLastGood = this.#placeOf(key).hasGiven && !this.#faulty.has(key)
+    this.#parts.onFault({ collection: this.#parts.to.name, key, cause, hasLastGood })
+    if (hasLastGood) return this.#giveBack(key, withdrawn)
+    this.#faulty.add(key)
+    const value = this.#parts.from.get(key)
+    const outputs = value === undefined ? new Map<string, V>() : this.#parts.fallback(value, key)
+    this.#giveUp(key, { kind: 'good', outputs })
+    this.#give(key, outputs)
+  }
+
+  /** Takes away what `key` gives and will give no more. @returns What that was. */
+  #giveUp(key: string, outcome: Outcome<V>): ReadonlyMap<string, V> {
+    const withdrawn = new Map<string, V>()
+    if (outcome.kind === 'bad') return withdrawn
+    const place = this.#placeOf(key)
+    const kept = new Set<string>()
+    for (const output of place.outputs()) {
+      if (outcome.kind === 'good' && outcome.outputs.has(output)) {
+        kept.add(output)
+        continue
+      }
+      const value = this.#parts.to.get(output)
+      if (value !== undefined) withdrawn.set(output, value)
+      this.#others.delete(output)
+      this.#parts.to.write(output, undefined)
+      for (const waiting of this.#waiting.get(output) ?? []) this.#dirty.add(waiting)
+      this.#waiting.delete(output)
+    }
+    if (withdrawn.size > 0) place.given = kept
+    return withdrawn
+  }
+
+  /** What was given up for something that could not be had, if nobody has taken it since. */
+  #giveBack(key: string, withdrawn: ReadonlyMap<string, V>): void {
+    const free = [...withdrawn].filter(([output]) => !this.#isOthers(output, key))
+    if (free.length > 0) this.#give(key, new Map(free), this.#placeOf(key).outputs())
+  }
+
+  /** @param besides What it gives already and goes on giving. */
+  #give(key: string, outputs: ReadonlyMap<string, V>, besides: Iterable<string> = []): void {
     for (const [output, value] of outputs) {
-      if (output !== key) this.#giverOf.set(output, key)
+      if (output !== key) this.#others.set(output, key)
       this.#parts.to.write(output, value)
     }
-    const [only] = outputs.keys()
-    place.given = outputs.size === 1 ? only : new Set(outputs.keys())
+    this.#placeOf(key).given = new Set([...besides, ...outputs.keys()])
   }
 
-  #checkGiver(output: string, key: string): void {
-    if (this.#places.get(key)?.gives(output) === true) return
-    const giver =
-      this.#giverOf.get(output) ?? (this.#places.get(output)?.gives(output) === true ? output : undefined)
-    if (giver === undefined || giver === key) return
-    throw new CollectionError(
+  #giverOf(output: string): string | undefined {
+    return this.#others.get(output) ?? (this.#places.get(output)?.gives(output) === true ? output : undefined)
+  }
+
+  #isOthers(output: string, key: string): boolean {
+    const giver = this.#giverOf(output)
+    return giver !== undefined && giver !== key
+  }
+
+  #takenError(output: string, key: string): CollectionError {
+    this.#waiting.set(output, (this.#waiting.get(output) ?? new Set()).add(key))
+    return new CollectionError(
       'KEY_TAKEN',
-      `Cannot give "${output}" in ${this.#parts.to.name}: "${giver}" gives it already`,
+      `Cannot give "${output}" in ${this.#parts.to.name}: "${this.#giverOf(output)}" gives it already`,
     )
   }
 
