@@ -15,6 +15,8 @@ export interface GatewayListener {
   readonly name: string
   readonly port: number
   readonly protocol: string
+  /** `Terminate` when it has TLS and does not say. */
+  readonly tlsMode: string | undefined
   readonly allowed: AllowedNamespaces
 }
 
@@ -47,6 +49,7 @@ function readListener(field: Field): GatewayListener {
     name: field.get('name').requiredText(),
     port: readPort(field.get('port')),
     protocol: field.get('protocol').requiredText(),
+    tlsMode: field.get('tls').isAbsent ? undefined : (field.get('tls').get('mode').text() ?? 'Terminate'),
     allowed: readAllowedNamespaces(field.get('allowedRoutes').get('namespaces')),
   }
 }

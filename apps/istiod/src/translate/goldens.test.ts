@@ -1,14 +1,26 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorText } from '@ambient/lifecycle'
-import type { Collection } from '@ambient/collections'
-import { describeRef, isRecord, objectKey, objectsFromYaml, toYaml } from '@ambient/kube'
+import type { Collection, InputCollection } from '@ambient/collections'
+import {
+  describeRef,
+  isRecord,
+  type KindName,
+  type KubeObject,
+  objectKey,
+  objectsFromYaml,
+  toYaml,
+} from '@ambient/kube'
 import { type Address, defineService, defineWorkload } from '@ambient/model'
 import { expect, test } from 'vitest'
 import type { ObjectConditions } from './conditions.ts'
 import { DEFAULT_MESH, type MeshOptions } from './mesh-options.ts'
-import { meshState } from './mesh-state.ts'
+import { clusterPrefix, remoteKinds } from './mesh-inputs.ts'
+import { type MeshState, meshState } from './mesh-state.ts'
 import type { ObjectWarnings } from './object-warnings.ts'
+
+/** Annotation of an object that is in another cluster. */
+const CLUSTER = 'test/cluster'
 
 /** `UPDATE_GOLDENS=1 npm test` rewrites the expected files; read the difference before you commit it. */
 const isUpdate = process.env['UPDATE_GOLDENS'] === '1'
@@ -34,8 +46,12 @@ function translate(input: string): string {
     faults.push(errorText(cause)),
   )
   state.graph.transaction(() => {
-    for (const object of objectsFromYaml(input))
-      state.inputs.get(object.kind)?.set(objectKey(object.metadata), object)
+    for (const object of objectsFromYaml(input)) {
+      const { [CLUSTER]: cluster } = object.metadata.annotations
+      const key = objectKey(object.metadata)
+      if (cluster === undefined) state.inputs.get(object.kind)?.set(key, object)
+      else remoteInput(state, object.kind).set(`${clusterPrefix(cluster)}${key}`, object)
+    }
   })
   return toYaml({
     addresses: sorted(state.addresses.entries()).map(withoutDefaults),
@@ -44,6 +60,12 @@ function translate(input: string): string {
     ...(state.warnings.size === 0 ? {} : { warnings: toldWarnings(state.warnings) }),
     faults: faults.toSorted(),
   })
+}
+
+function remoteInput(state: MeshState, kind: KindName): InputCollection<KubeObject> {
+  const found = remoteKinds.find((each) => each === kind)
+  if (found === undefined) throw new Error(`${kind} is not read of other clusters`)
+  return state.remoteInputs[found]
 }
 
 /** Options that a case needs besides the default ones stand in a comment: `# options: {"dryRunPolicies": true}`. */

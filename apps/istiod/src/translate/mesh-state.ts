@@ -19,10 +19,12 @@ import { type MeshInputs, meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
 import { validityConditions, warningConditions } from './object-conditions.ts'
 import type { ObjectWarnings } from './object-warnings.ts'
+import { type NetworkState, networkState } from './networks/network-state.ts'
 import { type PlaceState, placeState } from './places/place-state.ts'
 import type { PodFacts } from './pods/pod-facts.ts'
 import { podAddresses, type PodState, podState } from './pods/pod-state.ts'
 import { type PolicyState, policyState } from './policies/policy-state.ts'
+import { type RemoteState, remoteState } from './remote/remote-state.ts'
 import { type KubeServices, kubeServices, serviceAddresses } from './services/kube-services.ts'
 import { type Membership, membership } from './services/membership.ts'
 import { sliceAddresses } from './services/slice-addresses.ts'
@@ -43,6 +45,8 @@ export interface MeshState {
   readonly graph: CollectionGraph
   /** Objects by kind, each under `namespace/name` or `name`. */
   readonly inputs: ReadonlyMap<KindName, InputCollection<KubeObject>>
+  /** The same of the mesh's other clusters, each object under `clusterPrefix` and its key. */
+  readonly remoteInputs: MeshInputs['remote']
   /** The mesh's configuration, when there is one. */
   readonly config: Collection<MeshConfig>
   readonly pods: Collection<PodFacts>
@@ -68,10 +72,12 @@ export interface MeshState {
 interface MeshParts {
   readonly config: ConfigState
   readonly places: PlaceState
+  readonly networks: NetworkState
   readonly policies: PolicyState
   readonly waypoints: WaypointState
   readonly services: KubeServices
   readonly entries: ReturnType<typeof entryState>
+  readonly remote: RemoteState
   readonly slices: Collection<SliceFacts>
   readonly membership: Membership
   readonly pods: PodState
@@ -102,6 +108,7 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
   return {
     graph,
     inputs: inputs.byKind,
+    remoteInputs: inputs.remote,
     config: config.current,
     pods: pods.facts,
     podsByAccountAndNode: pods.byAccountAndNode,
@@ -141,15 +148,18 @@ function meshParts(inputs: MeshInputs): MeshParts {
   const { graph } = inputs
   const config = configState(inputs)
   const places = placeState(inputs)
+  const networks = networkState(inputs, places)
   const policies = policyState(inputs, config)
   const waypoints = waypointState(inputs, { places, l7: policies.l7 })
   const services = kubeServices(inputs, config)
   const entryBindings = entryWaypoints(inputs, { config, waypoints })
   const entries = entryState(inputs, { config, places, kubeServices: services, waypoints: entryBindings })
   const slices = graph.derive('endpoint slices', inputs.of('EndpointSlice'), sliceFacts)
+  const ownServices = graph.union('all service facts', [services.facts, entries.services])
+  const remote = remoteState(inputs, { config, places, policies, networks, ownServices })
   const members = membership({
-    services: graph.union('all service facts', [services.facts, entries.services]),
-    kubeServices: services,
+    services: ownServices,
+    named: ({ namespace, name }, fetch) => services.named(namespace, name, fetch),
     slices,
   })
   const pods = podState(inputs)
@@ -166,10 +176,12 @@ function meshParts(inputs: MeshInputs): MeshParts {
   return {
     config,
     places,
+    networks,
     policies,
     waypoints,
     services,
     entries,
+    remote,
     slices,
     membership: members,
     pods,
@@ -179,14 +191,16 @@ function meshParts(inputs: MeshInputs): MeshParts {
 }
 
 function allAddresses(inputs: MeshInputs, parts: MeshParts, policies: WorkloadPolicies): Collection<Address> {
-  const { places, config, services, entries, slices, bindings, workloads } = parts
+  const { places, config, networks, remote, services, entries, slices, bindings, workloads } = parts
   const around = { ...parts, policies }
   return inputs.graph.union<Address>('addresses', [
     podAddresses(inputs, parts.pods, around),
     workloadEntryAddresses(inputs, workloads.inForce, { ...around, bindings: bindings.workloadEntries }),
     inlineAddresses(inputs, entries, around),
     sliceAddresses(inputs, slices, { kubeServices: services, places }),
-    serviceAddresses(inputs, services, { places, config, waypoints: bindings.services }),
+    serviceAddresses(inputs, services, { places, config, remote, waypoints: bindings.services }),
     entries.addresses,
+    networks.addresses,
+    remote.addresses,
   ])
 }

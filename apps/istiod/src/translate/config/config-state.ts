@@ -18,12 +18,14 @@ export interface ConfigState {
   /** The mesh's own trust domain, then its aliases: all mean the same identities. */
   trustDomains(fetch: Fetch): readonly string[]
   /** Whether node proxies are told of what is in `namespace`. */
-  isDiscovered(namespace: string, fetch: Fetch): boolean
+  isDiscovered(namespace: string, fetch: Fetch, prefix?: string): boolean
   visibility(namespace: string, fetch: Fetch): EntryVisibility
   /** Whether the mesh says anything about visibility at all. */
   hasVisibilityRules(fetch: Fetch): boolean
-  /** @param namespace Labels of the service's namespace, in its own cluster. */
-  scope(of: Parameters<typeof serviceScope>[1], fetch: Fetch): ServiceScope
+  /** @param namespace Asked only when it matters: labels of the service's namespace, in its own cluster. */
+  scope(service: Labels, namespace: () => Labels, fetch: Fetch): ServiceScope
+  /** The labels of a namespace, ours or of the cluster whose prefix it has. */
+  namespaceLabels(namespace: string, fetch: Fetch): Labels
   /** The objects of a kind that configures the mesh, without those that are for another control plane. */
   readonly own: Readonly<Record<RevisionedKind, Collection<KubeObject>>>
 }
@@ -38,6 +40,8 @@ type RevisionedKind =
 
 const REVISION = 'istio.io/rev'
 const TAG = 'istio.io/tag'
+type Labels = Readonly<Record<string, string>>
+
 const NO_LABELS = {}
 
 export function configState(inputs: MeshInputs): ConfigState {
@@ -61,20 +65,28 @@ export function configState(inputs: MeshInputs): ConfigState {
   const visibilities = graph.derive('namespace visibilities', of('Namespace'), (namespace, fetch) =>
     entryVisibility(rules(fetch).rules, namespace.metadata.labels),
   )
-  const discovered = graph.derive('discovered namespaces', of('Namespace'), (namespace, fetch) =>
-    isDiscovered(selectors(fetch), namespace.metadata.labels),
+  const labels = graph.union<Labels>('namespace labels', [
+    graph.derive('own namespace labels', of('Namespace'), ({ metadata }) => metadata.labels),
+    graph.derive('remote namespace labels', inputs.remote.Namespace, ({ metadata }) => metadata.labels),
+  ])
+  const discovered = graph.derive('discovered namespaces', labels, (given, fetch) =>
+    isDiscovered(selectors(fetch), given),
   )
   return {
     current,
     trustDomains: (fetch) => [...new Set([mesh.trustDomain, ...aliases(fetch)])],
-    isDiscovered: (namespace, fetch) =>
+    isDiscovered: (namespace, fetch, prefix = '') =>
       namespace === mesh.systemNamespace ||
       selectors(fetch).length === 0 ||
-      (fetch.get(discovered, namespace) ?? false),
+      (fetch.get(discovered, `${prefix}${namespace}`) ?? false),
     hasVisibilityRules: (fetch) => rules(fetch).rules !== undefined,
     visibility: (namespace, fetch) =>
       fetch.get(visibilities, namespace) ?? entryVisibility(rules(fetch).rules, NO_LABELS),
-    scope: (labels, fetch) => serviceScope(scopes(fetch), labels),
+    scope: (service, namespace, fetch) => {
+      const given = scopes(fetch)
+      return given.length === 0 ? 'local' : serviceScope(given, { service, namespace: namespace() })
+    },
+    namespaceLabels: (namespace, fetch) => fetch.get(labels, namespace) ?? NO_LABELS,
     own: ownObjects(inputs),
   }
 }

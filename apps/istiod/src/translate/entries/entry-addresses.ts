@@ -3,7 +3,7 @@ import type { Address, Workload } from '@ambient/model'
 import { workloadsByName } from '../by-name.ts'
 import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
-import type { PlaceState } from '../places/place-state.ts'
+import type { NetworkState } from '../networks/network-state.ts'
 import type { Membership } from '../services/membership.ts'
 import { namedPorts } from '../services/service-ports.ts'
 import { type Validated, validated } from '../validated.ts'
@@ -19,7 +19,7 @@ import { entryServiceFacts } from './translate-entry.ts'
 import { translateEndpoint } from './translate-endpoint.ts'
 
 export interface EndpointSources {
-  readonly places: PlaceState
+  readonly networks: NetworkState
   readonly policies: WorkloadPolicies
   readonly waypoints: WaypointState
 }
@@ -45,14 +45,14 @@ export interface WorkloadEntrySources extends EndpointSources {
 export function workloadEntryAddresses(
   { graph, mesh }: MeshInputs,
   entries: Collection<EndpointFacts>,
-  { config, places, membership, policies, bindings }: WorkloadEntrySources,
+  { config, networks, membership, policies, bindings }: WorkloadEntrySources,
 ): Collection<Address> {
   return graph.deriveMany<EndpointFacts, Address>('entry workloads', entries, (entry, fetch, key) => {
     if (entry.address.kind === 'unix' || !config.isDiscovered(entry.namespace, fetch)) return new Map()
     const services = membership.ofWorkloadEntry(entry, fetch)
     const binding = fetch.get(bindings, key)
     const around = {
-      network: entry.network === '' ? places.network(fetch) : entry.network,
+      ...networks.placeOf(entry.network, fetch),
       services,
       policies: policies.attachedTo(entry, { binding, services }, fetch),
       waypoint: waypointAddress(binding),
@@ -65,11 +65,10 @@ export function workloadEntryAddresses(
 export function inlineAddresses(
   { graph, mesh }: MeshInputs,
   entries: EntryState,
-  { places, policies, waypoints }: EndpointSources,
+  { networks, policies, waypoints }: EndpointSources,
 ): Collection<Address> {
   return graph.deriveMany<EntryFacts, Address>('inline workloads', entries.facts, (entry, fetch) => {
     const hosts = entries.hostsOf(entry, fetch)
-    const local = places.network(fetch)
     const workload = (endpoint: EndpointFacts, of: readonly string[]): Workload => {
       const members = of.map((host) => {
         const facts = entryServiceFacts(entry, host)
@@ -78,7 +77,7 @@ export function inlineAddresses(
       const services = Object.fromEntries(members)
       const binding = endpointBinding(endpoint, waypoints, fetch)
       const around = {
-        network: endpoint.network === '' ? local : endpoint.network,
+        ...networks.placeOf(endpoint.network, fetch),
         services,
         policies: policies.attachedTo(entry, { binding, services }, fetch),
         waypoint: waypointAddress(binding),

@@ -19,6 +19,7 @@ export function translateEndpoint(
     addresses: address.kind === 'ip' ? [address.ip] : [],
     hostname: address.kind === 'host' ? address.host : '',
     network: around.network,
+    networkGateway: around.networkGateway,
     ...tunnelOf(endpoint.labels, endpoint.isRedirected),
     trustDomain: mesh.trustDomain,
     ...(serviceAccount === '' ? {} : { serviceAccount }),

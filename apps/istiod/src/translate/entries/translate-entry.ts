@@ -37,6 +37,7 @@ export function translateEntry(entry: EntryFacts, host: string, around: HostSurr
 export function entryServiceFacts(entry: EntryFacts, host: string): ServiceFacts {
   return {
     kind: 'ServiceEntry',
+    scope: 'local',
     namespace: entry.namespace,
     hostname: host,
     selector: Object.keys(entry.selector ?? {}).length === 0 ? undefined : entry.selector,

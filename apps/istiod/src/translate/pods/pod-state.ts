@@ -50,6 +50,7 @@ export function podAddresses(
     const binding = workloadBinding({ ...pod, kind: 'Pod' }, waypoints, fetch)
     const around = {
       network: places.network(fetch),
+      networkGateway: undefined,
       locality: places.locality(pod.node, fetch),
       services,
       policies: policies.attachedTo(pod, { binding, services }, fetch),

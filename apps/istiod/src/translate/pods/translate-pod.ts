@@ -26,6 +26,7 @@ export function translatePod(
     namespace: pod.namespace,
     addresses: pod.ips,
     network: around.network,
+    networkGateway: around.networkGateway,
     ...tunnelOf(pod.labels, pod.isRedirected),
     trustDomain: mesh.trustDomain,
     serviceAccount: pod.serviceAccount,

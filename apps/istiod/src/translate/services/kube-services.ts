@@ -6,6 +6,7 @@ import type { ConfigState } from '../config/config-state.ts'
 import type { MeshInputs } from '../mesh-inputs.ts'
 import type { ObjectWarning } from '../object-warnings.ts'
 import type { PlaceState } from '../places/place-state.ts'
+import type { RemoteState } from '../remote/remote-state.ts'
 import type { WaypointBinding } from '../waypoints/waypoint-binding.ts'
 import { serviceWaypoint } from '../waypoints/waypoint-fields.ts'
 import { TRAFFIC_DISTRIBUTION } from './load-balancing.ts'
@@ -30,9 +31,11 @@ export function kubeServices({ graph, mesh, of }: MeshInputs, config: ConfigStat
     of('Service'),
     (service, fetch) => {
       const { namespace = '' } = service.metadata
-      const found = config.isDiscovered(namespace, fetch)
-        ? serviceFacts(service, mesh.domainSuffix)
-        : undefined
+      if (!config.isDiscovered(namespace, fetch)) return new Map()
+      const labels = (): ReturnType<ConfigState['namespaceLabels']> =>
+        config.namespaceLabels(namespace, fetch)
+      const scope = config.scope(service.metadata.labels, labels, fetch)
+      const found = serviceFacts(service, { domainSuffix: mesh.domainSuffix, scope })
       return new Map(found === undefined ? [] : [[serviceName(found), found]])
     },
   )
@@ -59,12 +62,13 @@ export interface ServiceSources {
   readonly config: ConfigState
   /** Under `namespace/name`. */
   readonly waypoints: Collection<WaypointBinding>
+  readonly remote: RemoteState
 }
 
 export function serviceAddresses(
   { graph, mesh, of }: MeshInputs,
   services: KubeServices,
-  { places, config, waypoints }: ServiceSources,
+  { places, config, waypoints, remote }: ServiceSources,
 ): Collection<Address> {
   return graph.deriveMany<KubeObject, Address>('services', of('Service'), (object, fetch, key) => {
     const { namespace = '' } = object.metadata
@@ -75,7 +79,9 @@ export function serviceAddresses(
       waypoint: serviceWaypoint(fetch.get(waypoints, key)),
     }
     const service = translateService(object, around, mesh)
-    return servicesByName(service === undefined ? [] : [service])
+    if (service === undefined) return new Map()
+    const isGlobal = fetch.get(services.facts, serviceName(service))?.scope === 'global'
+    return servicesByName([isGlobal ? remote.merged(service, fetch) : service])
   })
 }
 

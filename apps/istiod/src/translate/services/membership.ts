@@ -3,19 +3,30 @@ import { includesLabels } from '@ambient/kube'
 import { type PortMapping, serviceName } from '@ambient/model'
 import type { EndpointFacts } from '../entries/endpoint-facts.ts'
 import { anchorOf, anchorsFor } from '../label-anchor.ts'
+import { prefixOf } from '../mesh-inputs.ts'
 import type { PodFacts } from '../pods/pod-facts.ts'
 import type { Labelled } from '../policies/policy-state.ts'
-import type { KubeServices } from './kube-services.ts'
 import type { ServiceFacts } from './service-facts.ts'
 import { namedPorts, selectedPorts, slicePorts } from './service-ports.ts'
 import type { SliceFacts } from './slice-facts.ts'
+
+/** Where a Service is: in our own cluster, or another one. */
+export interface ServiceName {
+  readonly prefix: string
+  readonly namespace: string
+  readonly name: string
+}
 
 type PortsByService = Readonly<Record<string, readonly PortMapping[]>>
 
 /** Which workloads belong to which service, and at which of their own ports. */
 export interface Membership {
-  /** Services of the pod's namespace that select it, and those without a selector whose slices name it. */
-  ofPod(pod: PodFacts, fetch: Fetch): PortsByService
+  /**
+   * Services of the pod's namespace that select it, and those without a selector whose slices name it.
+   *
+   * @param prefix Of the pod's cluster, when it is another than ours.
+   */
+  ofPod(pod: PodFacts, fetch: Fetch, prefix?: string): PortsByService
   /** Services of the WorkloadEntry's namespace that select it. */
   ofWorkloadEntry(entry: EndpointFacts, fetch: Fetch): PortsByService
 }
@@ -23,35 +34,38 @@ export interface Membership {
 export interface MembershipSources {
   /** Services that can select something, under `namespace/hostname`. */
   readonly services: Collection<ServiceFacts>
-  readonly kubeServices: KubeServices
+  /** The Service called `name`, never a ServiceEntry. */
+  readonly named: (at: ServiceName, fetch: Fetch) => ServiceFacts | undefined
   readonly slices: Collection<SliceFacts>
 }
 
 type Member = readonly [service: string, ports: readonly PortMapping[]]
 
-export function membership({ services, kubeServices, slices }: MembershipSources): Membership {
-  const bySelector = services.index(({ namespace, selector }) =>
-    selector === undefined ? [] : [anchorOf(namespace, selector)],
+export function membership({ services, named, slices }: MembershipSources): Membership {
+  const bySelector = services.index(({ namespace, selector }, key) =>
+    selector === undefined ? [] : [anchorOf(`${prefixOf(key)}${namespace}`, selector)],
   )
-  const slicesByPod = slices.index((slice) => slice.pods.map((pod) => `${slice.namespace}/${pod.name}`))
+  const slicesByPod = slices.index((slice, key) =>
+    slice.pods.map((pod) => `${prefixOf(key)}${slice.namespace}/${pod.name}`),
+  )
   return {
-    ofPod: (pod, fetch) => {
-      const selected = selecting(pod, fetch, bySelector).map((service): Member => [
+    ofPod: (pod, fetch, prefix = '') => {
+      const selected = selecting(pod, fetch, { bySelector, prefix }).map((service): Member => [
         serviceName(service),
         selectedPorts(service, pod),
       ])
-      const named = fetch
-        .find(slicesByPod, `${pod.namespace}/${pod.name}`, (each) => names(each, pod))
+      const behind = fetch
+        .find(slicesByPod, `${prefix}${pod.namespace}/${pod.name}`, (each) => names(each, pod))
         .flatMap((slice): readonly Member[] => {
-          const service = kubeServices.named(slice.namespace, slice.serviceName, fetch)
+          const service = named({ prefix, namespace: slice.namespace, name: slice.serviceName }, fetch)
           if (service === undefined || service.selector !== undefined) return []
           return [[serviceName(service), slicePorts(service, slice)]]
         })
-      return inOrder([...selected, ...named])
+      return inOrder([...selected, ...behind])
     },
     ofWorkloadEntry: (entry, fetch) =>
       inOrder(
-        selecting(entry, fetch, bySelector).map((service) => [
+        selecting(entry, fetch, { bySelector, prefix: '' }).map((service) => [
           serviceName(service),
           namedPorts(service, entry.ports),
         ]),
@@ -62,11 +76,11 @@ export function membership({ services, kubeServices, slices }: MembershipSources
 function selecting(
   workload: Labelled,
   fetch: Fetch,
-  bySelector: CollectionIndex<ServiceFacts>,
+  { bySelector, prefix }: { readonly bySelector: CollectionIndex<ServiceFacts>; readonly prefix: string },
 ): readonly ServiceFacts[] {
   const selects = ({ selector }: ServiceFacts): boolean =>
     selector !== undefined && includesLabels(workload.labels, selector)
-  return anchorsFor(workload.namespace, workload.labels).flatMap((group) =>
+  return anchorsFor(`${prefix}${workload.namespace}`, workload.labels).flatMap((group) =>
     fetch.find(bySelector, group, selects),
   )
 }
