@@ -8,6 +8,7 @@ test('parseCommand() takes the documented defaults', () => {
     kind: 'run',
     config: {
       source: { kind: 'directory', directory: 'c', jwksFile: 'j' },
+      remoteClusters: [],
       stateDirectory: 's',
       caDirectory: '/etc/cacerts',
       listenAddress: '::',
@@ -51,8 +52,10 @@ test('parseCommand() takes every flag and variable', () => {
     REVISION: 'canary',
     PILOT_ENABLE_IP_AUTOALLOCATE: 'false',
   }
-  expect(parseCommand([...flags, '--listen', '127.0.0.1', '--secure-port', '0'], env)).toMatchObject({
+  const more = ['--listen', '127.0.0.1', '--secure-port', '0', '--remote-config-dir', 'c2=/a=b']
+  expect(parseCommand([...flags, ...more], env)).toMatchObject({
     config: {
+      remoteClusters: [{ id: 'c2', directory: '/a=b' }],
       listenAddress: '127.0.0.1',
       securePort: 0,
       namespace: 'mesh',
@@ -108,6 +111,18 @@ test.each([
     args: flags,
     env: { PILOT_IP_AUTOALLOCATE_IPV6_PREFIX: '10.0.0.0/8' },
     message: 'PILOT_IP_AUTOALLOCATE_IPV6_PREFIX is no range of IPv6 addresses: "10.0.0.0/8"',
+  },
+  {
+    name: 'a remote cluster without a name',
+    args: [...flags, '--remote-config-dir', '/dir'],
+    env: {},
+    message: '--remote-config-dir is not CLUSTER=DIR: "/dir"',
+  },
+  {
+    name: 'a remote cluster that is our own',
+    args: [...flags, '--remote-config-dir', 'Kubernetes=/dir'],
+    env: {},
+    message: '--remote-config-dir has a cluster twice: "Kubernetes"',
   },
   { name: 'another log format', args: flags, env: { LOG_FORMAT: 'xml' }, message: 'LOG_FORMAT is neither' },
 ])('parseCommand() refuses $name in one line', ({ args, env, message }) => {

@@ -9,6 +9,8 @@ import type { AddressRanges } from './allocate/plan-addresses.ts'
 export interface IstiodConfig {
   readonly source: SourceConfig
   /** Holds the CA's root and its key. */
+  /** The mesh's other clusters, whose workloads and global services are known here too. */
+  readonly remoteClusters: readonly { readonly id: string; readonly directory: string }[]
   readonly stateDirectory: string
   /** A CA that somebody else issued, if there is one. */
   readonly caDirectory: string
@@ -78,6 +80,8 @@ The control plane of an ambient mesh: delta xDS and the CA for node proxies.
   --config-dir DIR     Kubernetes objects as YAML; watched, never edited. Without it, the API server is the source
   --kubeconfig FILE    how to reach the API server; not needed in a pod
   --jwks FILE          with --config-dir: the keys that sign service-account tokens, as a JSON Web Key Set
+  --remote-config-dir CLUSTER=DIR
+                       objects of another cluster of the mesh; as often as there are others
   --state-dir DIR      the CA's root and key; made at the first start
   --listen ADDRESS     address of every port (default ::, which takes IPv4 too)
   --secure-port N      delta xDS and CA over TLS (default ${ports.istiodSecure.port}; 0 takes any)
@@ -101,6 +105,7 @@ Environment (default):
 
 const OPTIONS = {
   'config-dir': { type: 'string' },
+  'remote-config-dir': { type: 'string', multiple: true },
   jwks: { type: 'string' },
   kubeconfig: { type: 'string' },
   'state-dir': { type: 'string' },
@@ -129,6 +134,7 @@ export function parseCommand(args: readonly string[], env: Env): Command {
     kind: 'run',
     config: {
       source: source(flags, env),
+      remoteClusters: remoteClusters(flags, text(env, 'CLUSTER_ID', 'Kubernetes')),
       stateDirectory: required(flags, 'state-dir'),
       caDirectory: text(env, 'ROOT_CA_DIR', '/etc/cacerts'),
       listenAddress: flags.listen ?? '::',
@@ -184,6 +190,19 @@ function source(flags: Flags, env: Env): SourceConfig {
       '--config-dir is missing, and this is no pod: name a directory of YAML, or a cluster by --kubeconfig (see istiod --help)',
     )
   return { kind: 'cluster', kubeconfig, environment: { KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT } }
+}
+
+function remoteClusters(flags: Flags, ownId: string): IstiodConfig['remoteClusters'] {
+  const clusters = (flags['remote-config-dir'] ?? []).map((given) => {
+    const [, id, directory] = /^([a-z0-9][a-z0-9._-]*)=(.+)$/i.exec(given) ?? []
+    if (id === undefined || directory === undefined)
+      throw new ConfigError(`--remote-config-dir is not CLUSTER=DIR: "${given}"`)
+    return { id, directory }
+  })
+  const ids = [ownId, ...clusters.map(({ id }) => id)]
+  const twice = ids.find((id, at) => ids.indexOf(id) < at)
+  if (twice !== undefined) throw new ConfigError(`--remote-config-dir has a cluster twice: "${twice}"`)
+  return clusters
 }
 
 function required(flags: Flags, name: 'config-dir' | 'jwks' | 'state-dir'): string {

@@ -26,6 +26,7 @@ import { startConfig } from './translate/config/start-config.ts'
 import type { MeshOptions } from './translate/mesh-options.ts'
 import { type MeshState, meshState } from './translate/mesh-state.ts'
 import { feedMeshState } from './watch/feed-mesh-state.ts'
+import { feedRemoteClusters } from './watch/feed-remote-clusters.ts'
 import { type MeshSource, openSource } from './watch/open-source.ts'
 
 export interface IstiodDeps {
@@ -94,6 +95,7 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
       },
       scope.signal,
     )
+    const feedingOthers = feedRemoteClusters(parts)
     const { monitoring, http } = await openHttp(parts, progress)
     const serving = serveWhenReady(parts, progress)
     const leadership = new AbortController()
@@ -105,7 +107,7 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
       monitoringPort: monitoring.port,
       httpPort: http.port,
       serving: serving.then(({ server }) => ({ securePort: server.port })),
-      failed: firstFailure([feeding, serving, leading, following], scope.signal),
+      failed: firstFailure([feeding, feedingOthers, serving, leading, following], scope.signal),
       [Symbol.asyncDispose]: async () => {
         const isLeading = progress.state.kind === 'serving'
         progress.state = { kind: 'stopping' }

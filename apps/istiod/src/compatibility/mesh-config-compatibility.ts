@@ -26,6 +26,7 @@ export const MESH_CONFIG_COMPATIBILITY: readonly CompatibilityTable[] = [
         'service-entry-visibility',
         'rules other than namespaceSelector match nothing',
       ),
+      serviceScopeConfigs: golden('split-horizon'),
       outboundTrafficPolicy: ignored('node proxies pass what they do not know, as Istio’s do'),
       defaultServiceExportTo: ignored('node proxies hear of every service'),
       caCertificates: ignored('trust comes with the CA’s own root'),

@@ -29,6 +29,7 @@ export const SERVICE_COMPATIBILITY: readonly CompatibilityTable[] = [
       'status.loadBalancer': BY_KUBE_PROXY,
     },
     labels: {
+      'istio.io/global': golden('split-horizon', 'as any label that serviceScopeConfigs name'),
       'istio.io/tag': golden('revisions', 'on istiod-revision-tag-…, with istio.io/rev'),
     },
     annotations: {

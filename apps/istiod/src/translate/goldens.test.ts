@@ -1,41 +1,29 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorText } from '@ambient/lifecycle'
-import type { Collection, InputCollection } from '@ambient/collections'
-import {
-  describeRef,
-  isRecord,
-  type KindName,
-  type KubeObject,
-  objectKey,
-  objectsFromYaml,
-  toYaml,
-} from '@ambient/kube'
+import type { Collection } from '@ambient/collections'
+import { describeRef, isRecord, objectsFromYaml, toYaml } from '@ambient/kube'
 import { type Address, defineService, defineWorkload } from '@ambient/model'
 import { expect, test } from 'vitest'
+import { goldenCases, goldenInput, GOLDENS, placeIn } from '../../test/golden-objects.ts'
 import type { ObjectConditions } from './conditions.ts'
 import { DEFAULT_MESH, type MeshOptions } from './mesh-options.ts'
-import { clusterPrefix, remoteKinds } from './mesh-inputs.ts'
-import { type MeshState, meshState } from './mesh-state.ts'
+import { meshState } from './mesh-state.ts'
 import type { ObjectWarnings } from './object-warnings.ts'
-
-/** Annotation of an object that is in another cluster. */
-const CLUSTER = 'test/cluster'
 
 /** `UPDATE_GOLDENS=1 npm test` rewrites the expected files; read the difference before you commit it. */
 const isUpdate = process.env['UPDATE_GOLDENS'] === '1'
-const directory = join(import.meta.dirname, 'testdata')
-const cases = readdirSync(directory).flatMap((name) => (name.endsWith('.in.yaml') ? [name.slice(0, -8)] : []))
+const cases = goldenCases()
 
 test.each(cases)('meshState() turns %s.in.yaml into the .out.yaml of that name', (name) => {
-  const actual = translate(readFileSync(join(directory, `${name}.in.yaml`), 'utf8'))
-  const path = join(directory, `${name}.out.yaml`)
+  const actual = translate(goldenInput(name))
+  const path = join(GOLDENS, `${name}.out.yaml`)
   if (isUpdate) writeFileSync(path, actual)
   expect(actual).toBe(readFileSync(path, 'utf8'))
 })
 
 test('testdata holds no expected file without its input', () => {
-  const orphans = readdirSync(directory).filter((name) => !cases.some((each) => name.startsWith(`${each}.`)))
+  const orphans = readdirSync(GOLDENS).filter((name) => !cases.some((each) => name.startsWith(`${each}.`)))
   expect(orphans).toEqual([])
   expect(cases.length).toBeGreaterThan(10)
 })
@@ -47,10 +35,8 @@ function translate(input: string): string {
   )
   state.graph.transaction(() => {
     for (const object of objectsFromYaml(input)) {
-      const { [CLUSTER]: cluster } = object.metadata.annotations
-      const key = objectKey(object.metadata)
-      if (cluster === undefined) state.inputs.get(object.kind)?.set(key, object)
-      else remoteInput(state, object.kind).set(`${clusterPrefix(cluster)}${key}`, object)
+      const place = placeIn(state, object)
+      place.input.set(place.key, object)
     }
   })
   return toYaml({
@@ -60,12 +46,6 @@ function translate(input: string): string {
     ...(state.warnings.size === 0 ? {} : { warnings: toldWarnings(state.warnings) }),
     faults: faults.toSorted(),
   })
-}
-
-function remoteInput(state: MeshState, kind: KindName): InputCollection<KubeObject> {
-  const found = remoteKinds.find((each) => each === kind)
-  if (found === undefined) throw new Error(`${kind} is not read of other clusters`)
-  return state.remoteInputs[found]
 }
 
 /** Options that a case needs besides the default ones stand in a comment: `# options: {"dryRunPolicies": true}`. */

@@ -7,7 +7,7 @@ import {
   type WatchEvent,
 } from '@ambient/kube'
 import { expect, test, vi } from 'vitest'
-import { watchedKinds } from '../translate/mesh-inputs.ts'
+import { remoteKinds, watchedKinds } from '../translate/mesh-inputs.ts'
 import { DEFAULT_MESH } from '../translate/mesh-options.ts'
 import { meshState } from '../translate/mesh-state.ts'
 import { feedMeshState } from './feed-mesh-state.ts'
@@ -18,6 +18,43 @@ function pod(name: string): KubeObject {
   )
   return object ?? expect.fail('one pod')
 }
+
+test('feedMeshState() of another cluster reads what counts of it, and keeps it apart', async () => {
+  const queues = new Map(remoteKinds.map((kind) => [kind, new AsyncQueue<WatchEvent>(100)]))
+  const source: ResourceSource = {
+    list: () => expect.fail('is not asked'),
+    watch: (kind) =>
+      remoteKinds.flatMap((each) => (each === kind ? (queues.get(each) ?? []) : []))[0] ?? expect.fail(kind),
+  }
+  const state = meshState(DEFAULT_MESH, ({ cause }) => expect.fail(String(cause)))
+  const synced = Promise.withResolvers<void>()
+  const feeding = feedMeshState(
+    {
+      source,
+      state,
+      cluster: 'c2',
+      namespace: 'istio-system',
+      clock: systemClock,
+      onEvent: () => {},
+      onCommitted: () => {},
+      onSynced: synced.resolve,
+    },
+    new AbortController().signal,
+  )
+  state.graph.transaction(() => state.inputs.get('Pod')?.set('default/a', pod('a')))
+  queues.get('Pod')?.push({ type: 'added', object: pod('a') })
+  for (const queue of queues.values()) queue.push({ type: 'synced' })
+  await synced.promise
+  expect([...state.addresses.entries()].map(([name]) => name)).toEqual([
+    'Kubernetes//Pod/default/a',
+    'c2//Pod/default/a',
+  ])
+  queues.get('Pod')?.push({ type: 'deleted', object: pod('a') })
+  await vi.waitFor(() => expect(state.addresses.size).toBe(1))
+  expect(state.pods.size).toBe(1)
+  for (const queue of queues.values()) queue.close()
+  await feeding
+})
 
 test('feedMeshState() puts nothing in force before every kind is synced, then everything at once', async () => {
   const queues = new Map(watchedKinds.map((kind) => [kind, new AsyncQueue<WatchEvent>(100)]))

@@ -1,12 +1,15 @@
+import type { InputCollection } from '@ambient/collections'
 import { type KindName, type KubeObject, objectKey, type ResourceSource } from '@ambient/kube'
 import type { Clock } from '@ambient/lifecycle'
-import { watchedKinds } from '../translate/mesh-inputs.ts'
+import { clusterPrefix, remoteKinds } from '../translate/mesh-inputs.ts'
 import type { MeshState } from '../translate/mesh-state.ts'
 import { ChangeBatcher } from './change-batcher.ts'
 
 export interface FeedDeps {
   readonly source: ResourceSource
   readonly state: MeshState
+  /** The source's cluster, when it is another one of the mesh than ours; then fewer kinds of it count. */
+  readonly cluster?: string
   /** Where istiod runs: of config maps, only those of this namespace are read. */
   readonly namespace: string
   readonly clock: Clock
@@ -19,7 +22,7 @@ export interface FeedDeps {
 }
 
 interface ObjectChange {
-  readonly kind: KindName
+  readonly input: InputCollection<KubeObject>
   readonly key: string
   /** Undefined when it is gone. */
   readonly object: KubeObject | undefined
@@ -34,12 +37,14 @@ export async function feedMeshState(deps: FeedDeps, signal: AbortSignal): Promis
     clock: deps.clock,
     windowMs: WINDOW_MS,
     commit: (changes) => {
-      state.graph.transaction(() => changes.forEach((change) => applyChange(state, change)))
+      state.graph.transaction(() => changes.forEach(applyChange))
       deps.onCommitted()
     },
   })
-  const waiting = new Set(watchedKinds)
-  const follow = async (kind: KindName): Promise<void> => {
+  const inputs = inputsOf(deps)
+  const waiting = new Set(inputs.keys())
+  const prefix = deps.cluster === undefined ? '' : clusterPrefix(deps.cluster)
+  const follow = async ([kind, input]: readonly [KindName, ObjectChange['input']]): Promise<void> => {
     const options = kind === 'ConfigMap' ? { namespace: deps.namespace } : {}
     for await (const event of deps.source.watch(kind, signal, options)) {
       if (event.type === 'synced') {
@@ -49,20 +54,24 @@ export async function feedMeshState(deps: FeedDeps, signal: AbortSignal): Promis
         deps.onSynced()
         continue
       }
-      const key = objectKey(event.object.metadata)
+      const key = `${prefix}${objectKey(event.object.metadata)}`
       deps.onEvent(kind, event.type)
       batcher.add(`${kind} ${key}`, {
-        kind,
+        input,
         key,
         object: event.type === 'deleted' ? undefined : event.object,
       })
     }
   }
-  await Promise.all(watchedKinds.map(follow))
+  await Promise.all([...inputs].map(follow))
 }
 
-function applyChange(state: MeshState, { kind, key, object }: ObjectChange): void {
-  const input = state.inputs.get(kind)
-  if (object === undefined) input?.delete(key)
-  else input?.set(key, object)
+function inputsOf({ state, cluster }: FeedDeps): ReadonlyMap<KindName, ObjectChange['input']> {
+  if (cluster === undefined) return state.inputs
+  return new Map(remoteKinds.map((kind) => [kind, state.remoteInputs[kind]]))
+}
+
+function applyChange({ input, key, object }: ObjectChange): void {
+  if (object === undefined) input.delete(key)
+  else input.set(key, object)
 }

@@ -25,7 +25,7 @@ export interface RemoteServices {
   readonly byName: CollectionIndex<RemoteService>
   /** What decides who belongs to each, under the same keys. */
   readonly facts: Collection<ServiceFacts>
-  named(at: ServiceName, fetch: Fetch): ServiceFacts | undefined
+  readonly named: (at: ServiceName, fetch: Fetch) => ServiceFacts | undefined
 }
 
 /** Only those that the mesh's configuration makes global: the others are nobody's business but their cluster's. */
