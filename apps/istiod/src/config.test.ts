@@ -18,6 +18,8 @@ test('parseCommand() takes the documented defaults', () => {
       clusterId: 'Kubernetes',
       trustDomain: 'cluster.local',
       domainSuffix: 'cluster.local',
+      givesRevocations: true,
+      givesAllRoots: false,
       dryRunPolicies: false,
       autoAllowWaypoints: false,
       writesStatus: true,

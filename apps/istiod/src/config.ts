@@ -38,6 +38,10 @@ export interface IstiodConfig {
   readonly debugNamespaces: readonly string[]
   readonly defaultCertTtlSeconds: number
   readonly maxCertTtlSeconds: number
+  /** Whether the revocation lists of a plugged-in CA are given out. */
+  readonly givesRevocations: boolean
+  /** Whether proxies that ask for it are told the roots of every trust domain. */
+  readonly givesAllRoots: boolean
   readonly dryRunPolicies: boolean
   readonly autoAllowWaypoints: boolean
   /** Whether conditions are written into the status of objects. */
@@ -97,6 +101,7 @@ Environment (default):
   PILOT_IP_AUTOALLOCATE_IPV6_PREFIX (2001:2::/48)
   CA_TRUSTED_NODE_ACCOUNTS (POD_NAMESPACE/ztunnel)    ROOT_CA_DIR (/etc/cacerts)
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
+  PILOT_ENABLE_CA_CRL (true)         ISTIO_MULTIROOT_MESH (false)
   AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)             AMBIENT_ENABLE_STATUS (true)
   PILOT_AUTO_ALLOW_WAYPOINT_POLICY (false)
   TOKEN_ISSUERS (with --jwks)        DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES
@@ -154,6 +159,8 @@ export function parseCommand(args: readonly string[], env: Env): Command {
       debugNamespaces: list(env, 'DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES', ''),
       defaultCertTtlSeconds,
       maxCertTtlSeconds,
+      givesRevocations: flag(env, 'PILOT_ENABLE_CA_CRL', 'true'),
+      givesAllRoots: flag(env, 'ISTIO_MULTIROOT_MESH', 'false'),
       dryRunPolicies: flag(env, 'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY', 'false'),
       autoAllowWaypoints: flag(env, 'PILOT_AUTO_ALLOW_WAYPOINT_POLICY', 'false'),
       writesStatus: flag(env, 'AMBIENT_ENABLE_STATUS', 'true'),

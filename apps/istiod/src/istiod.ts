@@ -4,11 +4,13 @@ import { type Clock, type Random, Scope } from '@ambient/lifecycle'
 import type { Logger } from '@ambient/telemetry'
 import type { DeltaXdsServer } from '@ambient/xds'
 import { leadAllocation } from './allocate/lead-allocation.ts'
+import { healthMethods } from './admin/health-methods.ts'
 import { type HttpAnswer, type HttpEndpoint, serveHttp } from './admin/http-endpoint.ts'
 import { IstiodMetrics } from './admin/istiod-metrics.ts'
 import { debugRoutes, monitoringRoutes } from './admin/monitoring.ts'
 import type { Caller } from './auth/caller.ts'
 import { CallerVerifier } from './auth/caller-verifier.ts'
+import { allRoots, anchorsOf } from './ca/trust-anchors.ts'
 import { leadRoots } from './ca/lead-roots.ts'
 import { caService, openIssuer } from './ca/open-ca.ts'
 import { OwnCertificate } from './ca/own-certificate.ts'
@@ -20,8 +22,10 @@ import type { DebugDeps } from './debug/debug-commands.ts'
 import { debugMethods } from './debug/debug-over-xds.ts'
 import { openXds } from './push/open-xds.ts'
 import { type PublishedResources, publishResources } from './push/publish-resources.ts'
+import { TrustView } from './push/trust-view.ts'
 import { leadStatuses } from './status/lead-statuses.ts'
 import type { MeshConfig } from './translate/config/mesh-config.ts'
+import { MeshConfigNow } from './translate/config/mesh-config-now.ts'
 import { startConfig } from './translate/config/start-config.ts'
 import type { MeshOptions } from './translate/mesh-options.ts'
 import { type MeshState, meshState } from './translate/mesh-state.ts'
@@ -53,6 +57,9 @@ interface Parts extends IstiodDeps {
   readonly issuer: CertificateIssuer
   readonly metrics: IstiodMetrics
   readonly state: MeshState
+  readonly meshConfig: MeshConfigNow
+  /** The roots of every trust domain, if they are given to proxies. */
+  readonly trust: TrustView | undefined
   readonly published: PublishedResources
   readonly xds: DeltaXdsServer<Caller>
 }
@@ -139,17 +146,23 @@ async function openParts(
 ): Promise<Parts> {
   const { clock, logger, version } = deps
   const source = await openSource(given, deps)
-  const meshConfig = await startConfig(source.resources, given.namespace)
-  const config = { ...given, trustDomain: meshConfig.trustDomain ?? given.trustDomain }
+  const startedWith = await startConfig(source.resources, given.namespace)
+  const config = { ...given, trustDomain: startedWith.trustDomain ?? given.trustDomain }
   const verifier = new CallerVerifier(source.tokens(config.trustDomain), config.trustDomain)
-  const issuer = await openIssuer(config, clock, source.keepRoot)
   const metrics = new IstiodMetrics(clock, version)
-  const mesh = meshOptions(config, meshConfig)
+  const mesh = meshOptions(config, startedWith)
   const state = meshState(mesh, (fault) => logFault(logger, fault))
+  const meshConfig = new MeshConfigNow(state)
+  const anchors = (): string =>
+    anchorsOf(meshConfig.current, [config.trustDomain, ...meshConfig.current.trustDomainAliases])
+  const issuer = await openIssuer(config, clock, { keep: source.keepRoot, anchors })
+  const roots = (): readonly string[] => allRoots(meshConfig.current, issuer.rootsPem)
+  const trust = config.givesAllRoots ? new TrustView(roots) : undefined
+  state.config.onChange(() => trust?.refresh())
   state.warnings.onChange((changes) => changes.forEach((change) => logWarnings(logger, change)))
   state.config.onChange((changes) => changes.forEach((change) => logMeshConfig(logger, change, mesh)))
   state.status.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
-  const published = publishResources(state)
+  const published = publishResources(state, trust === undefined ? [] : [trust.view])
   const xds = openXds({
     verifier,
     state,
@@ -159,7 +172,7 @@ async function openParts(
     logger: logger.child('xds'),
     onEvent: (event) => metrics.xds.onEvent(event),
   })
-  return { ...deps, config, source, verifier, issuer, metrics, state, published, xds }
+  return { ...deps, config, source, verifier, issuer, metrics, state, meshConfig, trust, published, xds }
 }
 
 function meshOptions(config: IstiodConfig, meshConfig: MeshConfig): MeshOptions {
@@ -233,15 +246,16 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<Serving
     podsByAccountAndNode: state.podsByAccountAndNode,
   }
   const own = await openOwnCertificate(parts)
+  const methods = {
+    ...parts.xds.methods,
+    ...debugMethods({ ...debugDeps(parts), ...parts, logger: logger.child('debug') }),
+    ...caService({ ...parts, nodes, logger: logger.child('ca') }),
+  }
   const server = await GrpcServer.open({
     address: config.listenAddress,
     port: config.securePort,
     credentials: own.credentials,
-    methods: {
-      ...parts.xds.methods,
-      ...debugMethods({ ...debugDeps(parts), ...parts, logger: logger.child('debug') }),
-      ...caService({ ...parts, nodes, logger: logger.child('ca') }),
-    },
+    methods: { ...methods, ...healthMethods(Object.keys(methods)) },
     random: parts.random,
     onFault: (cause) => {
       parts.metrics.onFault()
@@ -264,10 +278,14 @@ async function openOwnCertificate({
   config,
   issuer,
   metrics,
+  trust,
   clock,
   logger,
 }: Parts): Promise<OwnCertificate> {
-  const onAuthority = (): void => metrics.ca.onAuthority(issuer.expiry)
+  const onAuthority = (): void => {
+    metrics.ca.onAuthority(issuer.expiry)
+    trust?.refresh()
+  }
   onAuthority()
   return OwnCertificate.open({
     issuer,
@@ -286,7 +304,9 @@ async function lead({ config, source, ...parts }: Parts, signal: AbortSignal): P
   await Promise.all([
     config.writesStatus ? leadStatuses({ ...deps, systemNamespace: config.namespace }, signal) : undefined,
     ranges === undefined ? undefined : leadAllocation({ ...deps, ranges }, signal),
-    config.source.kind === 'cluster' ? leadRoots(deps, signal) : undefined,
+    config.source.kind === 'cluster'
+      ? leadRoots({ ...deps, systemNamespace: config.namespace }, signal)
+      : undefined,
   ])
 }
 

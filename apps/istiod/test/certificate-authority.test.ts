@@ -1,29 +1,15 @@
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
-import { SelfSignedSource } from '@ambient/ca'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { splitPem } from '@ambient/spiffe'
 import { waitFor } from '@ambient/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 import { startIstiod } from '../src/istiod.ts'
 import { meshFixture, subscribe } from './mesh-fixture.ts'
-
-interface Root {
-  readonly certificatePem: string
-  readonly keyPem: string
-}
-
-async function newRoot(): Promise<Root> {
-  const directory = mkdtempSync(join(tmpdir(), 'root-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  await new SelfSignedSource({ directory, trustDomain: 'cluster.local', clock: systemClock }).open()
-  const text = readFileSync(join(directory, 'ca-root.pem'), 'utf8')
-  const certificatePem = `${splitPem(text)[0] ?? ''}\n`
-  return { certificatePem, keyPem: text.slice(0, text.indexOf('-----BEGIN CERTIFICATE')) }
-}
+import { newRoot } from './new-root.ts'
 
 /** The serial number of what is served to a new connection, which is verified by `rootPem`. */
 async function servedTo(port: number, rootPem: string): Promise<string> {

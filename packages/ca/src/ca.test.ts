@@ -12,7 +12,7 @@ import {
   caMethods,
   type CaOutcome,
   CertificateIssuer,
-  writeRootFile,
+  writeTrustFiles,
   ROOT_CERT_FILE,
   SelfSignedSource,
 } from './index.ts'
@@ -191,7 +191,7 @@ test('open() makes one root when two start together, keeps it, and shows only th
   const [a, b] = await Promise.all([open(), open()])
   expect(a.rootsPem).toBe(b.rootsPem)
   expect((await open()).rootsPem).toBe(a.rootsPem)
-  await writeRootFile(directory, a.rootsPem)
+  await writeTrustFiles(directory, a)
   expect(readFileSync(join(directory, ROOT_CERT_FILE), 'utf8')).toBe(a.rootsPem)
   expect(statSync(join(directory, 'ca-root.pem')).mode & 0o777).toBe(0o600)
   expect(readdirSync(directory).toSorted()).toEqual(['ca-root.pem', ROOT_CERT_FILE])

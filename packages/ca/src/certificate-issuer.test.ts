@@ -10,6 +10,7 @@ import { CertificateIssuer, type IssuerOptions, SelfSignedSource } from './index
 
 const id = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/web')
 const directory = mkdtempSync(join(tmpdir(), 'ca-issuer-'))
+const P256 = ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'] as const
 let issuer: CertificateIssuer
 
 const options = (clock: Pick<Clock, 'nowMs'> = systemClock): IssuerOptions => ({
@@ -22,7 +23,7 @@ const openssl = (...args: string[]): string =>
   execFileSync('openssl', args, { cwd: directory, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
 /** A request as another program makes it, with names that nobody authorised. */
-function request(...key: string[]): string {
+function request(...key: readonly string[]): string {
   openssl('genpkey', '-out', 'key.pem', ...key)
   return openssl(
     'req',
@@ -42,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true }))
 
 test.each([
-  { name: 'P-256', key: ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'] },
+  { name: 'P-256', key: P256 },
   { name: 'P-384', key: ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384'] },
   {
     name: 'RSA 2048',
@@ -128,3 +129,18 @@ test('sign() gives nothing that outlives the root, and nothing at all after it',
 function at(nowMs: number): Pick<Clock, 'nowMs'> {
   return { nowMs: () => nowMs }
 }
+
+test('sign() gives the anchors of now after the own roots, each once; they are no roots of the control plane', async () => {
+  openssl('genpkey', '-out', 'other.key', ...P256)
+  const other = openssl('req', '-x509', '-new', '-key', 'other.key', '-subj', '/CN=other').trim()
+  let anchors = ''
+  const anchored = await CertificateIssuer.open({ ...options(), anchors: () => anchors })
+  const bundle = async (): Promise<string | undefined> =>
+    (await anchored.sign(request(...P256), id, 60)).at(-1)
+  expect(await bundle()).toBe(anchored.rootsPem)
+  anchors = `${other}\n${anchored.rootsPem}`
+  expect(await bundle()).toBe(`${anchored.rootsPem}${other}\n`)
+  expect(anchored.rootsPem).not.toContain(other)
+  anchors = ''
+  expect(await bundle()).toBe(anchored.rootsPem)
+})

@@ -18,13 +18,15 @@ import type { SpiffeId } from '@ambient/spiffe'
 import { CaError } from './ca-error.ts'
 import { readRequestedKey, type RequestedKey } from './certificate-request.ts'
 import { CURVE, newSerialNumber } from './key-algorithm.ts'
-import type { AuthoritySource, SigningAuthority } from './signing-authority.ts'
+import { type AuthoritySource, distinct, type SigningAuthority } from './signing-authority.ts'
 
 export interface IssuerOptions {
   readonly source: AuthoritySource
   readonly clock: Pick<Clock, 'nowMs'>
   readonly defaultTtlSeconds: number
   readonly maxTtlSeconds: number
+  /** PEM: what workloads are to trust besides the CA's own roots; asked each time. */
+  readonly anchors?: () => string
 }
 
 /** A certificate for a server of the control plane itself. */
@@ -50,7 +52,8 @@ const SERVING_TTL_MS = 30 * 86_400_000
 export class CertificateIssuer {
   readonly #options: IssuerOptions
   #authority: SigningAuthority
-  #rootsChanged: PromiseWithResolvers<void> = Promise.withResolvers()
+  #changed: PromiseWithResolvers<void> = Promise.withResolvers()
+  #bundle: { readonly from: readonly [roots: string, anchors: string]; readonly pem: string } | undefined
 
   private constructor(authority: SigningAuthority, options: IssuerOptions) {
     this.#authority = authority
@@ -62,14 +65,32 @@ export class CertificateIssuer {
     return new CertificateIssuer(await options.source.open(), options)
   }
 
-  /** PEM: what peers are to trust. */
+  /** PEM: the CA's own roots, by which istiod and its callers are known. */
   get rootsPem(): string {
     return this.#authority.rootsPem
   }
 
-  /** Settles when `rootsPem` is another. */
-  get rootsChanged(): Promise<void> {
-    return this.#rootsChanged.promise
+  /** PEM: what workloads are to trust, the CA's own roots first. */
+  get trustBundlePem(): string {
+    const from = [this.#authority.rootsPem, this.#options.anchors?.() ?? ''] as const
+    if (this.#bundle?.from[0] !== from[0] || this.#bundle.from[1] !== from[1])
+      this.#bundle = {
+        from,
+        pem: distinct(from)
+          .map((each) => each.toString())
+          .join(''),
+      }
+    return this.#bundle.pem
+  }
+
+  /** PEM: what the CAs above have revoked, if somebody says so. */
+  get crlPem(): string | undefined {
+    return this.#authority.crlPem
+  }
+
+  /** Settles when `rootsPem` or `crlPem` is another. */
+  get changed(): Promise<void> {
+    return this.#changed.promise
   }
 
   get expiry(): AuthorityExpiry {
@@ -85,9 +106,10 @@ export class CertificateIssuer {
   async refresh(): Promise<boolean> {
     const before = this.#authority
     this.#authority = await this.#options.source.refresh(before)
-    if (this.#authority.rootsPem !== before.rootsPem) {
-      this.#rootsChanged.resolve()
-      this.#rootsChanged = Promise.withResolvers()
+    const { rootsPem, crlPem } = this.#authority
+    if (rootsPem !== before.rootsPem || crlPem !== before.crlPem) {
+      this.#changed.resolve()
+      this.#changed = Promise.withResolvers()
     }
     return this.#authority !== before
   }
@@ -95,7 +117,7 @@ export class CertificateIssuer {
   /**
    * Signs the key of `csr` for `id`. Names in the request are ignored: the identity is the one that was authorised.
    *
-   * @returns PEM: the leaf, each intermediate, then all roots in one element.
+   * @returns PEM: the leaf, each intermediate, then the whole trust bundle in one element.
    * @throws {CaError} `CSR_INVALID`, `CERTIFICATE_TTL_INVALID`, or `CA_EXPIRED`.
    */
   async sign(csr: string, id: SpiffeId, ttlSeconds: number): Promise<readonly string[]> {
@@ -112,7 +134,7 @@ export class CertificateIssuer {
       names: [{ type: 'url', value: id }],
       ttlMs: ttl * 1000,
     })
-    return [pem, ...authority.intermediatesPem, authority.rootsPem]
+    return [pem, ...authority.intermediatesPem, this.trustBundlePem]
   }
 
   async issueServing(names: {

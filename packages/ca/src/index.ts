@@ -9,6 +9,6 @@ export {
 } from './certificate-issuer.ts'
 export { CA_LIMITS } from './limits.ts'
 export { PluggedInSource } from './plugged-in-source.ts'
-export { writeRootFile, ROOT_CERT_FILE } from './root-file.ts'
+export { CRL_FILE, ROOT_CERT_FILE, writeTrustFiles } from './trust-files.ts'
 export { BUNDLE_FILE, SelfSignedSource } from './self-signed-source.ts'
 export type { AuthoritySource } from './signing-authority.ts'

@@ -7,6 +7,11 @@ const table = {
     unit: 'items',
     whenHit: 'a request with a longer RSA key is refused with INVALID_ARGUMENT',
   },
+  crlBytes: {
+    value: 786_432,
+    unit: 'bytes',
+    whenHit: 'a longer file of revocation lists is not taken: no ConfigMap could hold it',
+  },
   answerBytes: { value: 4_194_304, unit: 'bytes', whenHit: 'the request for a certificate fails' },
   callMs: {
     value: 10_000,

@@ -5,7 +5,15 @@ import { systemClock } from '@ambient/lifecycle'
 import { splitPem } from '@ambient/spiffe'
 import { expect, test } from 'vitest'
 import { CertificateIssuer, PluggedInSource } from './index.ts'
-import { authority, csr, scratch, type Scratch, verifyWithOpenssl, web } from '../test/openssl.ts'
+import {
+  authority,
+  csr,
+  revocationList,
+  scratch,
+  type Scratch,
+  verifyWithOpenssl,
+  web,
+} from '../test/openssl.ts'
 
 function open(directory: string): Promise<CertificateIssuer> {
   return CertificateIssuer.open({
@@ -112,6 +120,25 @@ test.each<{ name: string; spoil: (directory: Scratch) => void; message: string }
     message: 'the signing certificate is not that of a CA',
   },
   {
+    name: 'revocation lists that are none',
+    spoil: ({ path }) => writeFileSync(join(path, 'ca-crl.pem'), 'nonsense'),
+    message: 'ca-crl.pem: there is no revocation list in it',
+  },
+  {
+    name: 'a revocation list that cannot be read',
+    spoil: (directory) => {
+      const list = revocationList(directory, 'root')
+      const broken = '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n'
+      writeFileSync(join(directory.path, 'ca-crl.pem'), `${list}${broken}`)
+    },
+    message: 'ca-crl.pem: revocation list 2 of 2 cannot be read',
+  },
+  {
+    name: 'revocation lists that no ConfigMap could hold',
+    spoil: ({ path }) => writeFileSync(join(path, 'ca-crl.pem'), 'x'.repeat(786_433)),
+    message: 'ca-crl.pem: it is longer than 786432 bytes',
+  },
+  {
     name: 'a file that is none',
     spoil: ({ path }) => writeFileSync(join(path, 'ca-cert.pem'), 'nonsense'),
     message: 'there is no signing certificate',
@@ -170,4 +197,33 @@ test('refresh() takes another signer, and other roots only when no peer is left 
   put('root-cert.pem', 'stranger.pem')
   await expect(issuer.refresh()).rejects.toThrow('the roots were replaced')
   expect(await issuer.sign(csr(), web, 60)).toHaveLength(2)
+})
+
+test('refresh() takes revocation lists of every CA above, keeps the last good ones, and tells of a change', async () => {
+  using directory = scratch()
+  plugIn(directory)
+  const [ofRoot, ofMiddle] = [revocationList(directory, 'root'), revocationList(directory, 'middle')]
+  directory.replace('ca-crl.pem', ofRoot)
+  const issuer = await open(directory.path)
+  expect(issuer.crlPem).toBe(ofRoot)
+  const changed = issuer.changed
+  directory.replace('ca-crl.pem', `# of the root\n${ofRoot}${ofMiddle}`)
+  expect(await issuer.refresh()).toBe(true)
+  expect(issuer.crlPem).toBe(`${ofRoot}${ofMiddle}`)
+  await changed
+  const revoked = revocationList(directory, 'middle', ['signer'])
+  directory.replace('ca-crl.pem', revoked.slice(0, -30))
+  await expect(issuer.refresh()).rejects.toMatchObject({ code: 'CA_ROOT_INVALID' })
+  expect(issuer.crlPem).toBe(`${ofRoot}${ofMiddle}`)
+  directory.replace('ca-crl.pem', revoked)
+  expect(await issuer.refresh()).toBe(true)
+  expect(issuer.crlPem).toBe(revoked)
+})
+
+test('PluggedInSource gives no revocation lists when they do not count, whatever is in the file', async () => {
+  using directory = scratch()
+  plugIn(directory)
+  directory.replace('ca-crl.pem', 'nonsense')
+  const source = new PluggedInSource(directory.path, { givesRevocations: false })
+  expect((await source.open()).crlPem).toBeUndefined()
 })

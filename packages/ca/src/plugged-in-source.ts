@@ -2,6 +2,7 @@ import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorText } from '@ambient/lifecycle'
 import { CaError } from './ca-error.ts'
+import { readRevocations } from './revocations.ts'
 import {
   type AuthoritySource,
   distinct,
@@ -9,6 +10,7 @@ import {
   signingAuthority,
 } from './signing-authority.ts'
 import { readIfThere, stampOf } from './state-file.ts'
+import { CRL_FILE } from './trust-files.ts'
 
 interface FileNames {
   readonly certificate: string
@@ -24,7 +26,7 @@ const NAMES: readonly FileNames[] = [
   { certificate: 'tls.crt', key: 'tls.key', root: 'ca.crt', chain: 'tls.crt' },
 ]
 
-const ALL_FILES: readonly string[] = NAMES.flatMap(({ certificate, key, root, chain }) => [
+const CA_FILES: readonly string[] = NAMES.flatMap(({ certificate, key, root, chain }) => [
   certificate,
   key,
   root,
@@ -34,27 +36,32 @@ const ALL_FILES: readonly string[] = NAMES.flatMap(({ certificate, key, root, ch
 /** A signing certificate that somebody else issued, from a directory that is looked at again as long as the CA runs. */
 export class PluggedInSource implements AuthoritySource {
   readonly #directory: string
+  readonly #givesRevocations: boolean
   #stamp = ''
 
-  constructor(directory: string) {
+  /** @param options.givesRevocations Whether its `ca-crl.pem` counts, when there is one. */
+  constructor(directory: string, options: { readonly givesRevocations?: boolean } = {}) {
     this.#directory = directory
+    this.#givesRevocations = options.givesRevocations ?? true
   }
 
   /** Whether any file of a plugged-in CA is there; all that are needed must be, then. */
   static async isThere(directory: string): Promise<boolean> {
-    for (const file of ALL_FILES) if (await exists(join(directory, file))) return true
+    for (const file of CA_FILES) if (await exists(join(directory, file))) return true
     return false
   }
 
   async open(): Promise<SigningAuthority> {
     this.#stamp = await this.#stampNow()
     const names = await this.#names()
+    const crlPem = await this.#revocations()
     try {
       return await signingAuthority({
         certificatePem: await this.#file(names.certificate),
         keyPem: await this.#file(names.key),
         chainPem: (await readIfThere(join(this.#directory, names.chain))) ?? '',
         rootsPem: await this.#file(names.root),
+        crlPem,
       })
     } catch (cause) {
       const why = errorText(cause)
@@ -87,12 +94,25 @@ export class PluggedInSource implements AuthoritySource {
     throw this.#unusable('it holds no CA')
   }
 
+  async #revocations(): Promise<string | undefined> {
+    if (!this.#givesRevocations) return undefined
+    const text = await readIfThere(join(this.#directory, CRL_FILE))
+    if (text === undefined) return undefined
+    try {
+      return readRevocations(text)
+    } catch (cause) {
+      throw this.#unusable(`${CRL_FILE}: ${errorText(cause)}`, cause)
+    }
+  }
+
   #file(name: string): Promise<string> {
     return readFile(join(this.#directory, name), 'utf8')
   }
 
   async #stampNow(): Promise<string> {
-    return (await Promise.all(ALL_FILES.map((file) => stampOf(join(this.#directory, file))))).join()
+    return (
+      await Promise.all([...CA_FILES, CRL_FILE].map((file) => stampOf(join(this.#directory, file))))
+    ).join()
   }
 
   #unusable(why: string, cause?: unknown): CaError {

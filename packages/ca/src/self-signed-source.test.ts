@@ -49,7 +49,7 @@ test('SelfSignedSource gives its root a successor in the last fifth of its life,
   expect(await issuer.refresh()).toBe(false)
   nowMs = bornMs + 3650 * 0.81 * DAY_MS
   const [before = ''] = await issuer.sign(csr(), web, 600)
-  const changed = issuer.rootsChanged
+  const changed = issuer.changed
   expect(await issuer.refresh()).toBe(true)
   await changed
   expect(await issuer.refresh()).toBe(false)

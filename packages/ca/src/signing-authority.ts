@@ -13,6 +13,8 @@ export interface SigningAuthority {
   readonly intermediatesPem: readonly string[]
   /** PEM: everything that peers are to trust. */
   readonly rootsPem: string
+  /** PEM: what the CAs above have revoked, if somebody says so. */
+  readonly crlPem: string | undefined
   /** No certificate from here is in force outside of this time. */
   readonly notBeforeMs: number
   readonly notAfterMs: number
@@ -39,6 +41,7 @@ export interface AuthorityFiles {
   /** From the signing certificate up; whether it and the root are in it does not matter. */
   readonly chainPem: string
   readonly rootsPem: string
+  readonly crlPem?: string | undefined
 }
 
 /**
@@ -65,6 +68,7 @@ export async function signingAuthority(files: AuthorityFiles): Promise<SigningAu
     algorithm,
     intermediatesPem: path.slice(0, -1).map((each) => each.toString()),
     rootsPem: roots.map((each) => each.toString()).join(''),
+    crlPem: files.crlPem,
     notBeforeMs: Math.max(...path.map((each) => each.validFromDate.getTime())),
     notAfterMs: Math.min(...path.map((each) => each.validToDate.getTime())),
     rootExpiresAtMs: Math.min(...roots.map((each) => each.validToDate.getTime())),

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseSpiffeId, type SpiffeId } from '@ambient/spiffe'
@@ -93,6 +93,18 @@ export function authority(
     ...usages.flatMap((usage) => ['-addext', usage]),
     ...signed,
   )
+}
+
+/** The revocation list of an authority, PEM: it has revoked these, and what it revoked before. */
+export function revocationList(directory: Scratch, issuer: string, revoked: readonly string[] = []): string {
+  const by = ['-config', `${issuer}.cnf`, '-keyfile', `${issuer}.key`, '-cert', `${issuer}.pem`]
+  if (!existsSync(join(directory.path, `${issuer}.cnf`))) {
+    const settings = [`database = ${issuer}.index`, 'default_md = sha256', 'default_crl_days = 30']
+    directory.replace(`${issuer}.cnf`, ['[ca]', 'default_ca = own', '[own]', ...settings, ''].join('\n'))
+    directory.replace(`${issuer}.index`, '')
+  }
+  for (const name of revoked) directory.openssl('ca', ...by, '-revoke', `${name}.pem`)
+  return directory.openssl('ca', ...by, '-gencrl')
 }
 
 /** Fails unless openssl verifies the leaf for both roles. */

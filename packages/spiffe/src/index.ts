@@ -1,5 +1,5 @@
 export { checkClientPeer, checkServerPeer, type PeerCheck, type PeerRefusal } from './check-peer.ts'
-export { type CertificateFacts, readCertificate, splitPem } from './read-certificate.ts'
+export { type CertificateFacts, isAuthority, readCertificate, splitPem } from './read-certificate.ts'
 export { SpiffeError, type SpiffeErrorCode } from './spiffe-error.ts'
 export {
   isSpiffeId,

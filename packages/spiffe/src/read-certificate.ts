@@ -37,6 +37,15 @@ export function readCertificate(pem: string): CertificateFacts {
   }
 }
 
+/** Whether the first certificate of `pem` may issue others. Verifies nothing; false for what is no certificate. */
+export function isAuthority(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).ca
+  } catch {
+    return false
+  }
+}
+
 /** Node prints `URI:spiffe://…, DNS:x`, and a value that could be mistaken for more than one as a JSON string. */
 function uriNames(subjectAltName: string): readonly string[] {
   const uris: string[] = []

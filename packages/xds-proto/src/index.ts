@@ -36,6 +36,16 @@ export {
   encodeDeltaResponse,
   encodeDeltaResponseHead,
 } from './discovery.ts'
+export {
+  decodeHealthRequest,
+  decodeHealthResponse,
+  encodeHealthRequest,
+  encodeHealthResponse,
+  HEALTH_CHECK_PATH,
+  HEALTH_WATCH_PATH,
+  type HealthStatus,
+} from './health.ts'
+export { decodeProxyConfig, encodeProxyConfig, type WireProxyConfig } from './proxy-config.ts'
 export { readableMessage, type ReadableKind } from './readable.ts'
 export {
   decodeWorldRequest,

@@ -2,7 +2,7 @@ import { istio } from './generated/messages.js'
 import type { JsonObject, JsonValue } from './struct.ts'
 
 /** Messages that dumps show. */
-export type ReadableKind = 'address' | 'workload' | 'authorization'
+export type ReadableKind = 'address' | 'workload' | 'authorization' | 'proxy-config'
 
 /** The one field of a wrapper type. */
 const WRAPPED = 'capacity'
@@ -25,6 +25,7 @@ export function readableMessage(
 function toObject(kind: ReadableKind, bytes: Uint8Array): object {
   const { Address, Workload } = istio.workload
   const { Authorization } = istio.security
+  const { ProxyConfig } = istio.mesh.v1alpha1
   switch (kind) {
     case 'address':
       return Address.toObject(Address.decode(bytes), OPTIONS)
@@ -32,6 +33,8 @@ function toObject(kind: ReadableKind, bytes: Uint8Array): object {
       return Workload.toObject(Workload.decode(bytes), OPTIONS)
     case 'authorization':
       return Authorization.toObject(Authorization.decode(bytes), OPTIONS)
+    case 'proxy-config':
+      return ProxyConfig.toObject(ProxyConfig.decode(bytes), OPTIONS)
   }
 }
 

@@ -4,8 +4,8 @@ import {
   caMethods,
   CertificateIssuer,
   PluggedInSource,
-  writeRootFile,
   SelfSignedSource,
+  writeTrustFiles,
 } from '@ambient/ca'
 import type { GrpcMethod } from '@ambient/grpc'
 import type { Clock } from '@ambient/lifecycle'
@@ -21,26 +21,36 @@ import { decideCertificate } from './decide-certificate.ts'
  * out from.
  *
  * @param keep Puts a root of our own where it outlives this process.
+ * @param anchors PEM: what workloads are to trust besides, asked each time.
  * @throws {CaError} `CA_ROOT_INVALID`, naming what cannot be used; a CA that is half there does not make place for another.
  */
 export async function openIssuer(
   config: Pick<
     IstiodConfig,
-    'caDirectory' | 'stateDirectory' | 'trustDomain' | 'defaultCertTtlSeconds' | 'maxCertTtlSeconds'
+    | 'caDirectory'
+    | 'stateDirectory'
+    | 'trustDomain'
+    | 'defaultCertTtlSeconds'
+    | 'maxCertTtlSeconds'
+    | 'givesRevocations'
   >,
   clock: Pick<Clock, 'nowMs'>,
-  keep: (own: AuthoritySource) => AuthoritySource,
+  {
+    keep,
+    anchors,
+  }: { readonly keep: (own: AuthoritySource) => AuthoritySource; readonly anchors: () => string },
 ): Promise<CertificateIssuer> {
   const { caDirectory, stateDirectory: directory, trustDomain } = config
   const issuer = await CertificateIssuer.open({
     source: (await PluggedInSource.isThere(caDirectory))
-      ? new PluggedInSource(caDirectory)
+      ? new PluggedInSource(caDirectory, config)
       : keep(new SelfSignedSource({ directory, trustDomain, clock })),
     clock,
     defaultTtlSeconds: config.defaultCertTtlSeconds,
     maxTtlSeconds: config.maxCertTtlSeconds,
+    anchors,
   })
-  await writeRootFile(directory, issuer.rootsPem)
+  await writeTrustFiles(directory, issuer)
   return issuer
 }
 

@@ -1,4 +1,4 @@
-import { type CertificateIssuer, writeRootFile, type ServingCertificate } from '@ambient/ca'
+import { type CertificateIssuer, type ServingCertificate, writeTrustFiles } from '@ambient/ca'
 import type { GrpcCredentials } from '@ambient/grpc'
 import { errorText, type Clock } from '@ambient/lifecycle'
 import { renewAtMs } from '@ambient/spiffe'
@@ -65,7 +65,7 @@ export class OwnCertificate {
     const hasChanged = await issuer.refresh()
     if (!hasChanged && clock.nowMs() < renewAtMs(this.#serving)) return false
     if (hasChanged) {
-      await writeRootFile(directory, issuer.rootsPem)
+      await writeTrustFiles(directory, issuer)
       onAuthority()
       logger.info('certificate authority changed', {
         rootsUntil: new Date(issuer.expiry.rootMs).toISOString(),

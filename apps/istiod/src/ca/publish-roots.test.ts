@@ -5,19 +5,21 @@ import { FileResources } from '@ambient/kube'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { waitFor } from '@ambient/testkit'
 import { expect, test } from 'vitest'
-import { publishRoots, ROOT_CONFIG_MAP } from './publish-roots.ts'
+import { publishRoots, type TrustMaps } from './publish-roots.ts'
 
 test('publishRoots() puts the bundle into every namespace, follows a new bundle, and repairs what somebody takes away', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'publish-roots-'))
-  const put = (name: string): void => {
-    writeFileSync(join(directory, '.put'), `{apiVersion: v1, kind: Namespace, metadata: {name: ${name}}}`)
+  const put = (name: string, labels = '{}'): void => {
+    const text = `{apiVersion: v1, kind: Namespace, metadata: {name: ${name}, labels: ${labels}}}`
+    writeFileSync(join(directory, '.put'), text)
     renameSync(join(directory, '.put'), join(directory, `${name}.yaml`))
   }
   put('shop')
   put('kube-public')
+  put('left-out', '{mesh: no}')
   const resources = await FileResources.open({ directory, clock: systemClock, report: () => {} })
   const ended = new AbortController()
-  let pem = 'ROOT 1'
+  let maps: TrustMaps['maps'] = { 'istio-ca-root-cert': 'ROOT 1', 'istio-ca-crl': undefined }
   let next = Promise.withResolvers<void>()
   const failures: string[] = []
   const running = publishRoots(
@@ -26,15 +28,14 @@ test('publishRoots() puts the bundle into every namespace, follows a new bundle,
       writer: resources,
       clock: systemClock,
       random: systemRandom,
-      roots: () => ({ pem, changed: next.promise }),
+      trust: () => ({ maps, isWanted: (_, { mesh }) => mesh !== 'no', changed: next.promise }),
       onFailure: (what, cause) => failures.push(`${what}: ${String(cause)}`),
     },
     ended.signal,
   )
   const seen = async (): Promise<string> => {
-    const maps = await resources.list('ConfigMap')
-    return maps
-      .filter(({ metadata }) => metadata.name === ROOT_CONFIG_MAP)
+    const found = await resources.list('ConfigMap')
+    return found
       .map(({ metadata, data }) => `${metadata.namespace} ${JSON.stringify(data)}`)
       .toSorted()
       .join(' ')
@@ -45,13 +46,18 @@ test('publishRoots() puts the bundle into every namespace, follows a new bundle,
     await becomes('shop {"root-cert.pem":"ROOT 1"}')
     put('bank')
     await becomes('bank {"root-cert.pem":"ROOT 1"} shop {"root-cert.pem":"ROOT 1"}')
-    pem = 'ROOT 2'
+    maps = { ...maps, 'istio-ca-root-cert': 'ROOT 2' }
     next.resolve()
     next = Promise.withResolvers()
     await becomes('bank {"root-cert.pem":"ROOT 2"} shop {"root-cert.pem":"ROOT 2"}')
-    const ref = { kind: 'ConfigMap', namespace: 'shop', name: ROOT_CONFIG_MAP } as const
+    const ref = { kind: 'ConfigMap', namespace: 'shop', name: 'istio-ca-root-cert' } as const
     await resources.delete(ref, { owner: 'istio-ca-root-cert' })
     await becomes('bank {"root-cert.pem":"ROOT 2"} shop {"root-cert.pem":"ROOT 2"}')
+    maps = { ...maps, 'istio-ca-crl': 'LIST' }
+    next.resolve()
+    next = Promise.withResolvers()
+    const shop = 'shop {"ca-crl.pem":"LIST"} shop {"root-cert.pem":"ROOT 2"}'
+    await becomes(`bank {"ca-crl.pem":"LIST"} bank {"root-cert.pem":"ROOT 2"} ${shop}`)
     unlinkSync(join(directory, 'bank.yaml'))
     expect(failures).toEqual([])
   } finally {

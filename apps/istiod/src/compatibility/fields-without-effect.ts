@@ -33,6 +33,17 @@ function judge(place: string, row: CompatibilityRow, value: unknown): readonly F
   return row.harmless.includes(value) ? [] : [{ place, because: row.because }]
 }
 
+/** What a settings file says that nobody does; what is in no row is somebody else's. Pure. */
+export function settingsWithoutEffect(
+  settings: unknown,
+  rows: CompatibilityTable['fields'],
+): readonly FieldWithoutEffect[] {
+  return [...pathsOf(settings, '', rows)].flatMap(({ path, value }) => {
+    const row = rows[path]
+    return row === undefined ? [] : judge(path, row, value)
+  })
+}
+
 /** Each place that is a row, or that no row is below: once, however often it comes. */
 function pathsOf(
   value: unknown,
@@ -41,13 +52,14 @@ function pathsOf(
 ): Iterable<{ readonly path: string; readonly value: unknown }> {
   const found = new Map<string, { readonly path: string; readonly value: unknown }>()
   const visit = (at: unknown, where: string): void => {
-    const isInside = Object.keys(rows).some(
-      (row) => row.startsWith(`${where}.`) || row.startsWith(`${where}[]`),
-    )
+    const isInside =
+      where === '' ||
+      Object.keys(rows).some((row) => row.startsWith(`${where}.`) || row.startsWith(`${where}[]`))
     if (rows[where] !== undefined || !isInside) {
       if (at !== undefined && at !== null) found.set(where, { path: where, value: at })
     } else if (Array.isArray(at)) at.forEach((item: unknown) => visit(item, `${where}[]`))
-    else if (isRecord(at)) for (const [name, below] of Object.entries(at)) visit(below, `${where}.${name}`)
+    else if (isRecord(at))
+      for (const [name, below] of Object.entries(at)) visit(below, where === '' ? name : `${where}.${name}`)
   }
   visit(value, path)
   return found.values()

@@ -10,6 +10,7 @@ import {
 const READ =
   'apps/istiod/src/translate/config/mesh-config.test.ts › readMeshConfig() takes what concerns it and leaves the rest'
 const AT_START = supported(READ, 'a change takes effect at the next start')
+const ANCHORS = 'apps/istiod/src/ca/trust-anchors.test.ts › anchorsOf() gives what is for an alias as well'
 const OF_ENVOY = untouched('it is about Envoy, and node proxies are none')
 
 /** Istio's MeshConfig: the key `mesh` of the ConfigMap `istio` in istiod's own namespace. */
@@ -27,9 +28,15 @@ export const MESH_CONFIG_COMPATIBILITY: readonly CompatibilityTable[] = [
         'rules other than namespaceSelector match nothing',
       ),
       serviceScopeConfigs: golden('split-horizon'),
+      'caCertificates[].pem': supported(ANCHORS),
+      'caCertificates[].trustDomains': supported(
+        ANCHORS,
+        'CreateCertificate gives those of the mesh’s own domains; all of them go to those who ask, with ISTIO_MULTIROOT_MESH',
+      ),
+      'caCertificates[].spiffeBundleUrl': ignored('istiod fetches nothing: put the roots into pem'),
+      'caCertificates[].certSigners': ignored('istiod signs everything itself'),
       outboundTrafficPolicy: ignored('node proxies pass what they do not know, as Istio’s do'),
       defaultServiceExportTo: ignored('node proxies hear of every service'),
-      caCertificates: ignored('trust comes with the CA’s own root'),
       accessLogFile: OF_ENVOY,
       accessLogFormat: OF_ENVOY,
       accessLogEncoding: OF_ENVOY,

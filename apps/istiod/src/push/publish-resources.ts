@@ -25,8 +25,12 @@ export interface PublishedResources {
   readonly viewsFor: (node: string | undefined) => readonly ResourceView[]
 }
 
-/** Keeps tables of encoded resources equal to the state. */
-export function publishResources(state: MeshState): PublishedResources {
+/**
+ * Keeps tables of encoded resources equal to the state.
+ *
+ * @param others What clients may see besides; sent last.
+ */
+export function publishResources(state: MeshState, others: readonly ResourceView[] = []): PublishedResources {
   const addresses = new ResourceTable(ADDRESS_TYPE)
   const policies = new ResourceTable(AUTHORIZATION_TYPE)
   const encodedPolicies = state.graph.derive<AuthorizationPolicy, EncodedResource>(
@@ -51,7 +55,7 @@ export function publishResources(state: MeshState): PublishedResources {
   return {
     addresses,
     policies,
-    viewsFor: (node) => [nodePolicies.viewFor(node), addresses, workloads],
+    viewsFor: (node) => [nodePolicies.viewFor(node), addresses, workloads, ...others],
   }
 }
 

@@ -1,8 +1,12 @@
 import { objectKey, objectsFromYaml, toYaml, type KubeObject } from '@ambient/kube'
 import { expect, test } from 'vitest'
+import { newRoot } from '../../../test/new-root.ts'
 import { DEFAULT_MESH } from '../mesh-options.ts'
 import { type MeshState, meshState } from '../mesh-state.ts'
 import { NO_MESH_CONFIG, readMeshConfig } from './mesh-config.ts'
+
+const ANCHOR = (await newRoot()).certificatePem.trim()
+const indented = ANCHOR.replaceAll(/^/gm, '    ')
 
 function configMap(mesh: string, resourceVersion = '1'): KubeObject {
   const [object] = objectsFromYaml(
@@ -34,6 +38,11 @@ serviceEntryVisibility:
   policies:
   - {visibility: NONE, matchingRules: [{namespaceSelector: {matchLabels: {a: b}}}, {hostnameSuffix: .example}]}
   - {}
+caCertificates:
+- pem: |
+${indented}
+  trustDomains: [partner.example]
+- {spiffeBundleUrl: "https://bundles.example/", trustDomains: [other.example]}
 `
   expect(readMeshConfig(configMap(text))).toEqual({
     rootNamespace: 'mesh-root',
@@ -52,6 +61,7 @@ serviceEntryVisibility:
         scope: 'local',
       },
     ],
+    trustAnchors: [{ pem: `${ANCHOR}\n`, trustDomains: ['partner.example'] }],
     visibility: {
       byDefault: 'namespace',
       policies: [
@@ -75,6 +85,9 @@ test.each([
     'serviceEntryVisibility.defaultVisibility must be one of',
   ],
   ['discoverySelectors: {}', 'discoverySelectors must be a list'],
+  ['caCertificates: [{}]', 'caCertificates[0] has no pem'],
+  ['caCertificates: [{pem: nonsense}]', 'caCertificates[0].pem is no certificate of a CA in PEM: "nonsense"'],
+  ['caCertificates: [{pem: nonsense, trustDomains: [A]}]', 'caCertificates[0].pem is no certificate'],
   ['a: [', 'line 1, column'],
 ])('readMeshConfig() refuses %s', (text, message) => {
   expect(() => readMeshConfig(configMap(text))).toThrow(message)

@@ -8,7 +8,7 @@ import {
   readLabelSelector,
   refOf,
 } from '@ambient/kube'
-import { isTrustDomain } from '@ambient/spiffe'
+import { isAuthority, isTrustDomain, splitPem } from '@ambient/spiffe'
 
 export type ServiceScope = 'local' | 'global'
 
@@ -35,6 +35,14 @@ export interface VisibilityPolicy {
   readonly rules: readonly (LabelSelector | undefined)[]
 }
 
+/** Roots that vouch for workloads besides the CA's own. */
+export interface TrustAnchor {
+  /** One certificate or several. */
+  readonly pem: string
+  /** Whose workloads; none means those of every trust domain. */
+  readonly trustDomains: readonly string[]
+}
+
 /** The parts of Istio's MeshConfig that decide something here. */
 export interface MeshConfig {
   readonly trustDomain: string | undefined
@@ -45,6 +53,7 @@ export interface MeshConfig {
   readonly serviceScopes: readonly ServiceScopeRule[]
   /** Undefined: every ServiceEntry is public, and nothing is said about it. */
   readonly visibility: VisibilityRules | undefined
+  readonly trustAnchors: readonly TrustAnchor[]
 }
 
 /** Of the ConfigMap, in istiod's own namespace. */
@@ -57,6 +66,7 @@ export const NO_MESH_CONFIG: MeshConfig = {
   discoverySelectors: [],
   serviceScopes: [],
   visibility: undefined,
+  trustAnchors: [],
 }
 
 /** @throws {KubeError} `OBJECT_INVALID` or `YAML_INVALID`, naming the ConfigMap, the field and its value. */
@@ -76,7 +86,28 @@ export function readMeshConfig(configMap: KubeObject): MeshConfig {
       .flatMap((item) => readLabelSelector(item) ?? []),
     serviceScopes: mesh.get('serviceScopeConfigs').list().map(serviceScopeRule),
     visibility: visibilityRules(mesh.get('serviceEntryVisibility')),
+    trustAnchors: mesh.get('caCertificates').list().flatMap(trustAnchor),
   }
+}
+
+/** One that only says where to fetch its roots is none: a warning says so. */
+function trustAnchor(field: Field): readonly TrustAnchor[] {
+  const pem = field.get('pem').text()
+  if (pem === undefined) {
+    if (field.get('spiffeBundleUrl').isAbsent) throw field.invalid('has no pem')
+    return []
+  }
+  if (!areAuthorities(pem)) throw field.get('pem').invalid('is no certificate of a CA in PEM')
+  const trustDomains = field
+    .get('trustDomains')
+    .list()
+    .flatMap((item) => trustDomain(item) ?? [])
+  return [{ pem, trustDomains }]
+}
+
+function areAuthorities(pem: string): boolean {
+  const certificates = splitPem(pem)
+  return certificates.length > 0 && certificates.every((each) => isAuthority(each))
 }
 
 function trustDomain(field: Field): string | undefined {
