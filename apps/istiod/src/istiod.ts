@@ -19,7 +19,7 @@ import type { IstiodConfig } from './config.ts'
 import { describeState, hindrance, type StartState } from './start-state.ts'
 import { logConditions, logFault, logMeshConfig, logWarnings } from './log-problem.ts'
 import type { DebugDeps } from './debug/debug-commands.ts'
-import { debugMethods } from './debug/debug-over-xds.ts'
+import { debugMethods, debugQuestion } from './debug/debug-over-xds.ts'
 import { openXds } from './push/open-xds.ts'
 import { type PublishedResources, publishResources } from './push/publish-resources.ts'
 import { TrustView } from './push/trust-view.ts'
@@ -56,11 +56,14 @@ interface Parts extends IstiodDeps {
   readonly verifier: CallerVerifier
   readonly issuer: CertificateIssuer
   readonly metrics: IstiodMetrics
+  readonly mesh: MeshOptions
   readonly state: MeshState
   readonly meshConfig: MeshConfigNow
   /** The roots of every trust domain, if they are given to proxies. */
   readonly trust: TrustView | undefined
   readonly published: PublishedResources
+  /** The other clusters that have been read. */
+  readonly syncedClusters: Set<string>
   readonly xds: DeltaXdsServer<Caller>
 }
 
@@ -102,7 +105,10 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
       },
       scope.signal,
     )
-    const feedingOthers = feedRemoteClusters(parts)
+    const feedingOthers = feedRemoteClusters({
+      ...parts,
+      onClusterSynced: (id) => parts.syncedClusters.add(id),
+    })
     const { monitoring, http } = await openHttp(parts, progress)
     const serving = serveWhenReady(parts, progress)
     const leadership = new AbortController()
@@ -163,16 +169,31 @@ async function openParts(
   state.config.onChange((changes) => changes.forEach((change) => logMeshConfig(logger, change, mesh)))
   state.status.conditions.onChange((changes) => changes.forEach((change) => logConditions(logger, change)))
   const published = publishResources(state, trust === undefined ? [] : [trust.view])
-  const xds = openXds({
+  const parts: Parts = {
+    ...deps,
+    config,
+    source,
     verifier,
+    issuer,
+    metrics,
+    mesh,
     state,
-    viewsFor: published.viewsFor,
-    isSynced: () => progress.state.kind === 'serving',
-    clock,
-    logger: logger.child('xds'),
-    onEvent: (event) => metrics.xds.onEvent(event),
-  })
-  return { ...deps, config, source, verifier, issuer, metrics, state, meshConfig, trust, published, xds }
+    meshConfig,
+    trust,
+    published,
+    xds: openXds({
+      verifier,
+      state,
+      viewsFor: published.viewsFor,
+      question: (caller, request) => debugQuestion(caller, request, debugDeps(parts)),
+      isSynced: () => progress.state.kind === 'serving',
+      clock,
+      logger: logger.child('xds'),
+      onEvent: (event) => metrics.xds.onEvent(event),
+    }),
+    syncedClusters: new Set(),
+  }
+  return parts
 }
 
 function meshOptions(config: IstiodConfig, meshConfig: MeshConfig): MeshOptions {
@@ -219,10 +240,12 @@ async function openHttp(
   return { monitoring, http }
 }
 
-function debugDeps({ config, state, published, xds, source, clock }: Parts): DebugDeps {
+function debugDeps({ config, mesh, syncedClusters, state, published, xds, source, clock }: Parts): DebugDeps {
   return {
     fullNamespaces: [config.namespace, ...config.debugNamespaces],
     clusterId: config.clusterId,
+    remoteClusters: () => config.remoteClusters.map(({ id }) => ({ id, isSynced: syncedClusters.has(id) })),
+    rootNamespace: mesh.rootNamespace,
     state,
     published,
     connections: () => xds.connections(),

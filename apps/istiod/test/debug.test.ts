@@ -5,8 +5,12 @@ import { waitFor } from '@ambient/testkit'
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from '@ambient/xds'
 import {
   decodeClientConfig,
+  decodeDeltaResponse,
   decodeWireAddress,
   decodeWorldResponse,
+  DELTA_AGGREGATED_PATH,
+  type DeltaResponse,
+  encodeDeltaRequest,
   encodeWorldRequest,
   STREAM_AGGREGATED_PATH,
   type WorldResponse,
@@ -18,8 +22,8 @@ import { type MeshFixture, meshFixture, subscribe } from './mesh-fixture.ts'
 const WEB =
   '{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {nodeName: node-a}, status: {phase: Running, podIP: 10.0.0.1}}'
 
-/** A tool that asks over the variant without deltas. */
-async function tool(fixture: MeshFixture, port: number, namespace = 'istio-system') {
+/** A channel of a tool, and what proves whose it is. */
+async function openTool(fixture: MeshFixture, port: number, namespace: string) {
   const client = openChannel({
     address: { host: 'localhost', port, plaintext: false },
     altHostname: 'istiod.istio-system.svc',
@@ -29,6 +33,14 @@ async function tool(fixture: MeshFixture, port: number, namespace = 'istio-syste
   const metadata = new Metadata()
   const token = await fixture.token({ namespace, pod: `tool-${namespace}`, uid: 'u' })
   metadata.set('authorization', `Bearer ${token}`)
+  onTestFinished(() => client.close())
+  const node = { id: `sidecar~127.0.0.1~tool.${namespace}~${namespace}.svc.cluster.local`, metadata: {} }
+  return { client, metadata, node }
+}
+
+/** A tool that asks over the variant without deltas. */
+async function tool(fixture: MeshFixture, port: number, namespace = 'istio-system') {
+  const { client, metadata, node } = await openTool(fixture, port, namespace)
   const stream = client.makeBidiStreamRequest(
     STREAM_AGGREGATED_PATH,
     encodeWorldRequest,
@@ -39,15 +51,11 @@ async function tool(fixture: MeshFixture, port: number, namespace = 'istio-syste
   const failures: unknown[] = []
   stream.on('data', (response: WorldResponse) => got.push(response))
   stream.on('error', (error) => failures.push(error))
-  onTestFinished(() => {
-    stream.cancel()
-    client.close()
-  })
+  onTestFinished(() => stream.cancel())
   return {
     failures,
     ask: async (typeUrl: string, ...names: readonly string[]): Promise<WorldResponse> => {
       const at = got.length
-      const node = { id: `sidecar~127.0.0.1~tool.${namespace}~${namespace}.svc.cluster.local`, metadata: {} }
       stream.write({ node, typeUrl, names, nonce: '' })
       await waitFor('an answer', () => got.length > at || failures.length > 0)
       return got[at] ?? expect.fail(String(failures[0]))
@@ -116,4 +124,42 @@ test.each([
   const { ask, failures } = await tool(fixture, securePort, namespace)
   await expect(ask(typeUrl)).rejects.toThrow(`${code} `)
   expect(failures[0]).toMatchObject({ code })
+})
+
+test('startIstiod() answers the same over deltas to who subscribes to nothing, and beside a subscription', async () => {
+  using fixture = await meshFixture()
+  fixture.put('web.yaml', WEB)
+  await using istiod = await startIstiod(fixture.config, {
+    clock: systemClock,
+    random: systemRandom,
+    logger: fixture.logger,
+    version: 'test',
+  })
+  const { securePort } = await istiod.serving
+  const { client, metadata, node } = await openTool(fixture, securePort, 'istio-system')
+  const stream = client.makeBidiStreamRequest(
+    DELTA_AGGREGATED_PATH,
+    encodeDeltaRequest,
+    decodeDeltaResponse,
+    metadata,
+  )
+  const got: DeltaResponse[] = []
+  stream.on('data', (response: DeltaResponse) => got.push(response))
+  stream.on('error', () => {}) // cancelled below
+  onTestFinished(() => stream.cancel())
+  const ask = (typeUrl: string, ...names: readonly string[]): Promise<DeltaResponse> => {
+    const at = got.length
+    stream.write({ node, typeUrl, subscribe: names })
+    return waitFor('an answer', () => got[at])
+  }
+  const list = await ask('istio.io/debug', 'list')
+  expect(list).toMatchObject({ typeUrl: 'istio.io/debug', removed: [], resources: [{ name: 'list' }] })
+  expect(Buffer.from(list.resources[0]?.bytes ?? []).toString()).toContain('"ambientz"')
+  expect((await ask('istio.io/debug/syncz')).resources).toEqual([]) // no client yet
+  expect((await ask(ADDRESS_TYPE)).resources.map(({ name }) => name)).toEqual(['Kubernetes//Pod/shop/web'])
+  stream.write({ typeUrl: 'istio.io/debug', nonce: list.nonce }) // an acknowledgement, which nobody answers
+  const sync = await ask('istio.io/debug/syncz')
+  expect(sync.resources.map(({ name }) => name)).toEqual([node.id])
+  expect(decodeClientConfig(sync.resources[0]?.bytes ?? Buffer.alloc(0)).types[0]?.typeUrl).toBe(ADDRESS_TYPE)
+  expect(got).toHaveLength(4)
 })

@@ -14,7 +14,8 @@ export function readRevocations(text: string): string {
   if (lists.length === 0) throw new Error('there is no revocation list in it')
   for (const [index, list] of lists.entries()) {
     try {
-      new X509Crl(list)
+      const { issuer } = new X509Crl(list)
+      if (issuer === '') throw new Error('nobody has issued it')
     } catch (cause) {
       throw new Error(`revocation list ${index + 1} of ${lists.length} cannot be read`, { cause })
     }

@@ -12,7 +12,9 @@ import {
   decodeDeltaRequest,
   DELTA_AGGREGATED_PATH,
   type DeltaRequest,
+  type DeltaResponse,
   type DiscoveryNode,
+  encodeDeltaResponse,
 } from '@ambient/xds-proto'
 import { type ClientScope, ClientStream, type Push } from './client-stream.ts'
 import { type XdsLimits, xdsLimits } from './limits.ts'
@@ -33,6 +35,13 @@ export interface DeltaXdsServerOptions<Caller> {
   readonly authenticate: (call: GrpcCaller) => Promise<Authentication<Caller>>
   /** Whether the caller may open a stream as this node, and what it may see. */
   readonly admit: (caller: Caller, node: DiscoveryNode) => Admission
+  /**
+   * What a request is answered with that is a question and no subscription, as those for dumps are; undefined for every
+   * other. A caller that has only asked questions is no client.
+   *
+   * @throws {GrpcError} which ends the stream.
+   */
+  readonly question?: (caller: Caller, request: DeltaRequest) => Promise<DeltaResponse> | undefined
   /** False until the state is computed: an empty snapshot would tell every node that the mesh is empty. */
   readonly isSynced: () => boolean
   readonly clock: Clock
@@ -111,6 +120,11 @@ export class DeltaXdsServer<Caller> {
         throw new GrpcError(grpcStatus.unauthenticated, authentication.detail)
       for await (const bytes of call.requests()) {
         const request = readRequest(bytes)
+        const answer = this.#options.question?.(authentication.caller, request)
+        if (answer !== undefined) {
+          if (request.nonce === '') await send(call, encodeDeltaResponse(await answer))
+          continue
+        }
         connection ??= this.#open(call, request, authentication.caller)
         this.#onRequest(connection, request)
       }
@@ -200,6 +214,10 @@ export class DeltaXdsServer<Caller> {
 function versionOf({ metadata }: DiscoveryNode): string {
   const version = metadata['ISTIO_VERSION']
   return typeof version === 'string' && version !== '' ? version : 'unknown'
+}
+
+function send(call: GrpcServerCall, message: Uint8Array): Promise<void> {
+  return new Promise((resolve) => call.write({ pieces: [message], encoding: 'identity' }, () => resolve()))
 }
 
 function readRequest(bytes: Buffer): DeltaRequest {

@@ -13,6 +13,8 @@ const web = 'sidecar~10.0.0.2~web.shop~shop.svc.cluster.local'
 const deps: DebugDeps = {
   fullNamespaces: ['istio-system'],
   clusterId: 'Kubernetes',
+  remoteClusters: () => [],
+  rootNamespace: 'istio-system',
   state,
   published: publishResources(state),
   connections: () =>
@@ -26,7 +28,7 @@ const deps: DebugDeps = {
       views: [],
     })),
   problems: () => [],
-  clock: { monotonicMs: () => 0 },
+  clock: { monotonicMs: () => 0, nowMs: () => 0 },
 }
 const routes = debugRoutes({
   ...deps,
@@ -44,7 +46,7 @@ test.each([
     status: 200,
     body: /^\{\n {4}"totalClients": 2,/,
   },
-  { name: 'the list of dumps', path: 'list', status: 200, body: /"ambientz","config_dump"/ },
+  { name: 'the list of dumps', path: 'list', status: 200, body: /"authorizationz","clusterz","config_dump"/ },
   { name: 'nothing under a name that is none', path: 'constructor', status: 404, body: /see \/debug\/list/ },
   { name: 'a dump to the root namespace', path: 'mesh', from: 'istio-system', status: 200 },
   { name: 'no dump to another namespace', path: 'mesh', from: 'shop', status: 403 },

@@ -6,16 +6,28 @@ import type { PublishedResources } from '../push/publish-resources.ts'
 import type { MeshState } from '../translate/mesh-state.ts'
 import { clientList, connectionList, syncStatus } from './connection-dumps.ts'
 import { type DebugAccess, type DebugViewer, mayView } from './debug-access.ts'
-import { ambientDump, collectionDump, configDump, configObjects, serviceDump } from './mesh-dumps.ts'
+import {
+  ambientDump,
+  authorizationDump,
+  collectionDump,
+  configDump,
+  configObjects,
+  serviceDump,
+} from './mesh-dumps.ts'
+import { clusterList, gatewayList } from './topology-dumps.ts'
 import { renderJson } from './render-json.ts'
 
 export interface DebugDeps extends DebugAccess {
   readonly clusterId: string
+  /** The mesh's other clusters, and whether everything of them has been read. */
+  readonly remoteClusters: () => readonly { readonly id: string; readonly isSynced: boolean }[]
+  /** Where policies are for every namespace. */
+  readonly rootNamespace: string
   readonly state: MeshState
   readonly published: PublishedResources
   readonly connections: () => readonly XdsConnection[]
   readonly problems: () => readonly FileProblem[]
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
 }
 
 export type DebugAnswer =
@@ -44,6 +56,14 @@ const COMMANDS: Readonly<Record<string, DebugCommand>> = {
     help: 'Workloads, services and policies as they are sent',
     dump: ({ published }) => ambientDump(published),
   },
+  authorizationz: {
+    help: 'AuthorizationPolicies as they were read, by namespace',
+    dump: ({ state, rootNamespace }) => authorizationDump(state, rootNamespace),
+  },
+  clusterz: {
+    help: 'Clusters of the mesh, and whether they have been read',
+    dump: ({ clusterId, remoteClusters }) => clusterList(clusterId, remoteClusters()),
+  },
   config_dump: {
     help: 'What the client ?proxyID= is sent; ?types=wds,wads chooses',
     isOfProxy: true,
@@ -64,6 +84,10 @@ const COMMANDS: Readonly<Record<string, DebugCommand>> = {
   mesh: {
     help: 'The mesh configuration in force',
     dump: ({ state }) => [...state.config.entries()].map(([, config]) => config)[0] ?? {},
+  },
+  networkz: {
+    help: 'Gateways by which other networks are reached',
+    dump: ({ state }) => gatewayList(state),
   },
   registryz: {
     help: 'Services',

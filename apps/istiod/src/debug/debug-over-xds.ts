@@ -11,6 +11,8 @@ import {
   CLIENT_CONFIG_TYPE,
   type ConfigStatus,
   decodeWorldRequest,
+  type DeltaRequest,
+  type DeltaResponse,
   encodeClientConfig,
   encodeWorldResponse,
   STREAM_AGGREGATED_PATH,
@@ -28,7 +30,8 @@ export interface DebugOverXdsDeps extends DebugDeps {
   readonly logger: Logger
 }
 
-type Resource = WorldResponse['resources'][number]
+/** One with a name: by it clients of deltas tell resources apart. */
+type Resource = WorldResponse['resources'][number] & { readonly name: string }
 
 const DEBUG_TYPE = 'istio.io/debug'
 const STATUSES: Readonly<Record<Exclude<DebugAnswer['status'], 200>, GrpcStatusCode>> = {
@@ -52,12 +55,39 @@ export function debugMethods(deps: DebugOverXdsDeps): Readonly<Record<string, Gr
         const request = readRequest(bytes)
         if (request.nonce !== '') continue // an acknowledgement
         const { typeUrl } = request
-        const resources = await answer(request, caller, deps)
+        const resources = await answer(request, caller.namespace, deps)
         const version = new Date(deps.clock.nowMs()).toISOString()
         await send(call, encodeWorldResponse({ typeUrl, version, nonce: `${version}/${++count}`, resources }))
       }
     },
   }
+}
+
+/**
+ * The same over deltas: the answer to a request of such a type, which is no subscription.
+ *
+ * @returns undefined for a request of any other type.
+ */
+export function debugQuestion(
+  { namespace }: Pick<Caller, 'namespace'>,
+  { typeUrl, subscribe, nonce }: DeltaRequest,
+  deps: DebugDeps,
+): Promise<DeltaResponse> | undefined {
+  if (!isDebugType(typeUrl)) return undefined
+  const version = new Date(deps.clock.nowMs()).toISOString()
+  const respond = (resources: readonly Resource[]): DeltaResponse => ({
+    typeUrl,
+    nonce: version,
+    systemVersion: version,
+    resources: resources.map((each) => ({ ...each, version, aliases: [] })),
+    removed: [],
+  })
+  if (nonce !== '') return Promise.resolve(respond([])) // an acknowledgement, which nobody answers
+  return answer({ typeUrl, names: subscribe }, namespace, deps).then(respond)
+}
+
+function isDebugType(typeUrl: string): boolean {
+  return typeUrl === DEBUG_TYPE || typeUrl.startsWith(`${DEBUG_TYPE}/`)
 }
 
 async function authenticated(call: GrpcServerCall, { verifier, logger }: DebugOverXdsDeps): Promise<Caller> {
@@ -78,12 +108,12 @@ function readRequest(bytes: Buffer): WorldRequest {
 }
 
 async function answer(
-  { typeUrl, names }: WorldRequest,
-  { namespace }: Caller,
-  deps: DebugOverXdsDeps,
+  { typeUrl, names }: Pick<WorldRequest, 'typeUrl' | 'names'>,
+  namespace: string,
+  deps: DebugDeps,
 ): Promise<readonly Resource[]> {
   const [named = ''] = names
-  if (typeUrl !== DEBUG_TYPE && !typeUrl.startsWith(`${DEBUG_TYPE}/`))
+  if (!isDebugType(typeUrl))
     throw new GrpcError(grpcStatus.unimplemented, `${typeUrl} is served by DeltaAggregatedResources only`)
   const name = typeUrl === DEBUG_TYPE ? named : typeUrl.slice(DEBUG_TYPE.length + 1)
   const { pathname, searchParams } = new URL(name, 'debug://istiod/')
@@ -93,7 +123,7 @@ async function answer(
   if (dump.status !== 200) throw new GrpcError(STATUSES[dump.status], dump.text.trim())
   if (typeUrl === `${DEBUG_TYPE}/syncz`) return deps.connections().map(syncResource)
   if (typeUrl === `${DEBUG_TYPE}/config_dump`) return sentTo(named, deps)
-  return [{ typeUrl: DEBUG_TYPE, bytes: Buffer.from(dump.json) }]
+  return [{ name: command, typeUrl: DEBUG_TYPE, bytes: Buffer.from(dump.json) }]
 }
 
 function syncResource({ node, types }: XdsConnection): Resource {
@@ -106,7 +136,7 @@ function syncResource({ node, types }: XdsConnection): Resource {
       updatedAtMs: status.sentAtMs,
     })),
   })
-  return { typeUrl: CLIENT_CONFIG_TYPE, bytes }
+  return { name: node.id, typeUrl: CLIENT_CONFIG_TYPE, bytes }
 }
 
 function configStatus({ sent, acked, lastError }: SubscriptionStatus): ConfigStatus {
@@ -115,14 +145,14 @@ function configStatus({ sent, acked, lastError }: SubscriptionStatus): ConfigSta
   return sent === acked ? 'synced' : 'stale'
 }
 
-function sentTo(proxyId: string, { connections }: DebugOverXdsDeps): readonly Resource[] {
+function sentTo(proxyId: string, { connections }: DebugDeps): readonly Resource[] {
   const proxy = connections().find(({ id }) => id.includes(proxyId))
   return (proxy?.views ?? []).flatMap((view) =>
     proxy?.types[view.typeUrl] === undefined
       ? []
       : [...view.names()].flatMap((name) => {
           const resource = view.get(name)
-          return resource === undefined ? [] : [{ typeUrl: view.typeUrl, bytes: resource.bytes }]
+          return resource === undefined ? [] : [{ name, typeUrl: view.typeUrl, bytes: resource.bytes }]
         }),
   )
 }

@@ -44,7 +44,9 @@ const state = meshState(DEFAULT_MESH, () => {})
 const objects = objectsFromYaml(`
 {apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {clusterIP: 10.96.0.1, ports: [{port: 80, targetPort: 8080}]}}
 ---
-{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: bad, namespace: shop}, spec: {rules: [{nonsense: 1}]}}`)
+{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: bad, namespace: shop, annotations: {istio.io/dry-run: "false"}}, spec: {rules: [{nonsense: 1}]}}
+---
+{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: net-2, namespace: istio-system, labels: {topology.istio.io/network: net-2}}, spec: {gatewayClassName: istio-remote, listeners: [{name: a, port: 15008, protocol: HBONE}]}, status: {addresses: [{value: 192.0.2.2}]}}`)
 state.graph.transaction(() => {
   for (const object of objects) state.inputs.get(object.kind)?.set(objectKey(object.metadata), object)
 })
@@ -55,11 +57,13 @@ state.graph.transaction(() => collected.set(addressName(wholeService), wholeServ
 const deps: DebugDeps = {
   fullNamespaces: [],
   clusterId: 'Kubernetes',
+  remoteClusters: () => [{ id: 'other', isSynced: false }],
+  rootNamespace: 'istio-system',
   state: { ...state, addresses: collected },
   published: { addresses, policies, viewsFor: () => connection.views },
   connections: () => [connection],
   problems: () => [{ file: 'a.yaml', message: 'cannot be read', hasLastGood: true }],
-  clock: { monotonicMs: () => performance.now() },
+  clock: { monotonicMs: () => performance.now(), nowMs: () => 0 },
 }
 
 /** Objects of others, or of our own options: their shape is not ours to promise. */

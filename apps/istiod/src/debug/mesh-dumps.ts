@@ -41,6 +41,27 @@ function describeService({ name, namespace, hostname, addresses, ports, subjectA
   }
 }
 
+/** Policies in the shape of Istio's store of them. */
+export function authorizationDump(state: MeshState, rootNamespace: string): object {
+  const byNamespace = new Map<string, KubeObject[]>()
+  for (const [, policy] of sortedEntries(state.inputs.get('AuthorizationPolicy')?.entries() ?? [])) {
+    const { namespace = '' } = policy.metadata
+    byNamespace.set(namespace, [...(byNamespace.get(namespace) ?? []), policy])
+  }
+  return {
+    authorization_policies: {
+      namespace_to_policies: Object.fromEntries(
+        [...byNamespace].map(([namespace, policies]) => [namespace, policies.map(describePolicy)]),
+      ),
+      root_namespace: rootNamespace,
+    },
+  }
+}
+
+function describePolicy({ metadata: { name, namespace, annotations }, spec }: KubeObject): object {
+  return { name, namespace, annotations, spec: spec ?? {} }
+}
+
 /** What one client was sent, or is to be, in the form of Envoy's config dump. */
 export function configDump(
   views: readonly ResourceView[],

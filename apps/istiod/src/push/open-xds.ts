@@ -12,7 +12,7 @@ import {
 
 export interface XdsDeps extends Pick<
   DeltaXdsServerOptions<Caller>,
-  'isSynced' | 'clock' | 'logger' | 'onEvent'
+  'isSynced' | 'question' | 'clock' | 'logger' | 'onEvent'
 > {
   readonly verifier: CallerVerifier
   readonly state: AdmissionDeps

@@ -19,6 +19,7 @@ import { type MeshInputs, meshInputs } from './mesh-inputs.ts'
 import type { MeshOptions } from './mesh-options.ts'
 import { validityConditions, warningConditions } from './object-conditions.ts'
 import type { ObjectWarnings } from './object-warnings.ts'
+import type { NetworkGateway } from './networks/network-gateway.ts'
 import { type NetworkState, networkState } from './networks/network-state.ts'
 import { type PlaceState, placeState } from './places/place-state.ts'
 import type { PodFacts } from './pods/pod-facts.ts'
@@ -61,6 +62,8 @@ export interface MeshState {
   /** Under `namespace/name`. */
   readonly policies: Collection<AuthorizationPolicy>
   readonly status: StatusState
+  /** How other networks are reached. */
+  readonly networkGateways: Collection<NetworkGateway>
   /** What is remembered of waypoints, and what should be. */
   readonly waypointRecords: {
     readonly written: Collection<WaypointRecord>
@@ -121,6 +124,7 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
       ...conditions,
       ...objectConditions(inputs, parts, warnings),
     ]),
+    networkGateways: parts.networks.gateways,
     waypointRecords: {
       written: waypoints.records,
       wanted: wantedRecords(inputs, { waypoints, config, pods: pods.facts }),

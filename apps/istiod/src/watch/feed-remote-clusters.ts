@@ -12,6 +12,8 @@ export interface RemoteFeedDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly scope: Scope
+  /** Told when everything of a cluster has been read. */
+  readonly onClusterSynced: (id: string) => void
 }
 
 /**
@@ -26,6 +28,7 @@ export async function feedRemoteClusters({
   clock,
   logger,
   scope,
+  onClusterSynced,
 }: RemoteFeedDeps): Promise<void> {
   const feed = async ({ id, directory }: (typeof config.remoteClusters)[number]): Promise<void> => {
     const remote = logger.child(id)
@@ -41,7 +44,10 @@ export async function feedRemoteClusters({
         clock,
         onEvent: () => {},
         onCommitted: () => {},
-        onSynced: () => remote.info('synced', { cluster: id }),
+        onSynced: () => {
+          remote.info('synced', { cluster: id })
+          onClusterSynced(id)
+        },
       },
       scope.signal,
     )

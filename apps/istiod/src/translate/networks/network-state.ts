@@ -24,6 +24,8 @@ export interface NetworkState {
     network: string,
     fetch: Fetch,
   ): { readonly network: string; readonly networkGateway: GatewayAddress | undefined }
+  /** Every gateway that an object describes; two objects may describe the same. */
+  readonly gateways: Collection<NetworkGateway>
   /** The gateways themselves. */
   readonly addresses: Collection<Address>
 }
@@ -43,6 +45,7 @@ export function networkState(inputs: MeshInputs, places: PlaceState): NetworkSta
       const gateway = network === own ? undefined : gatewayOf(network, fetch)
       return { network, networkGateway: gateway === undefined ? undefined : gatewayReference(gateway) }
     },
+    gateways,
     addresses: gatewayAddresses(inputs, gateways),
   }
 }
