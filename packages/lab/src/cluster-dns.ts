@@ -13,6 +13,13 @@ export function dnsHosts(services: readonly ServiceEndpoints[]): string {
   return `${lines.join('\n')}\n`
 }
 
+/** Names of the world outside, which no mesh knows and nothing in a lab can reach; one of more addresses than a datagram holds. */
+const OUTSIDE_HOSTS = [
+  '192.0.2.1 outside.test',
+  '2001:db8::1 outside.test',
+  ...Array.from({ length: 60 }, (_, i) => `198.51.100.${i + 1} many.outside.test`),
+].join('\n')
+
 export interface DnsOptions {
   readonly node: LabNode
   /** Those it can be asked over. */
@@ -32,7 +39,9 @@ export class ClusterDns {
   }
 
   static async open({ node, families, hostsFile, logFile }: DnsOptions): Promise<ClusterDns> {
+    const outsideFile = `${hostsFile}.outside`
     writeFileSync(hostsFile, '')
+    writeFileSync(outsideFile, `${OUTSIDE_HOSTS}\n`)
     const ips = families.map((family) => addressesOf(family).dns)
     for (const ip of ips) await node.mustRun(['ip', 'address', 'add', ip, 'dev', 'lo'])
     const argv = [
@@ -51,7 +60,13 @@ export class ClusterDns {
         '--bind-interfaces',
         ...ips.map((ip) => `--listen-address=${ip}`),
       ],
-      ...[`--local=/${CLUSTER_DOMAIN}/`, '--address=/#/', '--local-ttl=1', `--addn-hosts=${hostsFile}`],
+      ...[
+        `--local=/${CLUSTER_DOMAIN}/`,
+        '--address=/#/',
+        '--local-ttl=1',
+        `--addn-hosts=${outsideFile}`,
+        `--addn-hosts=${hostsFile}`,
+      ],
     ]
     const process = await LabProcess.start({
       name: `dns@${node.name}`,

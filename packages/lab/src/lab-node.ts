@@ -37,6 +37,10 @@ echo "$NODE_NAME" >/proc/sys/kernel/hostname
 echo 1 >/proc/sys/net/ipv4/ip_forward
 [ ! -d /proc/sys/net/ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 ${NO_DAD}
+printf '%s' "$RESOLV_CONF" >/run/resolv.conf
+resolv_conf=$(readlink -m /etc/resolv.conf)
+[ -e $resolv_conf ] || { mkdir -p $(dirname $resolv_conf); : >$resolv_conf; }
+mount --bind /run/resolv.conf $resolv_conf
 ip link set lo up`
 
 /** The namespace of the wires between the nodes; everything else of the lab lives and dies with its first process. */
@@ -68,12 +72,13 @@ export class LabNode {
 
   static async open(index: number, deps: NodeDeps): Promise<LabNode> {
     const name = nodeName(index)
+    const nameservers = deps.families.map((family) => addressesOf(family).dns)
     const holder = await NamespaceHolder.open({
       name,
       within: deps.fabric.entry,
       unshare: ['--mount', '--net', '--uts', '--ipc', '--cgroup', '--propagation', 'private'],
       setUp: NODE_SET_UP,
-      env: { NODE_NAME: name },
+      env: { NODE_NAME: name, RESOLV_CONF: nameservers.map((ip) => `nameserver ${ip}\n`).join('') },
       cgroup: deps.cgroups.make(name),
     })
     const node = new LabNode(index, holder, deps.cgroups)

@@ -140,9 +140,11 @@ describe('a lab without the mesh', () => {
     },
   )
 
-  test('cluster DNS knows no name outside the cluster, and no packet has a way out of the lab', async () => {
+  test('cluster DNS knows two names outside the cluster, and no packet has a way out of the lab', async () => {
     const client = lab.pod('shop/client')
     expect((await client.exec('getent hosts example.com')).code).not.toBe(0)
+    expect((await client.exec('getent ahostsv4 outside.test')).stdout).toMatch(/^192\.0\.2\.1 /)
+    expect((await lab.node(1).run(['getent', 'ahostsv4', 'outside.test'])).stdout).toMatch(/^192\.0\.2\.1 /)
     expect((await client.exec('curl -sS -m 2 http://192.0.2.1/')).stderr).toMatch(
       /No route to host|Couldn't connect|timed out/,
     )

@@ -4,7 +4,7 @@ import { parseCommand } from './agent-options.ts'
 const argv = ['--config-dir', '/etc/mesh']
 const env = { NODE_NAME: 'n1' }
 
-test('parseCommand() has upstream’s defaults, except for DNS capture', () => {
+test('parseCommand() has upstream’s defaults', () => {
   expect(parseCommand(argv, env)).toMatchObject({
     kind: 'run',
     options: {
@@ -15,7 +15,7 @@ test('parseCommand() has upstream’s defaults, except for DNS capture', () => {
       zdsSocket: '/var/run/ztunnel/ztunnel.sock',
       settings: {
         ipv6: true,
-        dnsCapture: false,
+        dnsCapture: true,
         probe: { v4: '169.254.7.127', v6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff' },
       },
       healthPort: 8000,
@@ -101,7 +101,7 @@ test('parseCommand() reads what is set', () => {
   const more = {
     ...env,
     EXCLUDE_NAMESPACES: 'a, b',
-    AMBIENT_DNS_CAPTURE: 'true',
+    AMBIENT_DNS_CAPTURE: 'false',
     AMBIENT_IPV6: 'false',
     HOST_PROBE_SNAT_IPV6: 'FD00::01',
     MONITORING_PORT: '0',
@@ -112,7 +112,7 @@ test('parseCommand() reads what is set', () => {
       source: { kind: 'directory', directory: '/x=y' },
       healthPort: 1,
       monitoringPort: 0,
-      settings: { ipv6: false, dnsCapture: true, probe: { v6: 'fd00::1' } },
+      settings: { ipv6: false, dnsCapture: false, probe: { v6: 'fd00::1' } },
     },
   })
   expect(command.kind === 'run' && [...command.options.selection.excludeNamespaces]).toEqual(['a', 'b'])

@@ -32,7 +32,7 @@ const table = {
   CNI_CONF_GROUP_READ: { fallback: 'false', help: 'true: our file has mode 0640, not 0600' },
   EXCLUDE_NAMESPACES: { fallback: 'kube-system', help: 'never enrolled, separated by commas' },
   AMBIENT_ENABLEMENT_SELECTOR: { fallback: '', help: 'YAML list of {podSelector, namespaceSelector}' },
-  AMBIENT_DNS_CAPTURE: { fallback: 'false', help: 'true sends the pods’ DNS queries to ztunnel' },
+  AMBIENT_DNS_CAPTURE: { fallback: 'true', help: 'false leaves the pods’ DNS queries alone' },
   AMBIENT_IPV6: { fallback: 'true', help: 'false leaves IPv6 alone' },
   HOST_PROBE_SNAT_IP: { fallback: '169.254.7.127', help: 'the source of the kubelet’s probes in pods' },
   HOST_PROBE_SNAT_IPV6: { fallback: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff', help: 'the same for IPv6' },
