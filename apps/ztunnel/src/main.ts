@@ -96,7 +96,9 @@ async function serve({ config, localMesh }: Configuration): Promise<void> {
     stop: () => stop(0),
   })
   if (config.dns?.nameservers.length === 0)
-    logger.warn('no name servers: names that are not the mesh’s cannot be resolved', { file: RESOLV_CONF })
+    logger.warn('no name server that a pod could reach: only names of the mesh can be resolved', {
+      file: RESOLV_CONF,
+    })
   proxy.start(localMesh)
   logger.info('started', { node: config.nodeName, workers: config.workerThreads })
   const code = await stopped

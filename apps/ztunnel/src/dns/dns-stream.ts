@@ -25,9 +25,10 @@ export class DnsStream implements Source, Task {
   readonly #loop: EventLoop
   readonly #arena: Arena
   readonly #owner: DnsStreamOwner
-  /** Of `received`, so many bytes are in use. */
+  /** What has come and is not given out yet lies from `from` to `to`. */
   #received: Uint8Array = NOTHING
-  #receivedBytes = 0
+  #from = 0
+  #to = 0
   #unsent: Uint8Array[] = []
   #isReadable = false
   #isQueued = false
@@ -57,14 +58,14 @@ export class DnsStream implements Source, Task {
   run(): void {
     this.#isQueued = false
     for (let given = 0; this.#isOpen && this.#owner.wantsMessage();) {
-      const frame = decodeStreamFrame(this.#received.subarray(0, this.#receivedBytes))
+      const frame = decodeStreamFrame(this.#received.subarray(this.#from, this.#to))
       if (frame.kind === 'need') {
+        if (this.#from === this.#to) this.#forget()
         if (!this.#isReadable || !this.#read()) return
       } else if (given++ === MESSAGES_PER_TURN) return this.resume()
       else {
-        const message = frame.value.slice()
-        this.#consume(frame.consumed)
-        this.#owner.onMessage(message)
+        this.#from += frame.consumed
+        this.#owner.onMessage(frame.value.slice())
       }
     }
   }
@@ -112,20 +113,22 @@ export class DnsStream implements Source, Task {
   }
 
   #append(bytes: Uint8Array): void {
-    const length = this.#receivedBytes + bytes.length
-    if (length > this.#received.length) {
-      const larger = new Uint8Array(Math.max(length, this.#received.length * 2))
-      larger.set(this.#received.subarray(0, this.#receivedBytes))
-      this.#received = larger
+    const kept = this.#received.subarray(this.#from, this.#to)
+    if (this.#to + bytes.length > this.#received.length) {
+      // At least twice what is kept: a message that comes a byte at a time is not copied for each.
+      this.#received = new Uint8Array(Math.max(kept.length * 2, kept.length + bytes.length))
+      this.#received.set(kept)
+      this.#from = 0
+      this.#to = kept.length
     }
-    this.#received.set(bytes, this.#receivedBytes)
-    this.#receivedBytes = length
+    this.#received.set(bytes, this.#to)
+    this.#to += bytes.length
   }
 
-  #consume(count: number): void {
-    this.#received.copyWithin(0, count, this.#receivedBytes)
-    this.#receivedBytes -= count
-    if (this.#receivedBytes === 0) this.#received = NOTHING
+  /** An idle connection holds no memory. */
+  #forget(): void {
+    this.#received = NOTHING
+    this.#from = this.#to = 0
   }
 
   #flush(): void {
@@ -155,8 +158,7 @@ export class DnsStream implements Source, Task {
     if (!this.#isOpen) return false
     this.#isOpen = false
     this.#unsent = []
-    this.#received = NOTHING
-    this.#receivedBytes = 0
+    this.#forget()
     this.#loop.remove(this.#fd)
     return true
   }

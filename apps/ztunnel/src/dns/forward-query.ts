@@ -81,7 +81,8 @@ export class ForwardedQuery {
 
   #ask(kind: 'udp' | 'tcp', to: SocketAddress): void {
     const { thread, openSocket } = this.#deps
-    const id = new DataView(thread.random.bytes(2).buffer).getUint16(0)
+    const [high = 0, low = 0] = thread.random.bytes(2)
+    const id = (high << 8) | low
     const { query, question } = this.#request
     const request: ExchangeRequest = { query: withMessageId(query, id), id, question, to }
     const deps: ExchangeDeps = {

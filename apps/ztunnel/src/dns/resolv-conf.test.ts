@@ -23,6 +23,11 @@ test.each([
     expected: [],
   },
   { name: 'blanks around it', text: '  nameserver \t 10.0.0.1  # first\r\n', expected: ['10.0.0.1'] },
+  {
+    name: 'no stub of the node itself',
+    text: 'nameserver 127.0.0.53\nnameserver ::1\nnameserver 10.0.0.2',
+    expected: ['10.0.0.2'],
+  },
   { name: 'an empty file', text: '', expected: [] },
 ])('nameserversOf() reads $name', ({ text, expected }) => {
   expect(nameserversOf(text)).toEqual(expected.map((ip) => ({ ip, port: 53 })))

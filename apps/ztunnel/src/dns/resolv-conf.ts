@@ -5,7 +5,9 @@ const DNS_PORT = 53
 const MAX_SEARCH_DOMAINS = 32
 
 /**
- * The name servers of a resolv.conf, in its order. Options are not for us: whoever asks has applied them. A server with a zone (`fe80::1%eth0`) is of the file's own machine and is left out. Pure.
+ * The name servers of a resolv.conf, in its order. Options are not for us: whoever asks has applied them. A
+ * server with a zone (`fe80::1%eth0`) or on loopback is of the file's own machine and is left out: in a pod's
+ * namespace nobody answers there. Pure.
  *
  * @see resolv.conf(5)
  */
@@ -15,7 +17,7 @@ export function nameserversOf(text: string): readonly { readonly ip: string; rea
     .flatMap((line) => {
       const [keyword, address = ''] = line.trim().split(/\s+/)
       const ip = keyword === 'nameserver' ? canonicalIp(address) : undefined
-      return ip === undefined ? [] : [{ ip, port: DNS_PORT }]
+      return ip === undefined || isLoopback(ip) ? [] : [{ ip, port: DNS_PORT }]
     })
     .slice(0, DNS_LIMITS.dnsNameservers.value)
 }
@@ -31,4 +33,8 @@ export function searchDomainsOf(text: string): readonly string[] {
     .map((domain) => domain.toLowerCase().replace(/\.$/, ''))
     .filter((domain) => domain !== '')
     .slice(0, MAX_SEARCH_DOMAINS)
+}
+
+function isLoopback(ip: string): boolean {
+  return ip === '::1' || ip.startsWith('127.')
 }
