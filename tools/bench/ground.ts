@@ -26,13 +26,19 @@ export interface Ground {
    * @throws {Error} when a single answer was wrong or missing
    */
   load(request: LoadRequest, onCounting?: () => void): Promise<LoadCounts>
+  /** Has the client look up one name again and again, as `load` does. @returns nothing where DNS goes no way of its own */
+  lookUp(name: KnownName, request: Pick<LoadRequest, 'many' | 'seconds'>): Promise<LoadCounts | undefined>
   /** Opens connections that do nothing. @returns once all are open and have been seen to work */
   hold(many: number, deadlineMs: number): Promise<HeldConnections>
   /** What the programs that carry the bytes have used and hold, at both ends together. */
   use(): TreeUse
 }
 
+/** The service in front of the server, or a name that only cluster DNS knows. */
+export type KnownName = 'service' | 'outside'
+
 const PORT = 8080
+const DNS_PORT = 53
 const READY_MS = 120_000
 /** Beyond the time that is measured: namespaces to enter, warm-up, a machine with other work. */
 const SPARE_MS = 30_000
@@ -45,7 +51,7 @@ function groundManifest(namespace: string, isEnrolled: boolean): string {
     {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace },
+      metadata: { name, namespace, labels: { app: name } },
       spec: {
         nodeName: `node${index + 1}`,
         serviceAccountName: name,
@@ -53,7 +59,14 @@ function groundManifest(namespace: string, isEnrolled: boolean): string {
       },
     },
   ])
-  const objects = [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } }, ...pods]
+  const service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'server', namespace },
+    spec: { clusterIP: 'None', selector: { app: 'server' }, ports: [{ port: PORT }] },
+  }
+  const ours = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } }
+  const objects = [ours, ...pods, service]
   return objects.map((object) => stringify(object)).join('---\n')
 }
 
@@ -76,6 +89,17 @@ export async function openGround(lab: Lab, contestant: Contestant, program: stri
         request.seconds * 1000 + SPARE_MS,
         onCounting,
       ),
+    lookUp: async (known, request) => {
+      if (contestant.carrier.kind === 'pair') return undefined
+      const [name, ip] =
+        known === 'outside'
+          ? ['outside.test', '192.0.2.1']
+          : [`server.${namespace}.svc.cluster.local`, server.ip]
+      const { stdout } = await client.exec('sed -n "s/^nameserver //p" /etc/resolv.conf')
+      const target = { ip: stdout.split('\n')[0] ?? '', port: DNS_PORT }
+      const argv = [program, ...loadArguments(target, { ...request, mode: 'dns' }), name, ip]
+      return runLoad(client, argv, request.seconds * 1000 + SPARE_MS)
+    },
     use: () => treeUse(allProcesses(), pids()),
   }
   await proveWay(lab, contestant, { clientIp: client.ip, serverIp: server.ip }, () =>

@@ -9,7 +9,7 @@ import { type LabPod, waitFor } from '@ambient/lab'
 export type LoadCounts = ReadonlyMap<string, number>
 
 export interface LoadRequest {
-  readonly mode: 'connections' | 'bytes' | 'round-trips'
+  readonly mode: 'connections' | 'bytes' | 'round-trips' | 'dns'
   /** Connections or streams at once. */
   readonly many: number
   readonly seconds: number

@@ -38,6 +38,13 @@ int serve(int port);
 int load_connections(const char *host, int port, int concurrency, double seconds);
 int load_bytes(const char *host, int port, int streams, double seconds);
 int load_round_trips(const char *host, int port, int lines, double seconds, double rate);
+/* Queries for the IPv4 address of `name`, whose answer must be `address`. */
+struct dns_load {
+  const char *host, *name, *address;
+  int port, sockets;
+  double seconds;
+};
+int load_dns(const struct dns_load *load);
 int load_idle(const char *host, int port, int count);
 
 #endif

@@ -91,6 +91,7 @@ static int usage(void) {
         "       load connections HOST PORT CONCURRENCY SECONDS\n"
         "       load bytes HOST PORT STREAMS SECONDS\n"
         "       load round-trips HOST PORT CONNECTIONS SECONDS RATE\n"
+        "       load dns HOST PORT SOCKETS SECONDS NAME ADDRESS\n"
         "       load idle HOST PORT CONNECTIONS\n",
         stderr);
   return 2;
@@ -112,6 +113,11 @@ int main(int count, char **words) {
   if (many < 1) return usage();
   if (strcmp(what, "idle") == 0) return load_idle(host, port, many);
   if (seconds <= 0) return usage();
+  if (strcmp(what, "dns") == 0 && count > 7) {
+    struct dns_load dns = {
+        .host = host, .port = port, .sockets = many, .seconds = seconds, .name = words[6], .address = words[7]};
+    return load_dns(&dns);
+  }
   if (strcmp(what, "connections") == 0) return load_connections(host, port, many, seconds);
   if (strcmp(what, "bytes") == 0) return load_bytes(host, port, many, seconds);
   if (strcmp(what, "round-trips") == 0 && rate > 0) return load_round_trips(host, port, many, seconds, rate);
