@@ -78,7 +78,7 @@ test('the bench names its cases when it is asked for another, before it starts a
     status: 2,
     stdout: '',
     stderr:
-      'bench: there is no case "speed", take one of: bytes, connections, round-trips, fairness, memory, enrol, istiod, race\n',
+      'bench: there is no case "speed", take one of: bytes, connections, round-trips, fairness, dns, memory, enrol, istiod, race\n',
   })
 })
 

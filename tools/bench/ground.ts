@@ -96,8 +96,8 @@ export async function openGround(lab: Lab, contestant: Contestant, program: stri
           ? ['outside.test', '192.0.2.1']
           : [`server.${namespace}.svc.cluster.local`, server.ip]
       const { stdout } = await client.exec('sed -n "s/^nameserver //p" /etc/resolv.conf')
-      const target = { ip: stdout.split('\n')[0] ?? '', port: DNS_PORT }
-      const argv = [program, ...loadArguments(target, { ...request, mode: 'dns' }), name, ip]
+      const nameServer = { ip: stdout.split('\n')[0] ?? '', port: DNS_PORT }
+      const argv = [program, ...loadArguments(nameServer, { ...request, mode: 'dns' }), name, ip]
       return runLoad(client, argv, request.seconds * 1000 + SPARE_MS)
     },
     use: () => treeUse(allProcesses(), pids()),

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
@@ -118,6 +119,46 @@ test('the load program notices bytes that are not the stream’s, and a stream t
   await expect(load('bytes', portOf(wrong))).rejects.toThrow(/^[1-9]\d* answers were wrong/)
   await using ending = await serving((socket) => socket.end())
   await expect(load('bytes', portOf(ending))).rejects.toThrow(/^0 answers were wrong and [1-4] missing/)
+})
+
+/** A name server that answers each query as `answer` says, and what the program counted of it. */
+async function lookedUp(answer: (query: Buffer) => Buffer): Promise<LoadCounts> {
+  const socket = createSocket('udp4')
+  socket.on('message', (query, { port, address }) => socket.send(answer(query), port, address))
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  try {
+    const words = ['dns', '127.0.0.1', String(socket.address().port), '4', '0.1', 'web.example', '192.0.2.1']
+    return readCounts((await promisify(execFile)(program, words)).stdout)
+  } finally {
+    socket.close()
+  }
+}
+
+/** What `query` asks, answered with an address. */
+function dnsAnswer(query: Buffer, ip: readonly number[]): Buffer {
+  const head = Buffer.from(query)
+  head.writeUInt16BE(0x8180, 2)
+  head.writeUInt16BE(1, 6)
+  return Buffer.concat([head, Buffer.from('c00c000100010000001e0004', 'hex'), Buffer.from(ip)])
+}
+
+test('the load program counts right answers to its DNS queries, and notices wrong ones', async () => {
+  const names: string[] = []
+  const right = await lookedUp((query) => {
+    names.push(query.subarray(12, -4).toString('latin1'))
+    return dnsAnswer(query, [192, 0, 2, 1])
+  })
+  expect(new Set(names)).toEqual(new Set(['\u0003web\u0007example\u0000']))
+  expect(countOf(right, 'persecond')).toBeGreaterThan(0)
+  expect(countOf(right, 'p99us')).toBeGreaterThanOrEqual(countOf(right, 'p50us'))
+  await expect(lookedUp((query) => dnsAnswer(query, [192, 0, 2, 2]))).rejects.toThrow(/answers were wrong/)
+  const nameError = (query: Buffer): Buffer => {
+    const answer = dnsAnswer(query, [192, 0, 2, 1])
+    answer.writeUInt8(0x83, 3)
+    return answer
+  }
+  await expect(lookedUp(nameError)).rejects.toThrow(/answers were wrong/)
 })
 
 test('readCounts() refuses a run without a single answer, and what is no answer', () => {
