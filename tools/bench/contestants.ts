@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { ENVOY } from '@ambient/testkit'
 import type { LabVariant, NodeProxy } from './lab-pool.ts'
 import type { ProxyPair } from './proxy-pair.ts'
 
@@ -17,7 +17,6 @@ export type Carrier =
   | { readonly kind: 'mesh' }
   | { readonly kind: 'pair'; readonly pair: ProxyPair }
 
-const ENVOY = join(import.meta.dirname, '..', '..', '.toolchain', 'envoy', 'envoy')
 /** As many as ztunnel has byte threads in a lab. */
 const THREADS = 2
 

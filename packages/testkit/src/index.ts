@@ -1,5 +1,6 @@
 export { checkJson, type JsonCheck } from './check-json.ts'
 export { freePort } from './free-port.ts'
+export { ENVOY, installExtras } from './install-extras.ts'
 export { keepTurning, type CountedTurning } from './keep-turning.ts'
 export { leakedDescriptors, openDescriptors } from './open-descriptors.ts'
 export { requireRoot } from './require-root.ts'
