@@ -1,5 +1,4 @@
 /** An unmodified Envoy at either end of a tunnel, and as the waypoint of a service and of a pod; curl, nghttp and h2load as apps. */
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import http2 from 'node:http2'
