@@ -61,6 +61,7 @@ export interface ZtunnelConfig {
   /** Addresses are asked of the control plane one by one, when a connection needs them. */
   readonly isOnDemand: boolean
   readonly socks5: boolean
+  readonly logsPolicies: boolean
   /** Key-exchange groups of tunnels as OpenSSL names them, preferred first; undefined for our own choice. */
   readonly tlsGroups: string | undefined
   /** Undefined when pods' DNS is not ours. */
@@ -122,6 +123,7 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     exchangesBaggage: flag(env, 'ENABLE_RESPONSE_BAGGAGE', true),
     isOnDemand: flag(env, 'XDS_ON_DEMAND', false),
     socks5: flag(env, 'UNSTABLE_ENABLE_SOCKS5', false),
+    logsPolicies: flag(env, 'AUTHZ_POLICY_INFO_LOGGING', false),
     tlsGroups: tlsGroups(env),
     dns: isDnsCaptured
       ? {

@@ -2,11 +2,12 @@
 import { EventLoop } from '@ambient/event-loop'
 import { systemRandom } from '@ambient/lifecycle'
 import type { Address, Service, Workload } from '@ambient/model'
+import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { spiffeId } from '@ambient/spiffe'
 import { type IssuedCertificate, keepTurning, testCa, type TestCa, waitFor } from '@ambient/testkit'
 import type { LogLine } from '@ambient/telemetry'
 import { DataPlane, type DataPlaneOptions } from '../src/worker/data-plane.ts'
-import type { CountSample, TrafficSample, WorkerReport, WorkerSettings } from '../src/worker/messages.ts'
+import type { CountSample, TrafficSample, WorkerDescription, WorkerReport, WorkerSettings } from '../src/worker/messages.ts'
 import { podIdentity } from '../src/worker/pod-identity.ts'
 import type { TestPod } from './pod-net.ts'
 
@@ -24,8 +25,9 @@ const SETTINGS: WorkerSettings = {
   exchangesBaggage: true,
   isOnDemand: false,
   socks5: false,
+  logsPolicies: false,
   dns: undefined,
-  logFilter: 'info,dns=debug',
+  logFilter: 'info,dns=debug,rbac=debug',
 }
 
 export interface TestMeshOptions extends Pick<DataPlaneOptions, 'dnsLimits' | 'limits' | 'waitLimits'> {
@@ -109,6 +111,22 @@ export class TestMesh implements Disposable {
       kind: 'snapshot-delta',
       delta: { addresses: { upserts: [], removed }, policies: { upserts: [], removed: [] } },
     })
+  }
+
+  /** Policies that come, and others that go, in one push. */
+  restrict(upserts: readonly AuthorizationPolicy[], gone: readonly AuthorizationPolicy[] = []): void {
+    this.plane.handle({
+      kind: 'snapshot-delta',
+      delta: { addresses: { upserts: [], removed: [] }, policies: { upserts, removed: gone.map(policyKey) } },
+    })
+  }
+
+  /** What is open now, as the configuration dump shows it. */
+  describe(): WorkerDescription {
+    this.plane.handle({ kind: 'describe', request: 0 })
+    const report = this.reports.findLast((each) => each.kind === 'description')
+    if (report === undefined) throw new Error('the data plane did not describe itself')
+    return report.description
   }
 
   /** How often a counter was counted up so far. */

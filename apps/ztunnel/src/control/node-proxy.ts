@@ -252,7 +252,8 @@ export class NodeProxy implements AsyncDisposable {
 /** What the byte threads need of the configuration: a message, so no more than that. */
 function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
   const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
-  const { tunnelsToLoopback, exchangesBaggage, isOnDemand, socks5, tlsGroups, dns, logFilter } = config
+  const { tunnelsToLoopback, exchangesBaggage, isOnDemand, socks5, logsPolicies, tlsGroups, dns } = config
+  const { logFilter } = config
   return {
     network,
     packetMark,
@@ -264,6 +265,7 @@ function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
     exchangesBaggage,
     isOnDemand,
     socks5,
+    logsPolicies,
     tlsGroups,
     dns,
     logFilter,

@@ -14,11 +14,15 @@ export type Denial =
 /** So many are named; the log is no place for a whole policy set. */
 const NAMED_POLICIES = 3
 
-/** A decision in the words of upstream's log, with the reason code that goes everywhere unchanged. */
-export function denialOf(decision: Decision): Denial {
+/**
+ * A decision in the words of upstream's log, with the reason code that goes everywhere unchanged.
+ *
+ * @param when `change`: of a connection that had been let in.
+ */
+export function denialOf(decision: Decision, when: 'rejection' | 'change' = 'rejection'): Denial {
   if (decision.verdict === 'allow') return { kind: 'allowed' }
   const { because } = decision
-  const prefix = 'connection closed due to policy rejection'
+  const prefix = `connection closed due to policy ${when}`
   switch (because.kind) {
     case 'policy':
       return {

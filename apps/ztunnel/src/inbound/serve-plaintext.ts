@@ -13,6 +13,7 @@ import { SELF_CALL } from '../worker/self-call.ts'
 import { withLocal } from '../worker/with-local.ts'
 import { authorizeInbound } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
+import { logDryRun } from './log-dry-run.ts'
 import { inboundFacts } from './inbound-facts.ts'
 
 /** Takes one connection that came in the clear: no identity, so only policy that needs none can let it in. Owns `fd`. */
@@ -42,6 +43,7 @@ function admit(fd: number, { pod, local, peer, destination }: Arrival): void {
   }
   const ask = () => authorizeInbound(snapshot, snapshot.localWorkload(pod.info) ?? local, attempt)
   const decision = ask()
+  logDryRun(pod, decision.dryRun, attempt)
   const facts = inboundFacts({
     snapshot,
     local,
@@ -56,7 +58,7 @@ function admit(fd: number, { pod, local, peer, destination }: Arrival): void {
     port: destination.port,
     decision,
   })
-  const connection = pod.track(facts, () => denialOf(ask()))
+  const connection = pod.track(facts, () => denialOf(ask(), 'change'))
   const denial = denialOf(decision)
   if (denial.kind === 'denied') {
     resetSocket(fd)

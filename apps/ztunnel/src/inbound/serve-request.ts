@@ -24,6 +24,7 @@ import { tunnelOutcome } from '../worker/tunnel-outcome.ts'
 import { unknownLocal } from '../worker/with-local.ts'
 import { authorizeInbound } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
+import { logDryRun } from './log-dry-run.ts'
 import { inboundFacts } from './inbound-facts.ts'
 import { type InboundRoute, resolveInbound } from './resolve-inbound.ts'
 
@@ -105,6 +106,7 @@ function admit(tunnel: Tunnel, admission: Admission): void {
   }
   const ask = () => authorizeInbound(snapshot, snapshot.localWorkload(pod.info) ?? local, attempt)
   const decision = ask()
+  logDryRun(pod, decision.dryRun, attempt)
   const [forwarded] = fieldValues(request.fields, 'forwarded')
   const facts = inboundFacts({
     snapshot,
@@ -121,7 +123,7 @@ function admit(tunnel: Tunnel, admission: Admission): void {
     decision,
   })
   // Tracked before it is acted on, so that a policy change in between still finds it.
-  const connection = pod.track(facts, () => denialOf(ask()))
+  const connection = pod.track(facts, () => denialOf(ask(), 'change'))
   const denial = denialOf(decision)
   if (denial.kind === 'denied') {
     connection.end({ ...denial, kind: 'failed' })

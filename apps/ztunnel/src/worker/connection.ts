@@ -125,6 +125,7 @@ export class Connection {
       actualDst: facts.dst.addr,
       protocol: facts.protocol,
       sourceIdentity: facts.src.identity,
+      destinationIdentity: facts.dst.identity,
       admittedBy: facts.admittedBy,
       ageMs: Math.round(nowMs - this.#openedAtMs),
       sentBytes: down,

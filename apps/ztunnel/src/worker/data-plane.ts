@@ -93,6 +93,7 @@ export class DataPlane {
         log: (line) => report.log(line),
         isLogged: () => this.#logFilter.allows('dns', 'debug'),
       }),
+      isLogged: (scope, level) => this.#logFilter.allows(scope, level),
       contain: (fd, step) => loop.contain({ onFault: () => resetSocket(fd) }, step),
     }
   }

@@ -34,6 +34,8 @@ export interface WorkerSettings {
   readonly isOnDemand: boolean
   /** Apps may ask for connections by SOCKS5, too. */
   readonly socks5: boolean
+  /** What policies on trial would have said is logged at level info, not debug. */
+  readonly logsPolicies: boolean
   /** Key-exchange groups of tunnels; undefined for those of `@ambient/tls`. */
   readonly tlsGroups: string | undefined
   /** Undefined leaves port 53 alone. */
@@ -117,6 +119,7 @@ export interface LiveConnection {
   readonly actualDst: string
   readonly protocol: 'HBONE' | 'DOUBLEHBONE' | 'TCP'
   readonly sourceIdentity: string | undefined
+  readonly destinationIdentity: string | undefined
   readonly admittedBy: string | undefined
   readonly ageMs: number
   readonly sentBytes: number

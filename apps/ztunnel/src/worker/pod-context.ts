@@ -2,7 +2,7 @@ import type { EventLoop } from '@ambient/event-loop'
 import type { HboneLimits, LoopBuffers, PipeCache, SessionPool } from '@ambient/hbone'
 import type { NetworkNamespace, SocketAddress } from '@ambient/linux'
 import type { Random } from '@ambient/lifecycle'
-import type { ReasonCode } from '@ambient/telemetry'
+import type { LevelFilter, ReasonCode } from '@ambient/telemetry'
 import type { DnsThread } from '../dns/dns-thread.ts'
 import type { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
@@ -33,6 +33,8 @@ export interface WorkerShared {
   readonly report: TrafficReport
   /** Undefined when pods' DNS is not ours. */
   readonly dns: DnsThread | undefined
+  /** Whether a line of this scope and level is written at all. */
+  readonly isLogged: LevelFilter['allows']
   /** Runs `step` for one socket that nothing else owns yet; an exception in it ends that socket only. */
   readonly contain: (fd: number, step: () => void) => void
 }

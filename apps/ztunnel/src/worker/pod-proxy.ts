@@ -146,7 +146,7 @@ export class PodProxy implements PodContext {
       if (verdict?.kind === 'denied')
         connection.cut({
           reason: 'POLICY_CHANGED',
-          detail: `connection closed due to policy change: ${verdict.detail}`,
+          detail: verdict.detail,
           policy: verdict.policy,
         })
     }
