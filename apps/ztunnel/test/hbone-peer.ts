@@ -136,6 +136,6 @@ export async function dialHbone(
   }
 }
 
-function pemOf({ certificateChainPem, privateKeyPem, rootsPem }: IssuedCertificate) {
+export function pemOf({ certificateChainPem, privateKeyPem, rootsPem }: IssuedCertificate) {
   return { cert: certificateChainPem, key: privateKeyPem, ca: rootsPem }
 }

@@ -4,10 +4,24 @@ import { systemRandom } from '@ambient/lifecycle'
 import type { Address, Service, Workload } from '@ambient/model'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { spiffeId } from '@ambient/spiffe'
-import { type IssuedCertificate, keepTurning, testCa, type TestCa, waitFor } from '@ambient/testkit'
+import {
+  type IssuedCertificate,
+  keepTurning,
+  leakedDescriptors,
+  testCa,
+  type TestCa,
+  waitFor,
+} from '@ambient/testkit'
+import { expect } from 'vitest'
 import type { LogLine } from '@ambient/telemetry'
 import { DataPlane, type DataPlaneOptions } from '../src/worker/data-plane.ts'
-import type { CountSample, TrafficSample, WorkerDescription, WorkerReport, WorkerSettings } from '../src/worker/messages.ts'
+import type {
+  CountSample,
+  TrafficSample,
+  WorkerDescription,
+  WorkerReport,
+  WorkerSettings,
+} from '../src/worker/messages.ts'
 import { podIdentity } from '../src/worker/pod-identity.ts'
 import type { TestPod } from './pod-net.ts'
 
@@ -29,6 +43,9 @@ const SETTINGS: WorkerSettings = {
   dns: undefined,
   logFilter: 'info,dns=debug,rbac=debug',
 }
+
+/** So many are looked at to see that it sleeps; a report that is due may wake it a few times. */
+const QUIET_TURNS = 40
 
 export interface TestMeshOptions extends Pick<DataPlaneOptions, 'dnsLimits' | 'limits' | 'waitLimits'> {
   /** Another mesh's, to be trusted by both. */
@@ -149,6 +166,25 @@ export class TestMesh implements Disposable {
       const [found] = this.lines.splice(0, at + 1).slice(-1)
       return found?.fields
     })
+  }
+
+  /**
+   * Waits until nothing is open but what was then, then sees the loop sleep.
+   *
+   * @param before `openDescriptors()` of then.
+   */
+  async quiet(before: ReadonlyMap<number, string>): Promise<void> {
+    await waitFor('everything to be closed', () => {
+      expect(Object.values(this.describe().pods).flat()).toEqual([])
+      expect(leakedDescriptors(before)).toEqual([])
+      return true
+    })
+    expect(this.faults).toEqual([])
+    const { counters } = this.loop
+    const since = { ...counters }
+    await waitFor('the loop to turn', () => counters.turns - since.turns > QUIET_TURNS)
+    const busy = counters.turns - since.turns - (counters.emptyTurns - since.emptyTurns)
+    expect(busy).toBeLessThan(QUIET_TURNS / 4)
   }
 
   [Symbol.dispose](): void {

@@ -255,7 +255,8 @@ export class H2Session implements Owner {
     if (!this.peer.wereSeen) {
       // In TLS 1.3 a client is done before the server has judged its certificate: the refusal arrives here.
       const stage = failure === undefined ? 'h2' : 'tls'
-      return this.#end({ kind: 'handshake-failed', stage, reason: failure ?? 'peer hung up' })
+      const reason = failure ?? 'peer hung up'
+      return this.#end({ kind: 'handshake-failed', stage, because: 'other', reason })
     }
     this.#end(failure === undefined ? { kind: 'peer-closed' } : { kind: 'connection-lost', reason: failure })
   }
@@ -263,7 +264,8 @@ export class H2Session implements Owner {
   onLate(): void {
     const { kind } = this.#state
     if (kind === 'connecting') return this.#end({ kind: 'connect-failed', errno: Errno.ETIMEDOUT })
-    this.#end({ kind: 'handshake-failed', stage: kind === 'handshaking' ? 'tls' : 'h2', reason: 'timed out' })
+    const stage = kind === 'handshaking' ? 'tls' : 'h2'
+    this.#end({ kind: 'handshake-failed', stage, because: 'timed-out', reason: 'timed out' })
   }
 
   sendPing(): void {

@@ -37,7 +37,7 @@ export {
 } from './proxy-header.ts'
 export { describeRelayEnd, Relay, type RelayDeps, type RelayEnd } from './relay.ts'
 export type { OpenOptions } from './session-deps.ts'
-export { describeSessionEnd, type SessionEnd } from './session-end.ts'
+export { describeSessionEnd, type HandshakeFault, type SessionEnd } from './session-end.ts'
 export { SessionPool } from './session-pool.ts'
 export type { SessionState } from './session-state.ts'
 export { describeTunnelEnd, type TunnelEnd, type UntouchedCause } from './tunnel-end.ts'

@@ -1,11 +1,19 @@
 import { errnoName } from '@ambient/linux'
 
+/** `certificate-…`: the peer's stood in the way. */
+export type HandshakeFault = 'certificate-missing' | 'certificate-refused' | 'timed-out' | 'other'
+
 /** Why a session is over. */
 export type SessionEnd =
   /** The TCP connection did not come about; `ETIMEDOUT` also when our own time ran out. */
   | { readonly kind: 'connect-failed'; readonly errno: number }
   /** `h2`: TLS was agreed on, but the peer never began to speak HTTP/2. */
-  | { readonly kind: 'handshake-failed'; readonly stage: 'tls' | 'h2'; readonly reason: string }
+  | {
+      readonly kind: 'handshake-failed'
+      readonly stage: 'tls' | 'h2'
+      readonly because: HandshakeFault
+      readonly reason: string
+    }
   /** `checkPeer` said no, in these words. */
   | { readonly kind: 'peer-refused'; readonly reason: string }
   /** The peer broke the protocol or flooded us: GOAWAY with this code was sent. */

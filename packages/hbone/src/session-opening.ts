@@ -48,7 +48,11 @@ export class SessionOpening {
     }
     const step = this.#transport.handshake()
     if (step.kind === 'wait') return HANDSHAKING
-    if (step.kind === 'failed') return failed({ kind: 'handshake-failed', stage: 'tls', reason: step.reason })
+    if (step.kind === 'failed') {
+      const { reason, certificate } = step
+      const because = certificate === undefined ? 'other' : (`certificate-${certificate}` as const)
+      return failed({ kind: 'handshake-failed', stage: 'tls', because, reason })
+    }
     this.#peerUris = this.#transport.peerUris()
     const refusal = this.#deps.checkPeer?.(this.#peerUris)
     return refusal === undefined ? DONE : failed({ kind: 'peer-refused', reason: refusal })

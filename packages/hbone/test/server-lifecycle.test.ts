@@ -101,7 +101,7 @@ describe('time', () => {
     const good = await server.connectTo(proxy)
     const silent = await dial(proxy.serveInbound(server.hops().app.port))
     await waitFor('the silent one to be closed', () => proxy.sessionEnds.length === 1)
-    expect(proxy.sessionEnds).toEqual([{ kind: 'handshake-failed', stage: 'h2', reason: 'timed out' }])
+    expect(proxy.sessionEnds).toMatchObject([{ kind: 'handshake-failed', stage: 'h2', because: 'timed-out' }])
     good.request(1)
     expect(await statusOf(good, 1)).toBe(200)
     silent.destroy()

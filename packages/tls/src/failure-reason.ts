@@ -5,7 +5,14 @@ const X509_V_OK = 0n
 const SSL_ERROR_SYSCALL = 5
 const ALERT = / alert (.+)$/
 const UNEXPECTED_EOF = 'unexpected eof while reading'
+const CUT = 'peer closed without TLS close'
 const NO_CERTIFICATE = 'peer did not return a certificate'
+
+export interface TlsFailure {
+  readonly reason: string
+  /** It is the peer's that stood in the way. */
+  readonly certificate?: 'missing' | 'refused'
+}
 
 /**
  * Why the last call on `connection` failed, in words for a log. Empties the error queue of this thread: what is left
@@ -14,17 +21,18 @@ const NO_CERTIFICATE = 'peer did not return a certificate'
  * @param error What `SSL_get_error` said.
  * @param code `errno()`, read right after the failed call.
  */
-export function takeFailureReason(connection: bigint, error: number, code: number): string {
+export function takeFailure(connection: bigint, error: number, code: number): TlsFailure {
   const queued = takeError()
   const verdict = ssl.SSL_get_verify_result(connection)
-  if (verdict !== X509_V_OK)
-    return `peer's certificate refused: ${textAt(ssl.X509_verify_cert_error_string(verdict))}`
-  if (queued === NO_CERTIFICATE) return 'peer sent no certificate'
-  if (queued === UNEXPECTED_EOF) return 'peer closed without TLS close'
-  if (queued !== '') return describe(queued)
-  if (error === SSL_ERROR_SYSCALL)
-    return code === 0 ? 'peer closed without TLS close' : `socket: ${errnoName(code)}`
-  return 'TLS failed without a reason'
+  if (verdict !== X509_V_OK) {
+    const fault = textAt(ssl.X509_verify_cert_error_string(verdict))
+    return { reason: `peer's certificate refused: ${fault}`, certificate: 'refused' }
+  }
+  if (queued === NO_CERTIFICATE) return { reason: 'peer sent no certificate', certificate: 'missing' }
+  if (queued === UNEXPECTED_EOF) return { reason: CUT }
+  if (queued !== '') return { reason: describe(queued) }
+  if (error === SSL_ERROR_SYSCALL) return { reason: code === 0 ? CUT : `socket: ${errnoName(code)}` }
+  return { reason: 'TLS failed without a reason' }
 }
 
 /** The oldest queued error of this thread in words, empty when there is none; empties the queue. */

@@ -1,6 +1,6 @@
 import { Arena, errno, NULL, sys } from '@ambient/linux'
 import { negotiatedH2 } from './alpn.ts'
-import { takeError, takeFailureReason } from './failure-reason.ts'
+import { takeError, takeFailure } from './failure-reason.ts'
 import { countConnection } from './live-objects.ts'
 import { ssl, textAt } from './openssl.ts'
 import { readPeerUris } from './peer-uris.ts'
@@ -72,10 +72,10 @@ export class TlsTransport implements Transport {
     const code = errno()
     const error = ssl.SSL_get_error(this.#connection, result)
     const isWaiting = error === SSL_ERROR.wantRead || error === SSL_ERROR.wantWrite
-    const reason = isWaiting ? '' : takeFailureReason(this.#connection, error, code)
+    const failure = isWaiting ? undefined : takeFailure(this.#connection, error, code)
     // Also carries the alert that tells the peer why.
     this.flush()
-    return isWaiting ? WAIT : { kind: 'failed', reason }
+    return failure === undefined ? WAIT : { kind: 'failed', ...failure }
   }
 
   read(into: Arena): ReadResult {
@@ -165,6 +165,6 @@ export class TlsTransport implements Transport {
       return { kind: 'bytes', length, more: true }
     }
     if (error === SSL_ERROR.zeroReturn) return EOF
-    return { kind: 'failed', reason: takeFailureReason(this.#connection, error, code) }
+    return { kind: 'failed', reason: takeFailure(this.#connection, error, code).reason }
   }
 }

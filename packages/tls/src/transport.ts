@@ -3,7 +3,8 @@ import type { Arena } from '@ambient/linux'
 export type HandshakeResult =
   | { readonly kind: 'done' }
   | { readonly kind: 'wait' }
-  | { readonly kind: 'failed'; readonly reason: string }
+  /** `certificate`: it is the peer's that stood in the way. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly certificate?: 'missing' | 'refused' }
 
 export type ReadResult =
   /** `more: false` means that the socket was drained: wait for the next edge. */

@@ -101,13 +101,17 @@ describe('as a server', () => {
     },
   ])('handshake() refuses $who, says why, and tells the peer', async ({ identity, reason, told }) => {
     await using connection = await acceptFromNode(context, node(identity))
-    expect(connection.result).toEqual({ kind: 'failed', reason })
+    expect(connection.result).toEqual({ kind: 'failed', reason, certificate: 'refused' })
     await waitFor('the alert', () => told.test(connection.foreignError()))
   })
 
   test('handshake() refuses a peer without a certificate', async () => {
     await using connection = await acceptFromNode(context, {})
-    expect(connection.result).toEqual({ kind: 'failed', reason: 'peer sent no certificate' })
+    expect(connection.result).toEqual({
+      kind: 'failed',
+      reason: 'peer sent no certificate',
+      certificate: 'missing',
+    })
     await waitFor('the alert', () => /certificate required/.test(connection.foreignError()))
   })
 
@@ -191,7 +195,7 @@ describe('as a client', () => {
     },
   ])('handshake() refuses $who, says why, and tells the peer', async ({ identity, reason, told }) => {
     await using connection = await dialNode(context, node(identity))
-    expect(connection.result).toEqual({ kind: 'failed', reason })
+    expect(connection.result).toEqual({ kind: 'failed', reason, certificate: 'refused' })
     await waitFor('the alert', () => told.test(connection.foreignError()))
   })
 

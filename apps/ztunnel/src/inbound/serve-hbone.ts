@@ -3,6 +3,7 @@ import {
   type H2Session,
   H2Session as Session,
   type RequestRefusal,
+  type SessionEnd,
   type Tunnel,
   type TunnelRequest,
 } from '@ambient/hbone'
@@ -13,6 +14,7 @@ import type { ReasonCode } from '@ambient/telemetry'
 import { type TlsContext, TlsTransport } from '@ambient/tls'
 import type { PodContext, Refusal } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
+import { sessionReason } from '../worker/tunnel-outcome.ts'
 import { type Ends, refuseGone, withLocal } from '../worker/with-local.ts'
 import { serveRequest } from './serve-request.ts'
 
@@ -44,7 +46,7 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
   const { shared } = pod
   const trustDomain = parseTrustDomain(local.trustDomain)
   let peerId: SpiffeId | undefined
-  let refusal: ReasonCode = 'PEER_CERTIFICATE_INVALID'
+  let refusal: ReasonCode = 'TRUST_DOMAIN_MISMATCH'
   const session: H2Session = new Session(fd, new TlsTransport(fd, context, 'server'), 'server', {
     loop: shared.loop,
     limits: shared.limits,
@@ -65,7 +67,9 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
     onRefused: (request) => pod.refused({ ...ends, ...refusedRequest(request) }),
     onClosed: (_session, end) => {
       leave()
-      if (peerId === undefined) pod.refused({ ...ends, reason: refusal, detail: describeSessionEnd(end) })
+      if (isOrdinary(end)) return
+      const reason = end.kind === 'peer-refused' ? refusal : sessionReason(end)
+      pod.refused({ ...ends, reason, detail: describeSessionEnd(end) })
     },
   })
   const leave = pod.adopt(
@@ -73,6 +77,11 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
     'destination',
   )
   if (session.state.kind === 'closed') leave()
+}
+
+/** What is told of a session besides what becomes of its tunnels: nothing, if it ended as sessions do. */
+function isOrdinary({ kind }: SessionEnd): boolean {
+  return ['peer-closed', 'connection-lost', 'drained', 'closed'].includes(kind)
 }
 
 function refusedRequest({ because, reason }: RequestRefusal): Pick<Refusal, 'reason' | 'detail'> {

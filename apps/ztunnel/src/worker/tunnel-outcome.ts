@@ -1,12 +1,13 @@
 import {
   describeSessionEnd,
   describeTunnelEnd,
+  type HandshakeFault,
   type SessionEnd,
   type TunnelEnd,
   type UntouchedCause,
 } from '@ambient/hbone'
 import { Errno, errnoName, formatAddress, type SocketAddress } from '@ambient/linux'
-import { type AccessError, isReasonCode } from '@ambient/telemetry'
+import { type AccessError, isReasonCode, type ReasonCode } from '@ambient/telemetry'
 import type { Outcome } from './connection.ts'
 
 const COMPLETED: Outcome = { kind: 'completed' }
@@ -52,9 +53,6 @@ function sessionError(end: SessionEnd, to: SocketAddress): AccessError {
     const hint = 'connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008'
     return { reason: 'HBONE_TIMEOUT', detail: `${hint}: ${detail}` }
   }
-  if (end.kind === 'connect-failed') return { reason: 'CONNECT_FAILED', detail }
-  if (end.kind === 'handshake-failed' && end.stage === 'tls')
-    return { reason: 'PEER_CERTIFICATE_INVALID', detail }
   if (end.kind === 'peer-refused') {
     // Our own check gave the reason, its code first.
     const [code = '', ...rest] = end.reason.split(': ')
@@ -62,7 +60,36 @@ function sessionError(end: SessionEnd, to: SocketAddress): AccessError {
       ? { reason: code, detail: rest.join(': ') }
       : { reason: 'PEER_IDENTITY_MISMATCH', detail }
   }
-  return { reason: 'SESSION_LOST', detail }
+  return { reason: sessionReason(end), detail }
+}
+
+const TLS_FAULTS: Readonly<Record<HandshakeFault, ReasonCode>> = {
+  'certificate-missing': 'PEER_CERTIFICATE_MISSING',
+  'certificate-refused': 'PEER_CERTIFICATE_INVALID',
+  'timed-out': 'TLS_TIMEOUT',
+  other: 'TLS_FAILED',
+}
+
+/** The code of a session that ended of itself; what our own check of the peer said has a code of its own. */
+export function sessionReason(end: Exclude<SessionEnd, { readonly kind: 'peer-refused' }>): ReasonCode {
+  switch (end.kind) {
+    case 'connect-failed':
+      return 'CONNECT_FAILED'
+    case 'handshake-failed':
+      return end.stage === 'tls' ? TLS_FAULTS[end.because] : 'H2_FAILED'
+    case 'protocol-error':
+      return 'H2_FAILED'
+    case 'fault':
+      return 'WORKER_FAULT'
+    case 'closed':
+      return 'DRAINED'
+    case 'drained':
+    case 'peer-silent':
+    case 'peer-deaf':
+    case 'peer-closed':
+    case 'connection-lost':
+      return 'SESSION_LOST'
+  }
 }
 
 function connectFailed(errno: number, to: SocketAddress): Outcome {
