@@ -1,7 +1,11 @@
+import type { VariableEntry } from './app-environment.ts'
 import type { CompatibilityEntry, CompatibilitySection } from './app-compatibility.ts'
 import { markdownTable } from './markdown-table.ts'
 
-export function compatibilityPage(sections: readonly CompatibilitySection[]): string {
+export function compatibilityPage(
+  sections: readonly CompatibilitySection[],
+  environment: readonly VariableEntry[],
+): string {
   const parts = sections.map(
     ({ title, entries }) => `## ${title}
 
@@ -16,7 +20,19 @@ below it too.
 - **ignored**: it says something that is not done. Whoever sets it is told so by a warning on the object.
 - **untouched**: the cluster does it as it would without a mesh.
 
-${parts.join('\n')}`
+${parts.join('\n')}
+## Environment of ztunnel
+
+Every variable that this node proxy or upstream's reads; what those mean that are read is in [its README](../apps/ztunnel/README.md).
+
+- **read**: as upstream does, unless said otherwise.
+- **refused**: the process does not start with it, and says so.
+- **without effect**: it is known and nothing follows from it; a warning at the start names it.
+
+${markdownTable(
+  ['variable', 'status', 'note'],
+  environment.map(({ name, status, note }) => [`\`${name}\``, status, note]),
+)}`
 }
 
 function row({ place, status, evidence, note }: CompatibilityEntry): readonly string[] {

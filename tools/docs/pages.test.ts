@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { reasons } from '@ambient/telemetry'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { markdownTable } from './markdown-table.ts'
 import { makePages, stalePages, writePages } from './pages.ts'
@@ -24,12 +25,12 @@ test('stalePages() names each page that was changed or removed', async () => {
 })
 
 test('main.ts --check fails and leaves the file alone when a page was changed', () => {
-  const path = join(folder, 'reasons.md')
+  const path = join(folder, 'troubleshooting.md')
   appendFileSync(path, 'by hand\n')
   const changed = readFileSync(path, 'utf8')
   const { status, stderr } = check()
   expect(status).toBe(1)
-  expect(stderr).toContain('docs/reasons.md is not what the source says')
+  expect(stderr).toContain('docs/troubleshooting.md is not what the source says')
   expect(readFileSync(path, 'utf8')).toBe(changed)
 })
 
@@ -43,10 +44,21 @@ test('makePages() shows a port, a metric with its labels, a reason and a limit o
   expect(pages.get('metrics.md')).toMatch(
     /`istio_tcp_connections_opened_total` \| counter \| .* \| traffic \|/,
   )
-  expect(pages.get('reasons.md')).toMatch(/`SELF_CALL` \| `CONNECT` \|/)
+  expect(pages.get('troubleshooting.md')).toMatch(/## SELF_CALL\n/)
   expect(pages.get('limits.md')).toMatch(/`maxFrameBytes` \| [\d,]+ \| bytes \|/)
   expect(pages.get('limits.md')).toMatch(/`queuedLogLines` \| 10,000 \| lines \|/)
   expect(pages.get('limits.md')).toContain('## ztunnel: svid')
+})
+
+test('docs/troubleshooting.md has every reason: what it means, how to see it, what to do', async () => {
+  const page = (await makePages()).get('troubleshooting.md') ?? ''
+  const sections = new Map(page.split(/^## /m).map((text) => [text.split('\n')[0], text]))
+  for (const [code, { meaning, action }] of Object.entries(reasons)) {
+    const section = sections.get(code) ?? ''
+    expect(section).toContain(meaning)
+    expect(section).toMatch(/^- See it: .{20,}$/m)
+    expect(section).toContain(`- Do: ${action}`)
+  }
 })
 
 test('markdownTable() keeps a bar and a line end inside their cell', () => {

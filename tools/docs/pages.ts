@@ -2,13 +2,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCompatibility } from './app-compatibility.ts'
 import { type BenchSample, parseSamples } from '../bench/sample.ts'
+import { readEnvironment } from './app-environment.ts'
 import { readAppLimits } from './app-limits.ts'
 import { compatibilityPage } from './compatibility-page.ts'
 import { limitsPage } from './limits-page.ts'
 import { metricsPage } from './metrics-page.ts'
 import { performancePage } from './performance-page.ts'
 import { portsPage } from './ports-page.ts'
-import { reasonsPage } from './reasons-page.ts'
+import { troubleshootingPage } from './troubleshooting-page.ts'
 
 const NOTE =
   '<!-- Made by tools/docs/main.ts from the tables in the source: change those, then run it again. -->\n'
@@ -20,9 +21,9 @@ export async function makePages(): Promise<ReadonlyMap<string, string>> {
   const pages = {
     'ports.md': portsPage(),
     'metrics.md': metricsPage(),
-    'reasons.md': reasonsPage(),
+    'troubleshooting.md': troubleshootingPage(),
     'limits.md': limitsPage(await readAppLimits(root)),
-    'compatibility.md': compatibilityPage(await readCompatibility(root)),
+    'compatibility.md': compatibilityPage(await readCompatibility(root), await readEnvironment(root)),
   }
   return new Map([
     ...Object.entries(pages).map(([name, text]) => [name, NOTE + text] as const),

@@ -7,6 +7,7 @@ import { createLogger, LevelFilter, LineWriter } from '@ambient/telemetry'
 import { checkOpenSsl } from '@ambient/tls'
 import { openAdmin } from './admin/open-admin.ts'
 import { ConfigError, readConfig, type ZtunnelConfig } from './config.ts'
+import { withoutEffect } from './environment.ts'
 import { NodeProxy } from './control/node-proxy.ts'
 import { loadLocalMesh } from './local/load-local-mesh.ts'
 import type { LocalMesh } from './local/read-local-mesh.ts'
@@ -100,6 +101,9 @@ async function serve({ config, localMesh }: Configuration): Promise<void> {
       file: RESOLV_CONF,
     })
   proxy.start(localMesh)
+  const idle = withoutEffect(process.env)
+  if (idle.length > 0)
+    logger.warn('variables without effect, see docs/compatibility.md', { names: idle.join(',') })
   logger.info('started', { node: config.nodeName, workers: config.workerThreads })
   const code = await stopped
   proxy.readiness.close('draining')

@@ -23,7 +23,7 @@ export {
 export { type MetricDefinition, type MetricName, metricTable } from './metrics/metric-table.ts'
 export { type TrafficLabelName, trafficLabelNames } from './metrics/traffic-labels.ts'
 export { illegalPorts, type PortDefinition, ports } from './ports.ts'
-export type { Reason, ResponseFlag } from './reasons/reason.ts'
+export type { Reason, ReasonComponent, ResponseFlag } from './reasons/reason.ts'
 export {
   type ControlReasonCode,
   isReasonCode,

@@ -1,5 +1,5 @@
 import { controlReasons } from './control-reasons.ts'
-import type { Reason } from './reason.ts'
+import type { ControlReason, Reason } from './reason.ts'
 import { trafficReasons } from './traffic-reasons.ts'
 
 export type TrafficReasonCode = keyof typeof trafficReasons
@@ -8,7 +8,12 @@ export type ControlReasonCode = keyof typeof controlReasons
 export type ReasonCode = TrafficReasonCode | ControlReasonCode
 
 /** The one table; docs and logs are made from it. */
-export const reasons: Readonly<Record<ReasonCode, Reason>> = { ...trafficReasons, ...controlReasons }
+export const reasons: Readonly<Record<ReasonCode, Reason>> = { ...trafficReasons, ...ofComponents() }
+
+/** Each says whose log has it. */
+function ofComponents(): Readonly<Record<ControlReasonCode, ControlReason>> {
+  return controlReasons
+}
 
 export function reason(code: ReasonCode): Reason {
   return reasons[code]
