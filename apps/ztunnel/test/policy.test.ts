@@ -87,7 +87,8 @@ async function openPlain(): Promise<Socket> {
   return socket
 }
 
-const medianOf = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+const medianOf = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
 test('a policy that comes cuts the connections that it would not let in within 100 ms, and no other', async () => {
   const kept = await openTunnel(otherPeer)
@@ -112,7 +113,9 @@ test('a policy that comes cuts the connections that it would not let in within 1
     mesh.restrict([], [deny])
   }
   const [median, worst] = [medianOf(tookMs), Math.max(...tookMs)]
-  process.stdout.write(`policy to cut: median ${median.toFixed(1)} ms, worst ${worst.toFixed(1)} ms of ${TRIES}\n`)
+  process.stdout.write(
+    `policy to cut: median ${median.toFixed(1)} ms, worst ${worst.toFixed(1)} ms of ${TRIES}\n`,
+  )
   expect(median).toBeLessThan(300)
   await talk(kept, 'still here')
   plain.write('me too')

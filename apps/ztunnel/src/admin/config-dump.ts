@@ -1,5 +1,6 @@
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import type { PodInfo, WorkerDescription } from '../worker/messages.ts'
+import type { RecentRefusal } from '../control/recent-refusals.ts'
 import type { CertificateDump } from '../svid/dump-certificates.ts'
 
 export interface ConfigDumpParts {
@@ -9,6 +10,7 @@ export interface ConfigDumpParts {
   readonly workers: readonly WorkerDescription[]
   /** The mesh that was written down, as it was written. */
   readonly localMesh: Readonly<Record<string, unknown>> | undefined
+  readonly refusals: readonly RecentRefusal[]
   readonly config: unknown
   readonly version: unknown
 }
@@ -20,6 +22,7 @@ export function configDump({
   certificates,
   workers,
   localMesh,
+  refusals,
   config,
   version,
 }: ConfigDumpParts): object {
@@ -36,5 +39,5 @@ export function configDump({
     }
   }
   const staticConfig = { workloads: [], services: [], policies: [], ...localMesh }
-  return { ...snapshot.dump(), staticConfig, version, config, certificates, workloadState }
+  return { ...snapshot.dump(), staticConfig, version, config, certificates, workloadState, refusals }
 }

@@ -5,6 +5,7 @@ import type { NodeProxy } from '../control/node-proxy.ts'
 import type { LocalMesh } from '../local/read-local-mesh.ts'
 import { dumpCertificates } from '../svid/dump-certificates.ts'
 import { configDump } from './config-dump.ts'
+import { shownConfig } from './shown-config.ts'
 import { type Answer, HttpServer, type Route } from './http-server.ts'
 
 export interface AdminDeps {
@@ -33,7 +34,7 @@ export async function openAdmin(deps: AdminDeps): Promise<Scope> {
     answer: async () => ({
       status: 200,
       contentType: proxy.metrics.registry.contentType,
-      body: await proxy.metrics.scrape(proxy.registry),
+      body: await proxy.metrics.scrape(proxy),
     }),
   }
   const readiness: Route = { method: 'GET', answer: () => proxy.readiness.answer() }
@@ -69,14 +70,14 @@ function adminRoutes({ proxy, config, localMesh, filter, stop }: AdminDeps): Rea
     '/config_dump': {
       method: 'GET',
       answer: async () => {
-        const { token: _token, ...shown } = config
         const dump = configDump({
           snapshot: proxy.snapshot,
           pods: [...proxy.registry.pods, ...proxy.ownPods],
           certificates: dumpCertificates(proxy.svids.entries()),
           workers: await proxy.workers.describe(),
           localMesh: localMesh?.source,
-          config: shown,
+          refusals: proxy.refusals.list(),
+          config: shownConfig(config),
           version: { version: config.version },
         })
         return { status: 200, contentType: 'application/json', body: `${JSON.stringify(dump, null, 2)}\n` }

@@ -16,6 +16,7 @@ import { peerOptions } from './control-plane-source.ts'
 import { HOST_LIMITS } from './host-limits.ts'
 import { HostResolver } from './host-resolver.ts'
 import { IdentityControl } from './identity-control.ts'
+import { RecentRefusals } from './recent-refusals.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
 import { XdsLink } from './xds-link.ts'
@@ -42,6 +43,7 @@ export class NodeProxy implements AsyncDisposable {
   readonly snapshot: MeshSnapshot = new MeshSnapshot()
   readonly readiness: Readiness
   readonly metrics: ProxyMetrics
+  readonly refusals: RecentRefusals = new RecentRefusals()
   readonly registry: PodRegistry
   readonly svids: SvidCache
   readonly workers: WorkerPool
@@ -70,7 +72,7 @@ export class NodeProxy implements AsyncDisposable {
     ])
     this.workers = parts.workers
     this.metrics = parts.metrics
-    this.svids = this.#scope.use(openSvids(config, deps.logger))
+    this.svids = this.#scope.use(openSvids(config, deps.logger, parts.metrics))
     this.#identities = new IdentityControl(
       this.svids,
       this.workers,
@@ -136,6 +138,8 @@ export class NodeProxy implements AsyncDisposable {
       case 'log':
         for (const line of report.lines) {
           this.#deps.logger.line(line)
+          this.refusals.note(line, systemClock.nowMs())
+          if (line.fields['reason'] === 'WORKER_FAULT') this.metrics.onFault(line.scope)
           if (line.message === 'connection failed')
             this.metrics.onRefused(String(line.fields['direction']), String(line.fields['reason']))
         }
@@ -195,7 +199,7 @@ export class NodeProxy implements AsyncDisposable {
       stop: (uid) => this.workers.removePod(uid),
       netnsId: (netns) => {
         using namespace = NetworkNamespace.fromDescriptor(duplicateDescriptor(netns))
-        return namespace.id()
+        return namespace.isNetwork() ? namespace.id() : undefined
       },
       closeDescriptor,
       onChange: () => {
@@ -272,7 +276,7 @@ function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
   }
 }
 
-function openSvids(config: ZtunnelConfig, logger: Logger): SvidCache {
+function openSvids(config: ZtunnelConfig, logger: Logger, metrics: ProxyMetrics): SvidCache {
   const { ca } = config
   const client =
     ca === undefined
@@ -288,6 +292,7 @@ function openSvids(config: ZtunnelConfig, logger: Logger): SvidCache {
     clock: systemClock,
     random: systemRandom,
     log: logger.child('identity'),
+    onFetched: (result) => metrics.onCertificateFetch(result),
     fetch: async (id, signal) => {
       if (client === undefined) throw new Error('Cannot fetch a certificate: CA_ADDRESS is empty')
       return client.requestCertificate(id, signal)

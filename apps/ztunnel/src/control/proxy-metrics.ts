@@ -5,12 +5,22 @@ import { fileLimit } from '@ambient/linux'
 import { readdirSync } from 'node:fs'
 import type { DnsCounts } from '../dns/dns-report.ts'
 import type { PodRegistry } from '../pods/pod-registry.ts'
+import type { SvidCache } from '../svid/svid-cache.ts'
 import type { WorkerReport } from '../worker/messages.ts'
+
+/** What a scrape reads of the rest of the proxy. */
+export interface ScrapedState {
+  readonly registry: Pick<PodRegistry, 'pods' | 'pending' | 'counts'>
+  readonly svids: Pick<SvidCache, 'entries'>
+}
+
+const CERTIFICATE_STATES = ['initializing', 'available', 'unavailable'] as const
 
 /** The proxy's metrics under upstream's names. */
 export class ProxyMetrics {
   readonly registry: Registry = new Registry()
   readonly #metrics: Metrics
+  #pods = { started: 0, stopped: 0 }
   readonly #sockets = { source: 0, destination: 0 }
 
   constructor(version: string) {
@@ -71,10 +81,27 @@ export class ProxyMetrics {
     if (count > 0) this.#metrics.add('ambient_log_lines_dropped_total', count)
   }
 
+  /** An exception of our own that ended one connection. @param scope Of the log line that tells. */
+  onFault(scope: string): void {
+    this.#metrics.add('ambient_worker_faults_total', 1, [scope])
+  }
+
+  onCertificateFetch(result: 'issued' | 'failed'): void {
+    this.#metrics.add('ambient_certificate_fetches_total', 1, [result])
+  }
+
   /** Text for a scrape; what is a state and not an event is read now. */
-  async scrape(registry: PodRegistry): Promise<string> {
+  async scrape(now: ScrapedState): Promise<string> {
+    const { registry, svids } = now
     this.#metrics.set('workload_manager_active_proxy_count', registry.pods.size - registry.pending.length)
     this.#metrics.set('workload_manager_pending_proxy_count', registry.pending.length)
+    const { started, stopped } = registry.counts
+    this.#metrics.add('workload_manager_proxies_started_total', started - this.#pods.started)
+    this.#metrics.add('workload_manager_proxies_stopped_total', stopped - this.#pods.stopped)
+    this.#pods = { started, stopped }
+    const states = svids.entries().map(({ state }) => state.kind)
+    for (const kind of CERTIFICATE_STATES)
+      this.#metrics.set('ambient_certificates', states.filter((state) => state === kind).length, [kind])
     this.#metrics.set('process_open_fds', readdirSync('/proc/self/fd').length)
     this.#metrics.set('process_max_fds', fileLimit().soft)
     return this.registry.metrics()

@@ -3,7 +3,7 @@ import { PodRegistry, type PodRegistryDeps, ZdsProtocolError } from './pod-regis
 
 const info = { name: 'web-0', namespace: 'shop', serviceAccount: 'web' }
 
-/** Descriptors 10 to 19 are one namespace, 20 to 29 another, and so on. */
+/** Descriptors below 10 are no namespaces, 10 to 19 are one, 20 to 29 another, and so on. */
 function harness(failures: Map<string, string> = new Map()) {
   const events: string[] = []
   const deps: PodRegistryDeps = {
@@ -15,7 +15,7 @@ function harness(failures: Map<string, string> = new Map()) {
       events.push(`stop ${uid}`)
       return Promise.resolve()
     },
-    netnsId: (netns) => ({ dev: 4, inode: Math.floor(netns / 10) }),
+    netnsId: (netns) => (netns < 10 ? undefined : { dev: 4, inode: Math.floor(netns / 10) }),
     closeDescriptor: (netns) => void events.push(`close ${netns}`),
     onChange: () => {},
   }
@@ -47,6 +47,24 @@ test('add() that fails answers why, parks the pod as pending, and retryPending()
   await registry.retryPending()
   expect(registry.isReady).toBe(true)
   expect(registry.pods.get('a')?.state).toBe('up')
+})
+
+test('add() refuses a descriptor that is no network namespace, and keeps nothing', async () => {
+  const { registry, events } = harness()
+  expect(await registry.add('a', info, 3)).toContain('no network namespace')
+  expect(events).toEqual(['close 3'])
+  expect(registry.pods.size).toBe(0)
+})
+
+test('a pod that is removed while it is tried again stays removed', async () => {
+  const { registry, events, failures } = harness(new Map([['a', 'EADDRINUSE']]))
+  registry.connected()
+  await registry.add('a', info, 10)
+  await registry.snapshotSent()
+  failures.clear()
+  await Promise.all([registry.retryPending(), registry.remove('a')])
+  expect(events.slice(-2)).toEqual(['stop a', 'close 10'])
+  expect([registry.pods.size, registry.isReady]).toEqual([0, true])
 })
 
 test('snapshotSent() stops pods that this connection did not name and keeps the others', async () => {

@@ -12,7 +12,8 @@ export interface PodRegistryDeps {
   readonly start: (uid: string, info: PodInfo, netns: number) => Promise<string | undefined>
   /** Drops listeners and connections of the pod at once. */
   readonly stop: (uid: string) => Promise<void>
-  readonly netnsId: (netns: number) => NetnsId
+  /** Undefined for a descriptor that is no network namespace. */
+  readonly netnsId: (netns: number) => NetnsId | undefined
   readonly closeDescriptor: (netns: number) => void
   readonly onChange: () => void
 }
@@ -30,7 +31,7 @@ export class ZdsProtocolError extends Error {}
 
 /**
  * The pods this node serves, as the CNI agent names them. Owns each pod's namespace descriptor from `add` until the
- * pod is gone. Calls arrive one after another: the agent waits for each answer.
+ * pod is gone.
  *
  * @see ztunnel `src/inpod/statemanager.rs`
  */
@@ -39,6 +40,8 @@ export class PodRegistry {
   readonly #pods = new Map<string, Pod>()
   readonly #named = new Set<string>()
   #snapshotSeen = false
+  /** Ends when what was begun last has ended: the agent's requests and retries never overlap. */
+  #turn: Promise<unknown> = Promise.resolve()
   readonly counts = { started: 0, stopped: 0 }
 
   constructor(deps: PodRegistryDeps) {
@@ -71,9 +74,17 @@ export class PodRegistry {
   }
 
   /** Takes ownership of `netns`. @returns The text to refuse with, or undefined when the pod's listeners are bound. */
-  async add(uid: string, info: PodInfo, netns: number): Promise<string | undefined> {
-    this.#named.add(uid)
+  add(uid: string, info: PodInfo, netns: number): Promise<string | undefined> {
+    return this.#inTurn(() => this.#add(uid, info, netns))
+  }
+
+  async #add(uid: string, info: PodInfo, netns: number): Promise<string | undefined> {
     const id = this.#deps.netnsId(netns)
+    if (id === undefined) {
+      this.#deps.closeDescriptor(netns)
+      return 'failure to start proxy : the descriptor is no network namespace'
+    }
+    this.#named.add(uid)
     const known = this.#pods.get(uid)
     if (known !== undefined && known.state === 'up' && sameNetns(known.id, id)) {
       this.#deps.closeDescriptor(netns)
@@ -88,24 +99,34 @@ export class PodRegistry {
     this.#named.add(uid)
   }
 
-  async remove(uid: string): Promise<void> {
-    this.#named.delete(uid)
-    if (this.#snapshotSeen || this.#pods.get(uid)?.state === 'pending') await this.#drop(uid)
-    this.#deps.onChange()
+  remove(uid: string): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#named.delete(uid)
+      if (this.#snapshotSeen || this.#pods.get(uid)?.state === 'pending') await this.#drop(uid)
+      this.#deps.onChange()
+    })
   }
 
-  async snapshotSent(): Promise<void> {
-    if (this.#snapshotSeen) throw new ZdsProtocolError('A second snapshot on one connection')
-    for (const uid of [...this.#pods.keys()]) if (!this.#named.has(uid)) await this.#drop(uid)
-    this.#snapshotSeen = true
-    this.#deps.onChange()
+  snapshotSent(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#snapshotSeen) throw new ZdsProtocolError('A second snapshot on one connection')
+      for (const uid of [...this.#pods.keys()]) if (!this.#named.has(uid)) await this.#drop(uid)
+      this.#snapshotSeen = true
+      this.#deps.onChange()
+    })
   }
 
   /** Tries every pending pod again; called every 5 s while there is one. */
-  async retryPending(): Promise<void> {
-    for (const [uid, pod] of [...this.#pods]) {
-      if (pod.state === 'pending' && this.#pods.get(uid) === pod) await this.#start(uid, pod)
-    }
+  retryPending(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const [uid, pod] of this.#pods) if (pod.state === 'pending') await this.#start(uid, pod)
+    })
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(run)
+    this.#turn = done.catch(() => {})
+    return done
   }
 
   async #start(uid: string, pod: Pick<Pod, 'info' | 'netns' | 'id'>): Promise<string | undefined> {

@@ -24,6 +24,8 @@ export interface MeshDump {
   readonly stagedServices: Readonly<Record<string, object>>
 }
 
+const IP_FAMILIES = { 'ipv4-only': 'IPv4', 'ipv6-only': 'IPv6', dual: 'Dual' } as const
+
 /** @see ztunnel `src/state/workload.rs`, `src/state/service.rs`, `src/rbac.rs` as they are serialised */
 export function dumpMesh(parts: MeshParts): MeshDump {
   return {
@@ -82,7 +84,7 @@ function dumpService({ service, endpoints }: MeshParts['services'][number]): obj
     ports: dumpPorts(ports),
     endpoints: dumpEndpoints(serviceName(service), endpoints),
     visibility: capital(visibility),
-    ...(ipFamilies !== 'automatic' && { ipFamilies: capital(ipFamilies) }),
+    ...(ipFamilies !== 'automatic' && { ipFamilies: IP_FAMILIES[ipFamilies] }),
     ...(waypoint && { waypoint: dumpGateway(waypoint) }),
     ...(weightedWaypoints.length > 0 && {
       weightedWaypoints: weightedWaypoints.map(({ destination, weight }) => ({

@@ -16,6 +16,7 @@ export interface FetchDeps {
   readonly clock: Clock
   readonly random: Pick<Random, 'float'>
   readonly log: Pick<Logger, 'warn'>
+  readonly onFetched?: (result: 'issued' | 'failed') => void
 }
 
 export interface KeptSvidDeps extends FetchDeps {
@@ -87,6 +88,7 @@ export class KeptSvid {
     while (!this.#end.signal.aborted) {
       const fetched = await this.#fetch()
       if (this.#end.signal.aborted) return
+      this.#deps.onFetched?.(fetched.kind === 'done' ? 'issued' : 'failed')
       if (fetched.kind === 'done') {
         backoff.reset()
         this.#accept(fetched.svid)

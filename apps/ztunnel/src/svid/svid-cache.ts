@@ -89,12 +89,13 @@ export class SvidCache implements AsyncDisposable {
         `Cannot keep a certificate for ${id}: ${this.#kept.size} identities are kept already`,
       )
     }
-    const { clock, random, log, fetch } = this.#deps
+    const { clock, random, log, fetch, onFetched } = this.#deps
     const kept = new KeptSvid(id, {
       clock,
       random,
       log,
       fetch,
+      ...(onFetched && { onFetched }),
       limits: this.#limits,
       slots: this.#slots,
       onState: (state) => this.#tell({ id, state }),
