@@ -38,6 +38,8 @@ export interface IstiodDeps {
   readonly random: Random
   readonly logger: Logger
   readonly version: string
+  /** Called before anything is served: what was read and not kept is not to be collected while clients wait. */
+  readonly collectGarbage?: () => void
 }
 
 export interface Istiod extends AsyncDisposable {
@@ -155,7 +157,7 @@ async function openParts(
   const startedWith = await startConfig(source.resources, given.namespace)
   const config = { ...given, trustDomain: startedWith.trustDomain ?? given.trustDomain }
   const verifier = new CallerVerifier(source.tokens(config.trustDomain), config.trustDomain)
-  const metrics = new IstiodMetrics(clock, version)
+  const metrics = deps.scope.use(new IstiodMetrics(clock, version))
   const mesh = meshOptions(config, startedWith)
   const state = meshState(mesh, (fault) => logFault(logger, fault))
   const meshConfig = new MeshConfigNow(state)
@@ -274,6 +276,7 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<Serving
     ...debugMethods({ ...debugDeps(parts), ...parts, logger: logger.child('debug') }),
     ...caService({ ...parts, nodes, logger: logger.child('ca') }),
   }
+  parts.collectGarbage?.()
   const server = await GrpcServer.open({
     address: config.listenAddress,
     port: config.securePort,

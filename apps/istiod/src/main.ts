@@ -36,6 +36,7 @@ async function run(config: IstiodConfig, version: string): Promise<number> {
       random: systemRandom,
       logger,
       version,
+      collectGarbage: () => globalThis.gc?.(),
     })
     logger.info('started', { version, http: istiod.httpPort, monitoring: istiod.monitoringPort })
     return await Promise.race([stopped, istiod.failed]).then(

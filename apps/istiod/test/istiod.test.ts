@@ -147,6 +147,8 @@ test('startIstiod() is not ready before a file that was never good is corrected,
   await expect
     .poll(() => get(istiod.httpPort, '/ready'))
     .toContain('503 starting: Cannot read policy.yaml: line 1')
+  const nothing = Promise.resolve('no secure port')
+  expect(await Promise.race([istiod.serving, nothing])).toBe('no secure port')
   fixture.put('policy.yaml', POLICY)
   await using client = await connect(istiod, fixture)
   expect(await get(istiod.httpPort, '/ready')).toBe('200 ready\n')
@@ -228,6 +230,8 @@ test('startIstiod() serves metrics, version and dumps', async () => {
   expect(metrics).toContain('pilot_push_triggers{type="proxyrequest"} 2')
   expect(metrics).toMatch(/pilot_xds_push_time_count\{type="wds"\} 1/)
   expect(metrics).toContain('ambient_collection_recomputed_total{collection="pod workloads"} 1')
+  expect(metrics).toMatch(/^process_cpu_seconds_total [\d.]+$/m)
+  expect(metrics).toMatch(/^process_resident_memory_bytes \d{8,}$/m)
   expect(await get(istiod.monitoringPort, '/version')).toBe('200 test\n')
   expect(await get(istiod.monitoringPort, '/debug/syncz')).toContain('"proxy":"ztunnel-a.istio-system"')
   expect(await get(istiod.httpPort, '/debug/ambientz')).toContain('"uid":"Kubernetes//Pod/shop/web"')

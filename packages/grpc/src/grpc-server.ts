@@ -10,7 +10,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Random } from '@ambient/lifecycle'
 import { GrpcError, grpcStatus } from './grpc-status.ts'
 import { type GrpcLimits, grpcLimits } from './limits.ts'
@@ -60,6 +60,8 @@ export class GrpcServer implements AsyncDisposable {
   readonly #limits: GrpcLimits
   readonly #server: AnyServer
   readonly #sessions = new Map<Http2Session, Set<GrpcServerCall>>()
+  /** Of all connections, those included that are no sessions yet. */
+  readonly #sockets = new Set<Socket>()
 
   private constructor(options: GrpcServerOptions) {
     this.#options = options
@@ -67,6 +69,10 @@ export class GrpcServer implements AsyncDisposable {
     const server = makeServer(options.credentials, this.#limits)
     this.#server = server
     server.maxConnections = this.#limits.sessions
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
     server.on('session', (session: ServerHttp2Session) => this.#onSession(session))
     server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
       this.#onStream(stream, headers),
@@ -102,6 +108,7 @@ export class GrpcServer implements AsyncDisposable {
     }
     const cut = setTimeout(() => {
       for (const session of this.#sessions.keys()) session.destroy()
+      for (const socket of this.#sockets) socket.destroy()
     }, this.#limits.graceMs)
     await closed
     clearTimeout(cut)

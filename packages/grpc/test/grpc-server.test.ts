@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -298,9 +299,27 @@ test('GrpcServer ends the calls of an old connection, and at its own end all, so
   stream.on('data', (bytes: Buffer) => got.push(bytes))
   stream.write(Buffer.from('one'))
   await waitFor('the first answer', () => got.length === 1)
+  const idle = connectHttp2(`http://127.0.0.1:${other.port}`)
+  onTestFinished(() => idle.destroy())
+  await once(idle, 'remoteSettings')
+  const goneAway = once(idle, 'goaway')
   await other[Symbol.asyncDispose]()
+  expect((await goneAway)[0]).toBe(0)
   await waitFor('the end of the other', () => ends.length > 0)
   expect(ends[0]).toMatchObject({ code: 14, details: 'transport is closing: the server stops' })
+})
+
+test('GrpcServer does not wait at its end for connections that never say anything', async () => {
+  const { server } = await serve(
+    { [UNARY]: echo },
+    { credentials: await credentials(), limits: { ...grpcLimits, graceMs: 50, handshakeMs: 3_600_000 } },
+  )
+  const mute = connectTcp(server.port, '127.0.0.1')
+  const closed = new Promise((resolve) => mute.once('close', resolve))
+  mute.on('error', () => {}) // a reset, maybe
+  await ask(dial(server, { roots: ca.rootPem }), Buffer.from('x')) // accepted after it
+  await server[Symbol.asyncDispose]()
+  await closed
 })
 
 test('GrpcServer keeps a connection that answers pings and closes one that does not', async () => {

@@ -46,9 +46,36 @@ test.each([{ subscribe: [] }, { subscribe: ['*'] }])(
   },
 )
 
+test('begin() owes everything as it is when it is taken', () => {
+  const { table, subscription, take } = setup()
+  subscription.begin(request())
+  expect(subscription.due).toBe(2)
+  table.apply([resource('b', 'b2'), resource('c', 'c1')], ['a'])
+  const response = take()
+  expect(response?.resources.map(({ name, version }) => [name, version])).toEqual([
+    ['b', 'b2'],
+    ['c', 'c1'],
+  ])
+  expect(response?.removed).toEqual(['a'])
+  expect(take()).toBeUndefined()
+})
+
+test('continue() without the wildcard any more owes nothing that nobody named', () => {
+  const { subscription, take } = setup()
+  subscription.begin(request())
+  subscription.continue(request({ unsubscribe: ['*'] }))
+  expect(names(take())).toEqual({ upserts: [], removed: [] })
+})
+
 test('begin() with what the client holds leaves out what is current and removes what is gone', () => {
   const { subscription, take } = setup()
   subscription.begin(request({ initialVersions: { a: 'a1', b: 'old', gone: 'x' } }))
+  expect(names(take())).toEqual({ upserts: ['b'], removed: ['gone'] })
+})
+
+test('begin() with some of what there is brings the rest', () => {
+  const { subscription, take } = setup()
+  subscription.begin(request({ initialVersions: { a: 'a1', gone: 'x' } }))
   expect(names(take())).toEqual({ upserts: ['b'], removed: ['gone'] })
 })
 

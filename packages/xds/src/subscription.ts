@@ -16,9 +16,6 @@ export interface SubscriptionStatus {
   readonly names: readonly string[]
 }
 
-/** Fewer are put together faster than they are looked for. */
-const SHARED_FROM = 100
-
 /**
  * One client's subscription to one type: what it wants, what it was last sent, what it still has to be sent.
  * No I/O; `take` gives the next response when there is one to send.
@@ -37,6 +34,8 @@ export class Subscription {
   /** Names of what a client on demand was sent. */
   readonly #brought = new Set<string>()
   readonly #due = new Set<string>()
+  /** Everything there is has to be sent, whatever is due besides. */
+  #owesAll = false
   /** Aliases that were asked for and found: no resource has such a name, which is to be said. */
   readonly #foundAliases = new Set<string>()
   #mustAnswer = false
@@ -62,7 +61,7 @@ export class Subscription {
 
   /** Resources to be sent or taken away. */
   get due(): number {
-    return this.#due.size
+    return this.#owesAll ? this.#view.size : this.#due.size
   }
 
   describe(): SubscriptionStatus {
@@ -79,16 +78,13 @@ export class Subscription {
   begin({ subscribe, unsubscribe, initialVersions }: DeltaRequest): RequestOutcome {
     const dropped = new Set(unsubscribe)
     this.#isWildcard = !dropped.has('*') && (subscribe.length === 0 || subscribe.includes('*'))
-    const held = Object.keys(initialVersions)
-    if (this.#isWildcard) this.#oweAll()
+    if (this.#isWildcard) this.#oweWhatDiffers(initialVersions)
     else {
       this.#goHome()
+      const held = Object.keys(initialVersions)
       for (const name of [...subscribe, ...held]) if (!dropped.has(name)) this.#demand(name)
-    }
-    for (const name of held) {
-      const current = this.#view.get(name)
-      if (current?.version === initialVersions[name]) this.#due.delete(name)
-      else if (current === undefined && this.#isWildcard) this.#due.add(name)
+      for (const name of held)
+        if (this.#view.get(name)?.version === initialVersions[name]) this.#due.delete(name)
     }
     this.#mustAnswer = true
     return 'subscribed'
@@ -129,7 +125,7 @@ export class Subscription {
   take(nowMs: number, part: 'all' | 'upserts' = 'all'): Response | undefined {
     const removed: string[] = [...this.#foundAliases]
     this.#foundAliases.clear()
-    const body = this.#takeAll() ?? this.#takeDue(part, removed)
+    const body = this.#owesAll ? this.#takeAll(part, removed) : this.#takeDue(part, removed)
     if (!this.#mustAnswer && body.bytes.length === 0 && removed.length === 0) return undefined
     this.#mustAnswer = false
     const count = this.#sent.count + 1
@@ -141,13 +137,14 @@ export class Subscription {
   }
 
   /** Everything there is, as others are sent it as well: a cluster that reconnects costs one copy and one compression. */
-  #takeAll(): ResponseBody | undefined {
-    if (!this.#isWildcard || this.#due.size < SHARED_FROM || this.#due.size !== this.#view.size)
-      return undefined
-    for (const name of this.#due) if (this.#view.get(name) === undefined) return undefined
+  #takeAll(part: 'all' | 'upserts', removed: string[]): ResponseBody {
+    this.#owesAll = false
+    for (const name of this.#due) if (this.#view.get(name) !== undefined) this.#due.delete(name)
+    this.#takeDue(part, removed)
     const all = this.#view.all?.()
-    if (all !== undefined) this.#due.clear()
-    return all
+    if (all !== undefined) return all
+    const resources = [...this.#view.names()].flatMap((name) => this.#view.get(name) ?? [])
+    return new ResponseBody(Buffer.concat(resources.map(({ frame }) => frame)))
   }
 
   /** Names of what is gone are added to `removed`. */
@@ -171,8 +168,19 @@ export class Subscription {
     return this.#isWildcard || resource.aliases.length === 0 ? resource.frame : encodeDeltaResource(resource)
   }
 
-  #oweAll(): void {
-    for (const name of this.#view.names()) this.#due.add(name)
+  /** Names are looked at one by one only for a client that holds some, and once if it holds all there are. */
+  #oweWhatDiffers(held: Readonly<Record<string, string>>): void {
+    const names = Object.keys(held)
+    this.#owesAll = names.length === 0
+    if (this.#owesAll) return
+    let known = 0
+    for (const name of names) {
+      const current = this.#view.get(name)
+      if (current !== undefined) known++
+      if (current?.version !== held[name]) this.#due.add(name)
+    }
+    if (known === this.#view.size) return
+    for (const name of this.#view.names()) if (!Object.hasOwn(held, name)) this.#due.add(name)
   }
 
   #goHome(): void {
@@ -185,7 +193,7 @@ export class Subscription {
   #demand(name: string): void {
     if (name === '*') {
       this.#isWildcard = true
-      this.#oweAll()
+      this.#owesAll = true
       return
     }
     if (!this.#isWildcard) this.#demands.add(name)
@@ -219,6 +227,7 @@ export class Subscription {
   #undemand(name: string): void {
     if (name === '*') {
       this.#isWildcard = false
+      this.#owesAll = false
       this.#goHome()
       return
     }

@@ -8,6 +8,8 @@ export interface IstiodUse {
   readonly cpuMs: number
   readonly rssBytes: number
   readonly peakRssBytes: number
+  /** Since this was last asked: the longest time in which it could do nothing else. */
+  readonly longestBlockMs: number
 }
 
 /** An istiod of its own process. */
@@ -17,7 +19,7 @@ export interface IstiodProcess extends AsyncDisposable {
   readonly securePort: number
   /** What its clients know it by. */
   readonly rootsPem: string
-  use(): IstiodUse
+  use(): Promise<IstiodUse>
 }
 
 export interface IstiodPlace {
@@ -57,12 +59,12 @@ export async function startIstiod({ folder, api }: IstiodPlace): Promise<IstiodP
   })
   const ended = once(child, 'exit')
   try {
-    const securePort = await servingPort(child)
+    const { securePort, monitoringPort } = await servingPorts(child)
     return {
       startMs: performance.now() - startedMs,
       securePort,
       rootsPem: readFileSync(join(state, 'root-cert.pem'), 'utf8'),
-      use: () => useOf(child),
+      use: async () => ({ ...useOf(child), longestBlockMs: await longestBlock(monitoringPort) }),
       [Symbol.asyncDispose]: async () => {
         child.kill('SIGTERM')
         await ended
@@ -74,19 +76,23 @@ export async function startIstiod({ folder, api }: IstiodPlace): Promise<IstiodP
   }
 }
 
-async function servingPort(child: ChildProcess): Promise<number> {
+async function servingPorts(
+  child: ChildProcess,
+): Promise<{ readonly securePort: number; readonly monitoringPort: number }> {
   let log = ''
   child.stderr?.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-20_000)))
   for (const endMs = performance.now() + READY_MS; performance.now() < endMs; await sleep(10)) {
-    const port = /serving.*\bsecure=(\d+)/.exec(log)?.[1]
-    if (port !== undefined) return Number(port)
+    const secure = /serving.*\bsecure=(\d+)/.exec(log)?.[1]
+    const monitoring = /started.*\bmonitoring=(\d+)/.exec(log)?.[1]
+    if (secure !== undefined && monitoring !== undefined)
+      return { securePort: Number(secure), monitoringPort: Number(monitoring) }
     if (child.exitCode !== null || child.signalCode !== null) break
   }
   throw new Error(`istiod does not serve:\n${log}`)
 }
 
 /** Of the process itself. @see proc_pid_stat(5), proc_pid_status(5) */
-function useOf({ pid }: ChildProcess): IstiodUse {
+function useOf({ pid }: ChildProcess): Omit<IstiodUse, 'longestBlockMs'> {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -97,4 +103,11 @@ function useOf({ pid }: ChildProcess): IstiodUse {
     rssBytes: kilobytes('VmRSS') * 1024,
     peakRssBytes: kilobytes('VmHWM') * 1024,
   }
+}
+
+async function longestBlock(monitoringPort: number): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${monitoringPort}/metrics`)
+  const seconds = /^ambient_event_loop_block_seconds (\S+)$/m.exec(await answer.text())?.[1]
+  if (seconds === undefined) throw new Error('istiod does not tell how long its event loop was blocked')
+  return Number(seconds) * 1000
 }

@@ -2,12 +2,13 @@ import type { Clock } from '@ambient/lifecycle'
 import { createMetrics, type Metrics } from '@ambient/telemetry'
 import { Registry } from 'prom-client'
 import { CaMetrics } from './ca-metrics.ts'
+import { EventLoopBlock } from './event-loop-block.ts'
 import { countObjectEvent } from './object-metrics.ts'
 import { XdsMetrics } from './xds-metrics.ts'
 import type { MeshState } from '../translate/mesh-state.ts'
 
 /** Everything istiod counts. */
-export class IstiodMetrics {
+export class IstiodMetrics implements Disposable {
   readonly #registry = new Registry()
   readonly #metrics: Metrics
   readonly ca: CaMetrics
@@ -15,6 +16,8 @@ export class IstiodMetrics {
   readonly #clock: Clock
   readonly #startedMs: number
   readonly #recomputed = new Map<string, number>()
+  readonly #eventLoop = new EventLoopBlock()
+  #cpuMicroseconds = 0
 
   constructor(clock: Clock, version: string) {
     this.#metrics = createMetrics(this.#registry, 'istiod')
@@ -24,6 +27,10 @@ export class IstiodMetrics {
     this.#startedMs = clock.monotonicMs()
     this.#metrics.set('istio_build', 1, ['pilot', version])
     this.#metrics.set('pilot_info', 1, [version])
+  }
+
+  [Symbol.dispose](): void {
+    this.#eventLoop[Symbol.dispose]()
   }
 
   onChange(kind: string, event: 'added' | 'modified' | 'deleted'): void {
@@ -54,6 +61,7 @@ export class IstiodMetrics {
   /** The metrics in Prometheus' text form, those that only a look at the state tells included. */
   async render(state: MeshState): Promise<{ readonly type: string; readonly body: string }> {
     this.#metrics.set('istiod_uptime_seconds', (this.#clock.monotonicMs() - this.#startedMs) / 1000)
+    this.#tellOfProcess()
     this.ca.tick()
     this.#metrics.set('pilot_services', state.inputs.get('Service')?.size ?? 0)
     for (const [name, count] of state.graph.evaluationsByName) {
@@ -62,5 +70,13 @@ export class IstiodMetrics {
       this.#recomputed.set(name, count)
     }
     return { type: this.#registry.contentType, body: await this.#registry.metrics() }
+  }
+
+  #tellOfProcess(): void {
+    const { user, system } = process.cpuUsage()
+    this.#metrics.add('process_cpu_seconds_total', (user + system - this.#cpuMicroseconds) / 1e6)
+    this.#cpuMicroseconds = user + system
+    this.#metrics.set('process_resident_memory_bytes', process.memoryUsage.rss())
+    this.#metrics.set('ambient_event_loop_block_seconds', this.#eventLoop.takeMs() / 1000)
   }
 }

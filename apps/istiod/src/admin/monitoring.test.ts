@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { AuthError, type Caller } from '../auth/caller.ts'
-import type { DebugDeps } from '../debug/debug-commands.ts'
+import { debugCommandNames, type DebugDeps } from '../debug/debug-commands.ts'
 import { publishResources } from '../push/publish-resources.ts'
 import { DEFAULT_MESH } from '../translate/mesh-options.ts'
 import { meshState } from '../translate/mesh-state.ts'
@@ -90,6 +90,18 @@ test.each([
   if (typeof body === 'string') expect(answer?.body).toBe(body)
   else expect(answer?.body).toMatch(body)
 })
+
+test.each(debugCommandNames)(
+  'debugRoutes() shows nothing of %s to callers from elsewhere without a token',
+  async (name) => {
+    const request = {
+      path: `/debug/${name}`,
+      query: new URLSearchParams(`proxyID=${web}`),
+      authorization: undefined,
+    }
+    expect(await routes['/debug/']?.({ ...request, isLoopback: false })).toMatchObject({ status: 401 })
+  },
+)
 
 test('debugRoutes() has a page that says what there is, for those who may see any of it', async () => {
   const request = { path: '/debug', query: new URLSearchParams(), authorization: undefined }

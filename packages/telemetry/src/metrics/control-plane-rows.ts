@@ -165,6 +165,24 @@ export const controlPlaneRows = {
     help: 'Seconds since the process started',
     labels: [],
   },
+  process_cpu_seconds_total: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'CPU of the process, user and system',
+    labels: [],
+  },
+  process_resident_memory_bytes: {
+    component: 'istiod',
+    type: 'gauge',
+    help: 'Resident memory of the process',
+    labels: [],
+  },
+  ambient_event_loop_block_seconds: {
+    component: 'istiod',
+    type: 'gauge',
+    help: 'Longest time since the last scrape in which nothing else could run',
+    labels: [],
+  },
   ambient_collection_recomputed_total: {
     component: 'istiod',
     type: 'counter',
