@@ -177,11 +177,12 @@ test('a control plane that is gone: what is known stays in force, and what chang
   node.restrict([closed])
   await node.control.start()
   onTestFinished(() => node.restrict([], [closed]))
-  await waitFor('the policy', async () => (await said('again')) === 'ECONNRESET')
+  await policiesAre(1)
   expect(await said('again')).toBe('ECONNRESET')
   await node.logged('connection complete', { policy: 'shop/nobody', reason: 'NO_ALLOW_POLICY_MATCHED' })
   node.restrict([], [closed])
-  await waitFor('it to be gone', async () => (await said('again')) === 'again')
+  await policiesAre(0)
+  expect(await said('again')).toBe('again')
 })
 
 test('what breaks a rule is refused by name, the last good stays, and what came along is taken', async () => {
@@ -281,11 +282,19 @@ async function hears(socket: net.Socket, text: string): Promise<void> {
   expect(String((await heard)[0])).toBe(text)
 }
 
-/** Waits until every thread of the node has been told of it. */
 async function isKnown({ uid }: Workload): Promise<void> {
-  await waitFor(`${uid} to be known`, () =>
-    dumped().workloads.some((each) => 'uid' in each && each.uid === uid),
+  await everywhere(`${uid} to be known`, ({ workloads }) =>
+    workloads.some((each) => 'uid' in each && each.uid === uid),
   )
+}
+
+async function policiesAre(count: number): Promise<void> {
+  await everywhere(`${count} policies to be known`, ({ policies }) => policies.length === count)
+}
+
+/** Waits until the node has been told of something, each of its threads included. */
+async function everywhere(what: string, isTold: (dump: ReturnType<typeof dumped>) => boolean): Promise<void> {
+  await waitFor(what, () => isTold(dumped()))
   // Threads answer in order: what they say now comes after what they were told.
   dumped()
 }
@@ -308,6 +317,7 @@ function dumped() {
   return JSON.parse(node.get(15_000, '/config_dump')) as {
     readonly certificates: { readonly identity: string; readonly state: string }[]
     readonly workloads: object[]
+    readonly policies: object[]
   }
 }
 
