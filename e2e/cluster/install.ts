@@ -1,16 +1,13 @@
 /** Installs the mesh by its chart, as an operator would. */
 import { join } from 'node:path'
 import type { Cluster } from './cluster.ts'
+import type { ImageName } from './mesh-images.ts'
 
 export const NAMESPACE = 'istio-system'
 const RELEASE = 'ambient'
-const INSTALL_MS = 240_000
+const INSTALL_MS = 480_000
 
-export async function installMesh(
-  cluster: Cluster,
-  root: string,
-  { hub, tag }: { readonly hub: string; readonly tag: string },
-): Promise<void> {
+export async function installMesh(cluster: Cluster, root: string, { hub, tag }: ImageName): Promise<void> {
   const set = [`global.hub=${hub}`, `global.tag=${tag}`].flatMap((value) => ['--set', value])
   await cluster.must(
     [

@@ -1,5 +1,6 @@
 /** A kind cluster of one control plane and two workers. */
 import type { Cluster } from './cluster.ts'
+import type { ImageName } from './mesh-images.ts'
 
 export interface KindOptions {
   readonly name: string
@@ -42,17 +43,18 @@ export async function createKind(
   )
 }
 
-export async function loadImages(
-  cluster: Cluster,
-  name: string,
-  { hub, tag }: { readonly hub: string; readonly tag: string },
-): Promise<void> {
+export async function loadImages(cluster: Cluster, name: string, { hub, tag }: ImageName): Promise<void> {
   const images = ['istiod', 'ztunnel', 'cni'].map((each) => `${hub}/${each}:${tag}`)
   await cluster.must(
     ['kind', 'load', 'docker-image', '-q', '--name', name, APP_IMAGE, ...images],
     '',
     CREATE_MS,
   )
+}
+
+export async function hasKind(cluster: Cluster, name: string): Promise<boolean> {
+  const { stdout } = await cluster.run(['kind', 'get', 'clusters', '-q'])
+  return stdout.split('\n').includes(name)
 }
 
 export async function deleteKind(cluster: Cluster, name: string): Promise<void> {

@@ -2,21 +2,22 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { errorText } from '@ambient/lifecycle'
 import { Cluster } from './cluster.ts'
 import { countResults } from '../../tools/test/count-results.ts'
 import { collect } from './collect.ts'
 import { installMesh, NAMESPACE } from './install.ts'
 import { createKind, deleteKind, loadImages } from './kind.ts'
-import { chooseSuites } from './suites.ts'
-import { findTools } from './tools.ts'
+import { buildImages } from './mesh-images.ts'
+import { say, step } from './progress.ts'
+import { chooseSuites, needsCluster } from './suites.ts'
+import { type ClusterTools, findTools } from './tools.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const NAME = process.env['E2E_CLUSTER_NAME'] ?? 'ambient-e2e'
-const TAG = 'e2e'
-const HUB = 'ambient'
-const started = performance.now()
+const isKept = process.env['E2E_KEEP'] === '1'
+const IMAGES = { hub: 'ambient', tag: 'e2e' }
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -35,40 +36,54 @@ async function run(names: readonly string[]): Promise<number> {
   const tools = findTools(root, process.env)
   process.env['PATH'] = tools.path
   const scratch = mkdtempSync(join(tmpdir(), 'ambient-e2e-'))
+  try {
+    return needsCluster(names)
+      ? await runOnCluster(suites, tools, scratch)
+      : told(runSuites(suites, { kubeconfig: '', path: tools.path, scratch }))
+  } finally {
+    if (!isKept) rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+async function runOnCluster(
+  suites: readonly string[],
+  { path, nodeImage }: ClusterTools,
+  scratch: string,
+): Promise<number> {
   const isExisting = process.env['E2E_CLUSTER'] === 'existing'
   const kubeconfig = isExisting ? (process.env['KUBECONFIG'] ?? '') : join(scratch, 'kubeconfig')
   if (isExisting && !existsSync(kubeconfig))
     throw new Error('E2E_CLUSTER=existing needs KUBECONFIG to name a file')
-  const cluster = new Cluster({ kubeconfig, path: tools.path })
+  const cluster = new Cluster({ kubeconfig, path })
   try {
-    await step('images', () => buildImages())
+    await step('images', () => buildImages(root, IMAGES))
     if (!isExisting) {
-      await step('cluster', () => createKind(cluster, { name: NAME, nodeImage: tools.nodeImage, kubeconfig }))
-      await step('images into the nodes', () => loadImages(cluster, NAME, { hub: HUB, tag: TAG }))
+      await step('cluster', () => createKind(cluster, { name: NAME, nodeImage, kubeconfig }))
+      await step('images into the nodes', () => loadImages(cluster, NAME, IMAGES))
     }
-    await step('chart', () => installMesh(cluster, root, { hub: HUB, tag: TAG }))
-    const result = runSuites(suites, { kubeconfig, path: tools.path, scratch })
+    await step('chart', () => installMesh(cluster, root, IMAGES))
+    const result = runSuites(suites, { kubeconfig, path, scratch })
     if (result.failed > 0) await collect(cluster, join(root, 'node_modules/.e2e'), NAMESPACE, say)
-    process.stdout.write(`${result.passed} passed, ${result.failed} failed\n`)
-    return result.failed === 0 && result.passed > 0 ? 0 : 1
+    return told(result)
   } catch (cause) {
     await collect(cluster, join(root, 'node_modules/.e2e'), NAMESPACE, say)
     throw cause
   } finally {
-    if (!isExisting && process.env['E2E_KEEP'] !== '1')
-      await step('the end of the cluster', () => deleteKind(cluster, NAME))
-    else say(`the cluster stays: export KUBECONFIG=${kubeconfig}`)
-    if (process.env['E2E_KEEP'] !== '1') rmSync(scratch, { recursive: true, force: true })
+    if (isExisting || isKept) say(`the cluster stays: export KUBECONFIG=${kubeconfig}`)
+    else await step('the end of the cluster', () => deleteKind(cluster, NAME))
   }
 }
 
-function buildImages(): void {
-  const { status } = spawnSync(
-    process.execPath,
-    [...process.execArgv, join(root, 'tools/images/main.ts'), '--hub', HUB, '--tag', TAG],
-    { stdio: 'inherit', env: { ...process.env, DOCKER_BUILDKIT: process.env['DOCKER_BUILDKIT'] ?? '0' } },
-  )
-  if (status !== 0) throw new Error('the images could not be built')
+/** The count, always the last line, and the status that goes with it. */
+function told({ passed, failed }: SuiteResult): number {
+  process.stdout.write(`${passed} passed, ${failed} failed\n`)
+  return failed === 0 && passed > 0 ? 0 : 1
+}
+
+interface SuitePlace {
+  readonly kubeconfig: string
+  readonly path: string
+  readonly scratch: string
 }
 
 interface SuiteResult {
@@ -76,12 +91,19 @@ interface SuiteResult {
   readonly failed: number
 }
 
-function runSuites(
-  files: readonly string[],
-  { kubeconfig, path, scratch }: { kubeconfig: string; path: string; scratch: string },
-): SuiteResult {
-  const report = join(scratch, 'report.json')
+/** One after the other, since each changes the cluster. */
+function runSuites(files: readonly string[], place: SuitePlace): SuiteResult {
   mkdirSync(join(root, 'node_modules/.e2e'), { recursive: true })
+  const results = files.map((file) => runSuite(file, place))
+  return {
+    passed: results.reduce((sum, { passed }) => sum + passed, 0),
+    failed: results.reduce((sum, { failed }) => sum + failed, 0),
+  }
+}
+
+function runSuite(file: string, { kubeconfig, path, scratch }: SuitePlace): SuiteResult {
+  const name = basename(file, '.suite.ts')
+  const report = join(scratch, `${name}.json`)
   const { status } = spawnSync(
     process.execPath,
     [
@@ -92,30 +114,19 @@ function runSuites(
       '--reporter=verbose',
       '--reporter=json',
       `--outputFile.json=${report}`,
-      ...files,
+      file,
     ],
     {
       stdio: 'inherit',
       cwd: join(root, 'e2e'),
-      env: { ...process.env, PATH: path, KUBECONFIG: kubeconfig, E2E_ROOT: root },
+      env: { ...process.env, PATH: path, KUBECONFIG: kubeconfig, E2E_ROOT: root, E2E_CLUSTER_NAME: NAME },
     },
   )
   if (!existsSync(report)) return { passed: 0, failed: 1 }
   const text = readFileSync(report, 'utf8')
-  writeFileSync(join(root, 'node_modules/.e2e/report.json'), text)
+  writeFileSync(join(root, `node_modules/.e2e/${name}.json`), text)
   const counted = countResults(text, { exitCode: status ?? 1, allowSkip: false })
   for (const reason of counted.reasons) say(reason)
+  say(`${name}: ${counted.passed} passed, ${counted.failed} failed`)
   return counted
-}
-
-async function step(name: string, act: () => Promise<void> | void): Promise<void> {
-  const fromMs = performance.now()
-  say(`${name} …`)
-  await act()
-  const now = performance.now()
-  say(`${name}: ${((now - fromMs) / 1000).toFixed(0)} s (${((now - started) / 1000).toFixed(0)} s in all)`)
-}
-
-function say(text: string): void {
-  process.stderr.write(`e2e: ${text}\n`)
 }

@@ -12,6 +12,7 @@ const ENTRIES = {
   lab: { file: 'packages/lab/src/main.ts', needsRoot: true },
   bench: { file: 'tools/bench/main.ts', needsRoot: true },
   e2e: { file: 'e2e/cluster/main.ts', needsRoot: false },
+  'kind-up': { file: 'e2e/cluster/kind-up.ts', needsRoot: false },
   images: { file: 'tools/images/main.ts', needsRoot: false },
 }
 

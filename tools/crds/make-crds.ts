@@ -126,7 +126,8 @@ const status: Schema = {
 
 /** The definitions of our custom resources, as YAML for the chart. */
 export function makeCrds(): string {
-  return `${NOTE}${definitions.map((each) => stringify(definitionOf(each), { lineWidth: 0 })).join('---\n')}`
+  const documents = definitions.map((each) => stringify(definitionOf(each), { lineWidth: 0 }))
+  return `{{- if .Values.enableIstioConfigCRDs }}\n${NOTE}${documents.join('---\n')}{{- end }}\n`
 }
 
 const NOTE =

@@ -19,6 +19,11 @@ export interface IstiodConfig {
   readonly securePort: number
   readonly monitoringPort: number
   readonly httpPort: number
+  /** The object that says which admission reviews come here; without it none is served. */
+  readonly webhookName: string | undefined
+  /** The ClusterRole that stands for the installation: what istiod makes in other namespaces goes with it. */
+  readonly ownerRole: string | undefined
+  readonly webhookPort: number
   readonly clusterId: string
   readonly trustDomain: string
   readonly domainSuffix: string
@@ -91,6 +96,7 @@ The control plane of an ambient mesh: delta xDS and the CA for node proxies.
   --secure-port N      delta xDS and CA over TLS (default ${ports.istiodSecure.port}; 0 takes any)
   --monitoring-port N  metrics, version, debug (default ${ports.istiodMonitoring.port})
   --http-port N        readiness (default ${ports.istiodReadiness.port})
+  --webhook-port N     admission reviews over TLS (default ${ports.istiodWebhook.port})
   --help, --version
 
 Environment (default):
@@ -103,7 +109,8 @@ Environment (default):
   DEFAULT_WORKLOAD_CERT_TTL (24h)    MAX_WORKLOAD_CERT_TTL (2160h)
   PILOT_ENABLE_CA_CRL (true)         ISTIO_MULTIROOT_MESH (false)
   AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY (false)             AMBIENT_ENABLE_STATUS (true)
-  PILOT_AUTO_ALLOW_WAYPOINT_POLICY (false)
+  PILOT_AUTO_ALLOW_WAYPOINT_POLICY (false)                        VALIDATION_WEBHOOK_CONFIG_NAME (none)
+  OWNER_CLUSTER_ROLE (none)
   TOKEN_ISSUERS (with --jwks)        DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES
   LOG_LEVEL (info)                   LOG_FORMAT (plain or json)      ISTIOD_HEAP_MB (512)
 `
@@ -118,6 +125,7 @@ const OPTIONS = {
   'secure-port': { type: 'string' },
   'monitoring-port': { type: 'string' },
   'http-port': { type: 'string' },
+  'webhook-port': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const
@@ -146,6 +154,9 @@ export function parseCommand(args: readonly string[], env: Env): Command {
       securePort: port(flags, 'secure-port', ports.istiodSecure.port),
       monitoringPort: port(flags, 'monitoring-port', ports.istiodMonitoring.port),
       httpPort: port(flags, 'http-port', ports.istiodReadiness.port),
+      webhookName: text(env, 'VALIDATION_WEBHOOK_CONFIG_NAME', '') || undefined,
+      ownerRole: text(env, 'OWNER_CLUSTER_ROLE', '') || undefined,
+      webhookPort: port(flags, 'webhook-port', ports.istiodWebhook.port),
       clusterId: text(env, 'CLUSTER_ID', 'Kubernetes'),
       trustDomain,
       domainSuffix: text(env, 'DOMAIN_SUFFIX', 'cluster.local'),
@@ -220,7 +231,7 @@ function required(flags: Flags, name: 'config-dir' | 'jwks' | 'state-dir'): stri
 
 function port(
   flags: Flags,
-  name: 'secure-port' | 'monitoring-port' | 'http-port',
+  name: 'secure-port' | 'monitoring-port' | 'http-port' | 'webhook-port',
   byDefault: number,
 ): number {
   const value = flags[name]

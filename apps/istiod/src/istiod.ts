@@ -29,6 +29,8 @@ import { MeshConfigNow } from './translate/config/mesh-config-now.ts'
 import { startConfig } from './translate/config/start-config.ts'
 import type { MeshOptions } from './translate/mesh-options.ts'
 import { type MeshState, meshState } from './translate/mesh-state.ts'
+import { openWebhook } from './webhook/open-webhook.ts'
+import type { Webhook } from './webhook/serve-webhook.ts'
 import { feedMeshState } from './watch/feed-mesh-state.ts'
 import { feedRemoteClusters } from './watch/feed-remote-clusters.ts'
 import { type MeshSource, openSource } from './watch/open-source.ts'
@@ -46,7 +48,7 @@ export interface Istiod extends AsyncDisposable {
   readonly monitoringPort: number
   readonly httpPort: number
   /** Settles once the state is computed and the secure port is open. */
-  readonly serving: Promise<{ readonly securePort: number }>
+  readonly serving: Promise<{ readonly securePort: number; readonly webhookPort: number | undefined }>
   /** Settles when istiod can no longer do its work. */
   readonly failed: Promise<never>
 }
@@ -71,6 +73,7 @@ interface Parts extends IstiodDeps {
 
 interface Serving {
   readonly server: GrpcServer
+  readonly webhook: Webhook | undefined
   readonly own: OwnCertificate
 }
 
@@ -115,13 +118,19 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     const serving = serveWhenReady(parts, progress)
     const leadership = new AbortController()
     const leading = serving.then(() => lead(parts, leadership.signal))
-    const following = serving.then(({ server, own }) =>
-      own.follow(() => server.setCredentials(own.credentials), scope.signal),
+    const following = serving.then(({ server, webhook, own }) =>
+      own.follow(
+        () => [server, webhook].forEach((each) => each?.setCredentials(own.credentials)),
+        scope.signal,
+      ),
     )
     return {
       monitoringPort: monitoring.port,
       httpPort: http.port,
-      serving: serving.then(({ server }) => ({ securePort: server.port })),
+      serving: serving.then(({ server, webhook }) => ({
+        securePort: server.port,
+        webhookPort: webhook?.port,
+      })),
       failed: firstFailure([feeding, feedingOthers, serving, leading, following], scope.signal),
       [Symbol.asyncDispose]: async () => {
         const isLeading = progress.state.kind === 'serving'
@@ -288,6 +297,11 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<Serving
       logger.error('call failed', { error: String(cause) })
     },
   })
+  const webhook = await openWebhook({
+    ...parts,
+    credentials: own.credentials,
+    logger: logger.child('webhook'),
+  })
   if (scope.signal.aborted) await server[Symbol.asyncDispose]()
   scope.signal.throwIfAborted()
   progress.state = { kind: 'serving' }
@@ -297,7 +311,7 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<Serving
     addresses: state.addresses.size,
     policies: state.policies.size,
   })
-  return { server, own }
+  return { server, webhook, own }
 }
 
 async function openOwnCertificate({
@@ -331,7 +345,15 @@ async function lead({ config, source, ...parts }: Parts, signal: AbortSignal): P
     config.writesStatus ? leadStatuses({ ...deps, systemNamespace: config.namespace }, signal) : undefined,
     ranges === undefined ? undefined : leadAllocation({ ...deps, ranges }, signal),
     config.source.kind === 'cluster'
-      ? leadRoots({ ...deps, systemNamespace: config.namespace }, signal)
+      ? leadRoots(
+          {
+            ...deps,
+            systemNamespace: config.namespace,
+            webhookName: config.webhookName,
+            owners: source.owners,
+          },
+          signal,
+        )
       : undefined,
   ])
 }

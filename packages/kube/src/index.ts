@@ -85,5 +85,5 @@ export {
 } from './verify-resources.ts'
 export { fieldsOfYaml, objectsFromYaml, toYaml } from './yaml-text.ts'
 export { type ApiAccess, inClusterAccess, kubeconfigAccess } from './api/api-access.ts'
-export { ApiError } from './api/api-client.ts'
+export { ApiError, parseObject } from './api/api-client.ts'
 export { ApiResources, type ApiResourcesOptions } from './api/api-resources.ts'

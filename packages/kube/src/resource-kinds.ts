@@ -24,6 +24,7 @@ export type KindName =
   | 'WorkloadEntry'
   | 'Gateway'
   | 'GatewayClass'
+  | 'ValidatingWebhookConfiguration'
 
 export const resourceKinds: Readonly<Record<KindName, ResourceKind>> = {
   Pod: { group: '', version: 'v1', plural: 'pods', namespaced: true },
@@ -60,6 +61,12 @@ export const resourceKinds: Readonly<Record<KindName, ResourceKind>> = {
     group: 'gateway.networking.k8s.io',
     version: 'v1',
     plural: 'gatewayclasses',
+    namespaced: false,
+  },
+  ValidatingWebhookConfiguration: {
+    group: 'admissionregistration.k8s.io',
+    version: 'v1',
+    plural: 'validatingwebhookconfigurations',
     namespaced: false,
   },
 }

@@ -204,7 +204,8 @@ test('watch() opens a silent watch again', async () => {
     'synced',
     'modified a 6',
   ])
-  expect(opened.reports).toEqual(['watch of Pod was silent for 50 ms and is opened again'])
+  // On a busy machine the second one may be silent for as long as well.
+  expect([...new Set(opened.reports)]).toEqual(['watch of Pod was silent for 50 ms and is opened again'])
 })
 
 test('applyAnnotations() writes a pod’s by its status, and names the incarnation it means', async () => {

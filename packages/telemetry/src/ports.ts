@@ -89,6 +89,14 @@ export const ports = {
     bind: 'wildcard',
     purpose: 'Delta xDS and the CA over TLS',
   },
+  istiodWebhook: {
+    port: 15017,
+    protocol: 'TCP',
+    component: 'istiod',
+    where: 'istiod, with VALIDATION_WEBHOOK_CONFIG_NAME',
+    bind: 'wildcard',
+    purpose: 'Admission reviews of the API server over TLS',
+  },
   istiodMonitoring: {
     port: 15014,
     protocol: 'TCP',

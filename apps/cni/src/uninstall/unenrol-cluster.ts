@@ -1,4 +1,11 @@
-import { objectKey, refOf, type ResourceSource, type ResourceWriter } from '@ambient/kube'
+import {
+  type KubeObject,
+  objectKey,
+  readPod,
+  refOf,
+  type ResourceSource,
+  type ResourceWriter,
+} from '@ambient/kube'
 import type { Clock } from '@ambient/lifecycle'
 import { cniLimits } from '../agent/cni-limits.ts'
 import { END_CONFIG_MAP } from '../agent/cluster-view.ts'
@@ -55,5 +62,12 @@ async function enrolledPods(resources: UnenrolRequest['resources']): Promise<rea
   const pods = await resources.list('Pod')
   return pods
     .filter(({ metadata }) => metadata.annotations[REDIRECTION] !== undefined)
+    .filter((pod) => !isFinished(pod))
     .map(({ metadata }) => objectKey(metadata))
+}
+
+/** The pod of a job that is over has no network any more, and keeps its annotation for ever. */
+function isFinished(pod: KubeObject): boolean {
+  const { phase } = readPod(pod)
+  return phase === 'Succeeded' || phase === 'Failed'
 }

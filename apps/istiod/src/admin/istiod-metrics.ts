@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import { CaMetrics } from './ca-metrics.ts'
 import { EventLoopBlock } from './event-loop-block.ts'
 import { countObjectEvent } from './object-metrics.ts'
+import { WebhookMetrics } from './webhook-metrics.ts'
 import { XdsMetrics } from './xds-metrics.ts'
 import type { MeshState } from '../translate/mesh-state.ts'
 
@@ -13,6 +14,7 @@ export class IstiodMetrics implements Disposable {
   readonly #metrics: Metrics
   readonly ca: CaMetrics
   readonly xds: XdsMetrics
+  readonly webhook: WebhookMetrics
   readonly #clock: Clock
   readonly #startedMs: number
   readonly #recomputed = new Map<string, number>()
@@ -24,6 +26,7 @@ export class IstiodMetrics implements Disposable {
     this.#clock = clock
     this.ca = new CaMetrics(this.#metrics, clock)
     this.xds = new XdsMetrics(this.#metrics, clock)
+    this.webhook = new WebhookMetrics(this.#metrics)
     this.#startedMs = clock.monotonicMs()
     this.#metrics.set('istio_build', 1, ['pilot', version])
     this.#metrics.set('pilot_info', 1, [version])

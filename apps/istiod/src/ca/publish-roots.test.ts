@@ -1,11 +1,12 @@
 import { mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FileResources } from '@ambient/kube'
+import { describeRef, FileResources, objectsFromYaml } from '@ambient/kube'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { waitFor } from '@ambient/testkit'
 import { expect, test } from 'vitest'
-import { publishRoots, type TrustMaps } from './publish-roots.ts'
+import { NamespaceRoots, type TrustMaps } from './namespace-roots.ts'
+import { publishRoots } from './publish-roots.ts'
 
 test('publishRoots() puts the bundle into every namespace, follows a new bundle, and repairs what somebody takes away', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'publish-roots-'))
@@ -22,14 +23,17 @@ test('publishRoots() puts the bundle into every namespace, follows a new bundle,
   let maps: TrustMaps['maps'] = { 'istio-ca-root-cert': 'ROOT 1', 'istio-ca-crl': undefined }
   let next = Promise.withResolvers<void>()
   const failures: string[] = []
+  const trust = (): TrustMaps => ({ maps, isWanted: (_, { mesh }) => mesh !== 'no' })
   const running = publishRoots(
     {
+      place: new NamespaceRoots(trust, []),
       source: resources,
       writer: resources,
       clock: systemClock,
       random: systemRandom,
-      trust: () => ({ maps, isWanted: (_, { mesh }) => mesh !== 'no', changed: next.promise }),
-      onFailure: (what, cause) => failures.push(`${what}: ${String(cause)}`),
+      changed: () => next.promise,
+      onWritten: () => {},
+      onFailure: (ref, cause) => failures.push(`${describeRef(ref)}: ${String(cause)}`),
     },
     ended.signal,
   )
@@ -66,4 +70,13 @@ test('publishRoots() puts the bundle into every namespace, follows a new bundle,
     await resources[Symbol.asyncDispose]()
     rmSync(directory, { recursive: true })
   }
+})
+
+test('NamespaceRoots says what its ConfigMaps belong to', () => {
+  const owner = { apiVersion: 'v1', kind: 'ClusterRole', name: 'istiod', uid: 'u', controller: false }
+  const maps = { 'istio-ca-root-cert': 'ROOT', 'istio-ca-crl': undefined }
+  const place = new NamespaceRoots(() => ({ maps, isWanted: () => true }), [owner])
+  const [namespace] = objectsFromYaml('{apiVersion: v1, kind: Namespace, metadata: {name: shop}}')
+  if (namespace !== undefined) place.take(namespace, false)
+  expect(place.missing().map(({ object }) => object.metadata.ownerReferences)).toEqual([[owner]])
 })

@@ -1,9 +1,11 @@
 import type { AuthoritySource } from '@ambient/ca'
 import {
   ApiResources,
+  Field,
   FileResources,
   inClusterAccess,
   kubeconfigAccess,
+  type OwnerReference,
   type ResourceSource,
   type ResourceWriter,
 } from '@ambient/kube'
@@ -24,6 +26,8 @@ export interface MeshSource {
   readonly tokens: (trustDomain: string) => { verify(header: string | undefined): Promise<Caller> }
   /** Puts a root of the CA's own where it outlives this process. */
   readonly keepRoot: (own: AuthoritySource) => AuthoritySource
+  /** What objects that are made anywhere in the cluster belong to, so that they go with the installation. */
+  readonly owners: () => Promise<readonly OwnerReference[]>
 }
 
 export interface SourceDeps {
@@ -33,6 +37,8 @@ export interface SourceDeps {
   readonly scope: Scope
   readonly version: string
 }
+
+const RBAC_PATH = '/apis/rbac.authorization.k8s.io/v1'
 
 /** @throws when the directory or the API server's whereabouts cannot be used; the message names it. */
 export function openSource(config: IstiodConfig, deps: SourceDeps): Promise<MeshSource> {
@@ -54,21 +60,25 @@ async function openDirectory(
     problems: () => resources.problems,
     tokens: (trustDomain) => TokenVerifier.open({ jwksFile, audiences, issuers, trustDomain, clock }),
     keepRoot: (own) => own, // the state directory does
+    owners: () => Promise.resolve([]),
   }
 }
 
 async function openCluster(
-  { namespace, stateDirectory, tokenAudiences: audiences }: IstiodConfig,
+  { namespace, stateDirectory, ownerRole, tokenAudiences: audiences }: IstiodConfig,
   { kubeconfig, environment }: Extract<IstiodConfig['source'], { kind: 'cluster' }>,
   { clock, random, logger, scope, version }: SourceDeps,
 ): Promise<MeshSource> {
   const access = kubeconfig === undefined ? inClusterAccess(environment) : await kubeconfigAccess(kubeconfig)
-  const resources = scope.use(
+  const owners = async (): Promise<readonly OwnerReference[]> =>
+    ownerRole === undefined ? [] : clusterRoleAsOwner(resources, ownerRole)
+  const resources: ApiResources = scope.use(
     new ApiResources({
       access,
       clock,
       random,
       namespace,
+      owners,
       userAgent: `ambient-istiod/${version}`,
       report: (message) => logger.warn(message, { reason: 'API_SERVER_UNAVAILABLE' }),
     }),
@@ -76,6 +86,7 @@ async function openCluster(
   return {
     resources,
     problems: () => [], // what the API server holds it has judged; what we cannot use is a fault of the state
+    owners,
     tokens: (trustDomain) => new TokenReviewer({ api: resources, audiences, trustDomain, clock }),
     keepRoot: (inner) =>
       new SecretSource({
@@ -89,4 +100,11 @@ async function openCluster(
           }),
       }),
   }
+}
+
+async function clusterRoleAsOwner(api: ApiResources, name: string): Promise<readonly OwnerReference[]> {
+  const role = await api.read(`${RBAC_PATH}/clusterroles/${encodeURIComponent(name)}`)
+  const uid = new Field(`ClusterRole ${name}`, role).get('metadata').get('uid').text()
+  if (uid === undefined) return []
+  return [{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name, uid, controller: false }]
 }

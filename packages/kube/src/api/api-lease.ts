@@ -1,5 +1,6 @@
 import type { Clock } from '@ambient/lifecycle'
 import { Field, type UnknownRecord } from '../field.ts'
+import type { OwnerReference } from '../kube-object.ts'
 import type { LeaseAnswer, LeaseRequest } from '../resource-source.ts'
 import { type ApiClient, ApiError } from './api-client.ts'
 
@@ -8,6 +9,8 @@ export interface LeaseDeps {
   readonly clock: Clock
   /** Where leases are kept. */
   readonly namespace: string
+  /** What leases that are made here belong to, and go with. */
+  readonly owners: () => Promise<readonly OwnerReference[]>
 }
 
 /** What is seen of a lease: who holds it, and since when by our own clock. */
@@ -79,7 +82,7 @@ export class ApiLeases {
     request: LeaseRequest,
     current: UnknownRecord | undefined,
   ): Promise<LeaseAnswer> {
-    const { client, clock, namespace } = this.#deps
+    const { client, clock } = this.#deps
     const now = `${new Date(clock.nowMs()).toISOString().slice(0, -1)}000Z`
     const before = new Field(`Lease ${name}`, current)
     const spec = before.get('spec')
@@ -88,13 +91,8 @@ export class ApiLeases {
     const body = {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
-      metadata: {
-        name,
-        namespace,
-        ...(current === undefined
-          ? {}
-          : { resourceVersion: before.get('metadata').get('resourceVersion').requiredText() }),
-      },
+      // What else is said of a lease, such as whose it is, stays as it is.
+      metadata: current === undefined ? await this.#newMetadata(name) : before.get('metadata').record(),
       spec: {
         holderIdentity: isReleased ? '' : request.holder,
         leaseDurationSeconds: Math.max(1, Math.ceil(request.durationMs / 1000)),
@@ -108,6 +106,12 @@ export class ApiLeases {
       : client.send({ method: 'PUT', path: this.#path(name), body }))
     if (isReleased) return { kind: 'released' }
     return { kind: 'held', expiresAtMs: clock.nowMs() + request.durationMs }
+  }
+
+  async #newMetadata(name: string): Promise<UnknownRecord> {
+    const { namespace, owners } = this.#deps
+    const ownerReferences = await owners()
+    return { name, namespace, ...(ownerReferences.length === 0 ? {} : { ownerReferences }) }
   }
 
   #path(name?: string): string {

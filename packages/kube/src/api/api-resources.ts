@@ -2,7 +2,7 @@ import type { Clock, Random } from '@ambient/lifecycle'
 import { Field } from '../field.ts'
 import { KubeError } from '../kube-error.ts'
 import { KUBE_LIMITS } from '../limits.ts'
-import { describeRef, type KubeObject, type ObjectRef } from '../kube-object.ts'
+import { describeRef, type KubeObject, type ObjectRef, type OwnerReference } from '../kube-object.ts'
 import { ObjectChanges } from '../object-changes.ts'
 import { apiVersionOf, type KindName } from '../resource-kinds.ts'
 import type {
@@ -29,6 +29,8 @@ export interface ApiResourcesOptions {
   readonly userAgent: string
   /** Where leases are kept. */
   readonly namespace: string
+  /** What leases that are made here belong to, and go with. Default nothing. */
+  readonly owners?: () => Promise<readonly OwnerReference[]>
   /** How long a watch may be silent. Default `KUBE_LIMITS.watchSilenceMs`. */
   readonly silenceMs?: number
   /** Told in words of what goes wrong while watching. */
@@ -42,10 +44,10 @@ export class ApiResources implements ResourceSource, ResourceWriter, AsyncDispos
   readonly #leases: ApiLeases
 
   constructor(options: ApiResourcesOptions) {
-    const { access, clock, random, userAgent, namespace } = options
+    const { access, clock, random, userAgent, namespace, owners = noOwners } = options
     this.#options = options
     this.#client = new ApiClient({ access, clock, random, userAgent })
-    this.#leases = new ApiLeases({ client: this.#client, clock, namespace })
+    this.#leases = new ApiLeases({ client: this.#client, clock, namespace, owners })
   }
 
   async list(kind: KindName, options: ListOptions = {}): Promise<readonly KubeObject[]> {
@@ -217,6 +219,10 @@ export class ApiResources implements ResourceSource, ResourceWriter, AsyncDispos
       throw cause
     }
   }
+}
+
+function noOwners(): Promise<readonly OwnerReference[]> {
+  return Promise.resolve([])
 }
 
 /** Whether another incarnation was met: by a precondition, or by an attempt to change its uid. */

@@ -91,8 +91,8 @@ export class KindReflector {
       timeoutSeconds: String(Math.ceil(watchMs / 1000)),
     }
     using silence = new SilenceGuard(signal, this.#deps.silenceMs)
-    const chunks = await client.stream({ method: 'GET', path, query }, silence.signal)
     try {
+      const chunks = await client.stream({ method: 'GET', path, query }, silence.signal)
       for await (const line of watchLines(chunks, KUBE_LIMITS.watchLineBytes.value)) {
         silence.heard()
         if (line !== '') this.#take(line)

@@ -159,6 +159,36 @@ export const controlPlaneRows = {
     help: 'Unix time at which the root expires',
     labels: [],
   },
+  galley_validation_passed: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'Objects that the webhook let pass',
+    labels: ['group', 'version', 'resource'],
+  },
+  galley_validation_failed: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'Objects that the webhook refused',
+    labels: ['group', 'version', 'resource', 'reason'],
+  },
+  galley_validation_http_error: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'Requests to the webhook that were no reviews, by status',
+    labels: ['status'],
+  },
+  galley_validation_config_updates: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'CA bundles written into the webhook’s configuration',
+    labels: [],
+  },
+  galley_validation_config_update_error: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'CA bundles that could not be written into the webhook’s configuration',
+    labels: ['reason'],
+  },
   istiod_uptime_seconds: {
     component: 'istiod',
     type: 'gauge',

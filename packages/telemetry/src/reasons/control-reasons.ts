@@ -34,8 +34,10 @@ export const controlReasons = {
   ROOT_NOT_PUBLISHED: {
     flag: '-',
     component: 'istiod',
-    meaning: 'The ConfigMap with the root certificate could not be written into a namespace.',
-    action: 'Check the rights of istiod on ConfigMaps; node proxies of new namespaces wait for it.',
+    meaning:
+      'The root certificate could not be written into a namespace’s ConfigMap or into the configuration of istiod’s webhook.',
+    action:
+      'Check the rights of istiod on the object that the message names; node proxies of new namespaces wait for the ConfigMap.',
   },
   POD_NOT_FOUND: {
     flag: '-',
