@@ -1,8 +1,10 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { objectsFromYaml } from '@ambient/kube'
+import { objectKey, objectsFromYaml } from '@ambient/kube'
 import { expect, test } from 'vitest'
+import { DEFAULT_MESH } from '../translate/mesh-options.ts'
+import { meshState } from '../translate/mesh-state.ts'
 import { compatibilityTables } from './all-tables.ts'
 import { defineCompatibility, golden, ignored } from './compatibility.ts'
 import { fieldsWithoutEffect } from './fields-without-effect.ts'
@@ -69,4 +71,55 @@ test('fieldsWithoutEffect() leaves what it does not know of Kubernetes’ own ki
   )
   if (object === undefined) throw new Error('one object')
   expect(fieldsWithoutEffect(object, { ...TABLE, isWhole: false })).toEqual([])
+})
+
+const API_VERSIONS: Readonly<Record<string, string>> = {
+  Service: 'v1',
+  ServiceEntry: 'networking.istio.io/v1',
+  RequestAuthentication: 'security.istio.io/v1',
+}
+
+/** An object of which nothing is set but this place. */
+function objectWith(kind: string, place: string): object {
+  const [, sort = '', name = ''] = /^(label|annotation) (.*)$/.exec(place) ?? []
+  const metadata = { name: 'a', namespace: 'shop', ...(sort === '' ? {} : { [`${sort}s`]: { [name]: 'x' } }) }
+  const nested = place
+    .split('.')
+    .reduceRight<unknown>(
+      (value, part) => (part.endsWith('[]') ? { [part.slice(0, -2)]: [value] } : { [part]: value }),
+      'x',
+    )
+  return { apiVersion: API_VERSIONS[kind], kind, metadata, ...(sort === '' ? Object(nested) : {}) }
+}
+
+const ignoredPlaces = compatibilityTables.flatMap(({ kind, fields, labels, annotations }) => {
+  const placesOf = (rows: typeof fields, prefix: string): readonly string[] =>
+    Object.entries(rows).flatMap(([place, { status }]) => (status === 'ignored' ? [`${prefix}${place}`] : []))
+  const places = [
+    ...placesOf(fields, ''),
+    ...placesOf(labels, 'label '),
+    ...placesOf(annotations, 'annotation '),
+  ]
+  return places.map((place) => ({ kind, place }))
+})
+
+// The mesh config is a ConfigMap, which has no status: its warnings are logged.
+test.each(ignoredPlaces.filter(({ kind }) => kind !== 'ConfigMap'))(
+  'a $kind that sets $place, which is ignored, is told so in its status',
+  ({ kind, place }) => {
+    const state = meshState(DEFAULT_MESH, () => {})
+    const [object] = objectsFromYaml(JSON.stringify(objectWith(kind, place)))
+    if (object === undefined) throw new Error('one object')
+    state.graph.transaction(() => state.inputs.get(object.kind)?.set(objectKey(object.metadata), object))
+    const told = [...state.status.conditions.entries()].flatMap(([, { conditions }]) =>
+      conditions.map(({ message }) => message),
+    )
+    expect(told.join()).toContain(kind === 'RequestAuthentication' ? 'selector' : `${place} has no effect`)
+  },
+)
+
+test('there are ignored places of every kind of object that configures the mesh and has some', () => {
+  expect(new Set(ignoredPlaces.map(({ kind }) => kind))).toEqual(
+    new Set([...Object.keys(API_VERSIONS), 'ConfigMap']),
+  )
 })

@@ -30,6 +30,7 @@ export const SERVICE_COMPATIBILITY: readonly CompatibilityTable[] = [
     },
     labels: {
       'istio.io/global': golden('split-horizon', 'as any label that serviceScopeConfigs name'),
+      'topology.istio.io/network': untouched('gateways of networks are described by Gateways'),
       'istio.io/tag': golden('revisions', 'on istiod-revision-tag-…, with istio.io/rev'),
     },
     annotations: {

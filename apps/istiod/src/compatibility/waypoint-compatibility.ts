@@ -49,6 +49,10 @@ export const WAYPOINT_COMPATIBILITY: readonly CompatibilityTable[] = [
     annotations: {
       'istio.io/for-service-account': golden('waypoint-accounts'),
       'ambient.istio.io/waypoint-inbound-binding': BINDING,
+      'ambient.istio.io/xfcc-include-client-identity': BY_THE_CONTROLLER,
+      'gateway.istio.io/controller-version': BY_THE_CONTROLLER,
+      'gateway.istio.io/name-override': BY_THE_CONTROLLER,
+      'networking.istio.io/service-type': BY_THE_CONTROLLER,
     },
   }),
   defineCompatibility({

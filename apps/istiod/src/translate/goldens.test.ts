@@ -22,8 +22,16 @@ test.each(cases)('meshState() turns %s.in.yaml into the .out.yaml of that name',
   expect(actual).toBe(readFileSync(path, 'utf8'))
 })
 
+test('the page about the cases names each of them, and no other', () => {
+  const page = readFileSync(join(GOLDENS, 'README.md'), 'utf8')
+  const named = [...page.matchAll(/\| `([a-z0-9-]+)` \|$/gm)].map(([, name]) => name)
+  expect([...new Set(named)].toSorted()).toEqual(cases.toSorted())
+})
+
 test('testdata holds no expected file without its input', () => {
-  const orphans = readdirSync(GOLDENS).filter((name) => !cases.some((each) => name.startsWith(`${each}.`)))
+  const orphans = readdirSync(GOLDENS).filter(
+    (name) => name !== 'README.md' && !cases.some((each) => name.startsWith(`${each}.`)),
+  )
   expect(orphans).toEqual([])
   expect(cases.length).toBeGreaterThan(10)
 })
