@@ -112,8 +112,12 @@ export async function startIstiod(config: IstiodConfig, deps: IstiodDeps): Promi
     )
     const feedingOthers = feedRemoteClusters({
       ...parts,
-      onClusterSynced: (id) => parts.syncedClusters.add(id),
+      onClusterSynced: (id) => {
+        parts.syncedClusters.add(id)
+        parts.metrics.onClusters(config.clusterId, remoteClusters(parts))
+      },
     })
+    parts.metrics.onClusters(config.clusterId, remoteClusters(parts))
     const { monitoring, http } = await openHttp(parts, progress)
     const serving = serveWhenReady(parts, progress)
     const leadership = new AbortController()
@@ -251,11 +255,20 @@ async function openHttp(
   return { monitoring, http }
 }
 
-function debugDeps({ config, mesh, syncedClusters, state, published, xds, source, clock }: Parts): DebugDeps {
+function remoteClusters({
+  config,
+  syncedClusters,
+}: Pick<Parts, 'config' | 'syncedClusters'>): ReturnType<DebugDeps['remoteClusters']> {
+  return config.remoteClusters.map(({ id }) => ({ id, isSynced: syncedClusters.has(id) }))
+}
+
+function debugDeps(parts: Parts): DebugDeps {
+  const { config, mesh, state, published, xds, source, clock } = parts
+
   return {
     fullNamespaces: [config.namespace, ...config.debugNamespaces],
     clusterId: config.clusterId,
-    remoteClusters: () => config.remoteClusters.map(({ id }) => ({ id, isSynced: syncedClusters.has(id) })),
+    remoteClusters: () => remoteClusters(parts),
     rootNamespace: mesh.rootNamespace,
     state,
     published,

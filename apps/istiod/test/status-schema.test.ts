@@ -46,15 +46,15 @@ function writesOf(name: string): readonly StatusWrite[] {
 }
 
 /** What is written into the status of a ServiceEntry that wants virtual IPs. */
-async function allocated(): Promise<unknown> {
+async function allocated(): Promise<object> {
   const directory = mkdtempSync(join(tmpdir(), 'istiod-schema-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   const metadata = { name: 'a', namespace: 'shop' }
   const spec = { hosts: ['a.example'], resolution: 'DNS' }
   const entry = { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata, spec }
   writeFileSync(join(directory, 'a.yaml'), JSON.stringify(entry))
-  const written: unknown[] = []
-  await using _fed = await fedState(directory, ({ state, resources, ended }) =>
+  const written: object[] = []
+  await using fed = await fedState(directory, ({ state, resources, ended }) =>
     allocateAddresses(
       {
         claims: state.addressClaims,
@@ -73,14 +73,15 @@ async function allocated(): Promise<unknown> {
     ),
   )
   await eventually(() => expect(written).toHaveLength(1))
-  return written[0]
+  expect(fed.ended.signal.aborted).toBe(false)
+  return written[0] ?? expect.fail('a status')
 }
 
 test('what istiod writes into statuses is what the schema says, and shows every field, type and reason of it', async () => {
   const conditions = goldenCases()
     .flatMap(writesOf)
     .flatMap((write) => write.conditions)
-  const both = { ...Object(await allocated()), conditions }
+  const both = { ...(await allocated()), conditions }
   expect(checkJson(schema, both)).toEqual({ problems: [], unused: [] })
   const { type, status, reason } = schema.properties.conditions.items.properties
   for (const [field, values] of Object.entries({ type, status, reason })) {

@@ -57,6 +57,20 @@ export class IstiodMetrics implements Disposable {
     this.#metrics.set('ambient_leader', isLeading ? 1 : 0, [lease])
   }
 
+  /** The mesh's other clusters; our own is read before anything is served. */
+  onClusters(ownId: string, others: readonly { readonly id: string; readonly isSynced: boolean }[]): void {
+    this.#metrics.set('istiod_managed_clusters', 1, ['local'])
+    this.#metrics.set('istiod_managed_clusters', others.length, ['remote'])
+    const all = [
+      { id: ownId, isSynced: true, type: 'local' },
+      ...others.map((each) => ({ ...each, type: 'remote' })),
+    ]
+    for (const { id, isSynced, type } of all) {
+      this.#metrics.set('istiod_remote_cluster_sync_status', isSynced ? 1 : 0, [id, type, 'synced'])
+      this.#metrics.set('istiod_remote_cluster_sync_status', isSynced ? 0 : 1, [id, type, 'syncing'])
+    }
+  }
+
   onFault(): void {
     this.#metrics.add('pilot_total_xds_internal_errors', 1)
   }

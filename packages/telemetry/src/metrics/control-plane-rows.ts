@@ -92,6 +92,18 @@ export const controlPlaneRows = {
     help: 'Requests that answered an older response',
     labels: ['type'],
   },
+  istiod_managed_clusters: {
+    component: 'istiod',
+    type: 'gauge',
+    help: 'Clusters whose objects are read',
+    labels: ['cluster_type'],
+  },
+  istiod_remote_cluster_sync_status: {
+    component: 'istiod',
+    type: 'gauge',
+    help: 'One for what a cluster is at, synced or syncing; zero for what it is not',
+    labels: ['cluster', 'cluster_type', 'status'],
+  },
   pilot_services: { component: 'istiod', type: 'gauge', help: 'Services known', labels: [] },
   pilot_k8s_cfg_events: {
     component: 'istiod',
