@@ -83,13 +83,12 @@ const API_VERSIONS: Readonly<Record<string, string>> = {
 function objectWith(kind: string, place: string): object {
   const [, sort = '', name = ''] = /^(label|annotation) (.*)$/.exec(place) ?? []
   const metadata = { name: 'a', namespace: 'shop', ...(sort === '' ? {} : { [`${sort}s`]: { [name]: 'x' } }) }
-  const nested = place
-    .split('.')
-    .reduceRight<unknown>(
-      (value, part) => (part.endsWith('[]') ? { [part.slice(0, -2)]: [value] } : { [part]: value }),
-      'x',
-    )
-  return { apiVersion: API_VERSIONS[kind], kind, metadata, ...(sort === '' ? Object(nested) : {}) }
+  const [first = '', ...below] = place.split('.')
+  const nested = below.reduceRight<unknown>(
+    (value, part) => (part.endsWith('[]') ? { [part.slice(0, -2)]: [value] } : { [part]: value }),
+    'x',
+  )
+  return { apiVersion: API_VERSIONS[kind], kind, metadata, ...(sort === '' ? { [first]: nested } : {}) }
 }
 
 const ignoredPlaces = compatibilityTables.flatMap(({ kind, fields, labels, annotations }) => {
