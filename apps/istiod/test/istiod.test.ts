@@ -145,7 +145,7 @@ test('startIstiod() is not ready before a file that was never good is corrected,
   fixture.put('policy.yaml', 'kind: [')
   await using istiod = await start(fixture)
   await expect
-    .poll(() => get(istiod.httpPort, '/ready'))
+    .poll(() => get(istiod.httpPort, '/ready'), { timeout: 10_000 })
     .toContain('503 starting: Cannot read policy.yaml: line 1')
   const nothing = Promise.resolve('no secure port')
   expect(await Promise.race([istiod.serving, nothing])).toBe('no secure port')
