@@ -37,7 +37,7 @@ import { createPodActions } from './pod-events.ts'
 import { Repairs } from './repairs.ts'
 import { watchSandboxes } from './watch-sandboxes.ts'
 import { takeOver, type TakeOverDeps } from './take-over.ts'
-import { watchRules } from './watch-rules.ts'
+import { startRuleWatch } from './watch-rules.ts'
 import { type HeldPod, ZtunnelLink } from './ztunnel-link.ts'
 
 export interface AgentHost {
@@ -134,13 +134,11 @@ async function assemble(options: AgentOptions, host: AgentHost, scope: Scope): P
   reconciler = made
   made.start()
   made.resetRefused() // PeerAuthentications may have changed while no agent ran
-  if (options.repair.isEnabled) {
-    const watched = { ...deps, ztunnels, reconciler: made, listeningPorts }
-    void watchSandboxes(watched, scope.signal).catch(failure.reject)
-  }
-  void watchRules({ ...deps, reconciler: made, probe: redirection.probe }, scope.signal).catch(failure.reject)
+  const watched = { ...deps, ztunnels, reconciler: made, listeningPorts, probe: redirection.probe }
+  if (options.repair.isEnabled) void watchSandboxes(watched, scope.signal).catch(failure.reject)
+  const stopWatching = startRuleWatch(watched, scope.signal, failure.reject)
   cluster.notify()
-  const running = { installation, probe: redirection.probe }
+  const running = { installation, probe: redirection.probe, stopWatching }
   return {
     ...ports,
     failed: failure.promise,
@@ -190,11 +188,13 @@ async function shutDown(
   {
     installation,
     probe,
+    stopWatching,
     isEnding,
     heldPods,
   }: {
     readonly installation: Installation
     readonly probe: HostProbe
+    readonly stopWatching: () => Promise<void>
     readonly isEnding: boolean
     readonly heldPods: () => number
   },
@@ -207,6 +207,7 @@ async function shutDown(
   const untilMs = clock.monotonicMs() + cniLimits.lastUnenrolMs
   while (isEnding && heldPods() > 0 && clock.monotonicMs() < untilMs) await clock.sleep(LOOK_MS)
   await installation.uninstall()
+  await stopWatching() // or it would write again what is taken away now
   await probe.removeAll()
   return shutdown
 }

@@ -15,7 +15,7 @@ export interface WatchRulesDeps extends Pick<AgentDeps, 'backends' | 'clock' | '
  * Asks again and again whether anybody changed rules or routes of an enrolled pod or of the node, and has only those looked at:
  * the kernel tells, so that nothing is listed while nothing changes. Runs until `signal` aborts.
  */
-export async function watchRules(deps: WatchRulesDeps, signal: AbortSignal): Promise<void> {
+async function watchRules(deps: WatchRulesDeps, signal: AbortSignal): Promise<void> {
   using pods = new PodWatches(deps)
   using host = deps.probe.watch()
   while (!signal.aborted) {
@@ -24,6 +24,25 @@ export async function watchRules(deps: WatchRulesDeps, signal: AbortSignal): Pro
     for (const uid of pods.changed())
       await deps.reconciler.verify(uid).catch((cause: unknown) => report(cause, deps))
     await verifyHost(host, deps).catch((cause: unknown) => report(cause, deps))
+  }
+}
+
+/**
+ * The same, until it is told to stop.
+ *
+ * @returns Ends it; settles when it will write nothing any more, which must be before rules are taken away.
+ */
+export function startRuleWatch(
+  deps: WatchRulesDeps,
+  signal: AbortSignal,
+  onFailure: (cause: unknown) => void,
+): () => Promise<void> {
+  const end = new AbortController()
+  const watching = watchRules(deps, AbortSignal.any([signal, end.signal]))
+  watching.catch(onFailure)
+  return () => {
+    end.abort()
+    return watching
   }
 }
 
