@@ -8,6 +8,7 @@ const defaults = {
   seconds: 2,
   only: [],
   nodeProxies: [],
+  minutes: Infinity,
   quiet: Infinity,
   baseline: undefined,
   out: undefined,
@@ -19,6 +20,7 @@ test.each([
   { args: ['--seconds', '0.25', 'bytes'], options: { ...defaults, seconds: 0.25 } },
   { args: ['bytes', '--only', 'a,b', '--only', 'c'], options: { ...defaults, only: ['a', 'b', 'c'] } },
   { args: ['bytes', '--node-proxy', 'a.json'], options: { ...defaults, nodeProxies: ['a.json'] } },
+  { args: ['bytes', '--minutes', '15'], options: { ...defaults, minutes: 15 } },
   { args: ['bytes', '--quiet', '0.2'], options: { ...defaults, quiet: 0.2 } },
   {
     args: ['bytes', '--baseline', 'a.jsonl', '--out', 'b.jsonl'],

@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly only: readonly string[]
   /** Files that describe further node proxies. */
   readonly nodeProxies: readonly string[]
+  /** After how many minutes no case begins another round; each has at least one. */
+  readonly minutes: number
   /** How many cores others may keep busy. */
   readonly quiet: number
   readonly baseline: string | undefined
@@ -42,6 +44,7 @@ function readOptions(args: readonly string[], cases: readonly string[]): BenchCo
       seconds: { type: 'string', default: String(DEFAULT_SECONDS) },
       only: { type: 'string', multiple: true, default: [] },
       'node-proxy': { type: 'string', multiple: true, default: [] },
+      minutes: { type: 'string' },
       quiet: { type: 'string' },
       baseline: { type: 'string' },
       out: { type: 'string' },
@@ -61,6 +64,7 @@ function readOptions(args: readonly string[], cases: readonly string[]): BenchCo
       seconds: readNumber('--seconds', values.seconds, DECIMAL),
       only: values.only.flatMap((names) => names.split(',')),
       nodeProxies: values['node-proxy'],
+      minutes: values.minutes === undefined ? Infinity : readNumber('--minutes', values.minutes, DECIMAL),
       quiet: values.quiet === undefined ? Infinity : readNumber('--quiet', values.quiet, DECIMAL),
       baseline: values.baseline,
       out: values.out,

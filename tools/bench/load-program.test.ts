@@ -91,6 +91,13 @@ test.each([
   await expect(load('connections', portOf(server))).rejects.toThrow(/\d+ answers were wrong and \d+ missing/)
 })
 
+test('the load program goes on until every line has had its turn, however slow the answers are', async () => {
+  await using server = await serving((socket, chunk) => void setTimeout(() => socket.end(chunk), 300))
+  const counts = await load('connections', portOf(server))
+  expect(countOf(counts, 'right')).toBeGreaterThanOrEqual(4)
+  expect(countOf(counts, 'seconds')).toBeGreaterThan(0.1)
+})
+
 test('the load program notices a connection that is reset, and one that nobody takes', async () => {
   const server = await serving((socket) => socket.resetAndDestroy())
   const port = portOf(server)

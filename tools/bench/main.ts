@@ -28,6 +28,7 @@ ${benchCases.map(({ name, title }) => `  ${name.padEnd(17)} ${title}`).join('\n'
   --only X          of the contestants ${contestants.map(({ name }) => name).join(', ')}; more than one by commas;
                     of istiod ${meshes.map(({ name }) => name).join(', ')}
   --node-proxy FILE another node proxy that speaks ZDS and WDS: {"name": …, "command": [PROGRAM, …], "env": {…}}
+  --minutes M       begin no second or later round of a case once so much time has passed
   --quiet CORES     measure while others keep fewer cores busy: waits for it, and measures again what they disturbed
   --baseline FILE   an earlier run's file: shows how its ratios have changed
   --out FILE        where the values go, one JSON object a line (default a new file in .bench/)
@@ -101,14 +102,16 @@ async function bench(
     const { round, contestant, value, unit } = sample
     say(`round ${round} of ${rounds}: ${contestant}: ${sample.case}: ${value.toFixed(2)} ${unit}`)
   }
-  await measure(raceDeps(options.quiet, onSample))
+  await measure(raceDeps(options, onSample))
   const rows = summarise(samples, baseline)
   process.stdout.write(`${renderTable(rows)}\n\n${renderChart(rows)}\n`)
   say(`${rounds} rounds of ${seconds} s each; values in ${relative(process.cwd(), out)}`)
 }
 
-function raceDeps(quiet: number, onSample: (sample: BenchSample) => void): RaceDeps {
+function raceDeps({ quiet, minutes }: BenchOptions, onSample: (sample: BenchSample) => void): RaceDeps {
+  const lateMs = systemClock.monotonicMs() + minutes * 60_000
   return {
+    isLate: () => systemClock.monotonicMs() > lateMs,
     untilQuiet: async () => {
       if (quiet < Infinity && !(await untilQuiet(quiet)))
         say(`others have not kept below ${quiet} cores for ten minutes; measuring all the same`)

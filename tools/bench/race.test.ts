@@ -18,6 +18,7 @@ const deps: RaceDeps = {
   watchMachine: () => ({ load: 1.5, foreign: () => foreign.shift() ?? 0.25 }),
   isQuiet: (cores) => cores < 0.3,
   onSample: (sample) => samples.push(sample),
+  isLate: () => false,
 }
 
 test('race() interleaves: everybody once a round, and somebody else first each time', async () => {
@@ -34,6 +35,18 @@ test('race() interleaves: everybody once a round, and somebody else first each t
     load: 1.5,
     foreign: 0.25,
   })
+})
+
+test('race() begins no second round once it is late, and leaves no round half done', async () => {
+  await race([runner('a'), runner('b')], 3, { ...deps, isLate: () => true })
+  expect(samples.map(({ contestant, round }) => `${contestant}${round}`)).toEqual(['a1', 'b1'])
+  await race([runner('c'), runner('d')], 3, { ...deps, isLate: () => samples.length > 4 })
+  expect(samples.map(({ contestant, round }) => `${contestant}${round}`).slice(2)).toEqual([
+    'c1',
+    'd1',
+    'd2',
+    'c2',
+  ])
 })
 
 test('race() takes a measurement again that others disturbed, and gives up after five', async () => {

@@ -15,6 +15,8 @@ export interface RaceDeps {
   /** Whether others were quiet enough for a measurement to count; one that does not is taken again, a few times. */
   readonly isQuiet: (foreign: number) => boolean
   readonly onSample: (sample: BenchSample) => void
+  /** Whether the time for all is over: no round but a first one begins then. */
+  readonly isLate: () => boolean
 }
 
 export interface MachineWatch {
@@ -27,12 +29,12 @@ const MAX_ATTEMPTS = 5
 
 /**
  * Measures every contestant once a round. Each round begins with another of them, so that what changes on the machine
- * meanwhile meets all alike.
+ * meanwhile meets all alike. All of a round are measured, or none.
  *
  * @throws {Error} naming the contestant and the round in which something went wrong
  */
 export async function race(runners: readonly Runner[], rounds: number, deps: RaceDeps): Promise<void> {
-  for (let round = 1; round <= rounds; round++) {
+  for (let round = 1; round <= rounds && (round === 1 || !deps.isLate()); round++) {
     for (const runner of rotated(runners, round - 1)) {
       const { measured, load, foreign } = await measureQuietly(runner, round, deps)
       for (const each of measured)

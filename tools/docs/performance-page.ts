@@ -20,9 +20,10 @@ export function performancePage(page: string, samples: readonly BenchSample[]): 
 
 function renderValues(samples: readonly BenchSample[]): string {
   const rows = summarise(samples)
-  const rounds = Math.max(...rows.map((row) => row.rounds))
+  const rounds = rows.map((row) => row.rounds)
+  const [least, most] = [Math.min(...rounds), Math.max(...rounds)]
   return [
-    `Medians of ${rounds} rounds, in brackets the lowest and the highest. ${renderMachineLoad(samples)}`,
+    `Medians of ${least === most ? most : `${least} to ${most}`} rounds, in brackets the lowest and the highest. ${renderMachineLoad(samples)}`,
     renderMatrix(rows),
     `\`\`\`\n${renderChart(rows)}\n\`\`\``,
   ].join('\n\n')

@@ -9,7 +9,7 @@ const LABEL = 'istio.io/dataplane-mode'
 const READY_MS = 240_000
 /** Pods made at a time: each is a dozen programs, and a machine with hundreds of those to run has no time for any. */
 const BATCH = 10
-const ENROLLED_MS = 120_000
+const ENROLLED_MS = 480_000
 
 export const enrol: BenchCase = {
   name: 'enrol',
