@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Capture, Lab, TcpPacket } from '@ambient/lab'
+import type { IpVersion } from './way.ts'
 
 export const SHOP: string = readFileSync(join(import.meta.dirname, 'demo', 'shop.yaml'), 'utf8')
 export const PODS = ['web', 'cache', 'client', 'other'] as const
@@ -20,32 +21,38 @@ spec:
 `
 }
 
-export type IpVersion = 4 | 6
-
 /**
  * What `pod`, named `namespace/name`, gets from the shop's web server; empty when it is refused.
  *
- * @param version Over which family; without it, curl chooses.
+ * @param version Over which family; without it, over IPv6 where the pod has that.
  */
-export async function curl(lab: Lab, pod: string, maxSeconds = 5, version?: IpVersion): Promise<string> {
+export async function curl(
+  lab: Lab,
+  pod: string,
+  maxSeconds = 5,
+  version: IpVersion = mainVersion(lab, pod),
+): Promise<string> {
   const url = pod.startsWith('shop/') ? 'http://web/' : 'http://web.shop/'
-  const family = version === undefined ? [] : [`-${version}`]
   const { stdout } = await lab
     .pod(pod)
-    .exec(['curl', '-sS', ...family, '--max-time', String(maxSeconds), url])
+    .exec(['curl', '-sS', `-${version}`, '--max-time', String(maxSeconds), url])
   return stdout
 }
 
 /** What it gets when it is let in and its own address is seen. */
 export function answerFor(lab: Lab, pod: string, version?: IpVersion): string {
-  const ip = version === undefined ? lab.pod(pod).ip : ipOf(lab, pod, version)
-  return `${MARKER} seen from ${ip}\n`
+  return `${MARKER} seen from ${ipOf(lab, pod, version)}\n`
 }
 
-export function ipOf(lab: Lab, pod: string, version: IpVersion): string {
+/** Its address; without a version, the one that `curl()` uses. */
+export function ipOf(lab: Lab, pod: string, version: IpVersion = mainVersion(lab, pod)): string {
   const ip = lab.pod(pod).ips.find((each) => each.includes(':') === (version === 6))
   if (ip === undefined) throw new Error(`Pod ${pod} has no IPv${version} address`)
   return ip
+}
+
+function mainVersion(lab: Lab, pod: string): IpVersion {
+  return lab.pod(pod).ips.some((ip) => ip.includes(':')) ? 6 : 4
 }
 
 /** Labels the namespace and waits for each pod's agent to have enrolled it. */

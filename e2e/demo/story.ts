@@ -1,6 +1,6 @@
 /** The demo's steps, in order: each says what it saw, and the first that does not hold ends it. */
 import type { Capture, Lab } from '@ambient/lab'
-import { answerFor, curl, enrolShop, MARKER, PODS, podTraffic, policyYaml, SHOP } from '../shop.ts'
+import { answerFor, curl, enrolShop, ipOf, MARKER, PODS, podTraffic, policyYaml, SHOP } from '../shop.ts'
 import { measurePrice, type Price, showPrice } from './price.ts'
 import type { Sabotage } from './sabotage.ts'
 import { awaiting, claim, detail, found, heading, progress, seen, showFindings, showTable } from './show.ts'
@@ -13,6 +13,10 @@ const CURLS = 10
 const POLICY_TRIES = 20
 /** What the mesh promises; a loaded machine is given three times as long. */
 const POLICY_GOAL_MS = 100
+
+/** Whichever of them is there. */
+const FLUSH =
+  'iptables -t nat -F ISTIO_OUTPUT; ip6tables -t nat -F ISTIO_OUTPUT; nft flush chain inet istio-ambient-nat istio-output'
 
 type Running = Awaited<ReturnType<ReturnType<Lab['pod']>['start']>>
 
@@ -27,7 +31,7 @@ export async function tellStory(lab: Lab, sabotage: Sabotage | undefined): Promi
   progress('the pods to run')
   for (const pod of PODS) await lab.pod(`shop/${pod}`).ready(20_000)
   for (const pod of PODS)
-    detail(`shop/${pod} ${lab.pod(`shop/${pod}`).ip} on ${lab.pod(`shop/${pod}`).nodeName}`)
+    detail(`shop/${pod} ${lab.pod(`shop/${pod}`).ips.join(', ')} on ${lab.pod(`shop/${pod}`).nodeName}`)
   const without = await before(lab)
   const redis = await openRedis(lab)
   await enrol(lab)
@@ -67,8 +71,12 @@ async function redisConnection(lab: Lab): Promise<string | undefined> {
   const { stdout } = await lab.pod('shop/cache').exec(['redis-cli', 'client', 'list'])
   return stdout
     .split('\n')
-    .find((line) => line.includes(` addr=${lab.pod(CLIENT).ip}:`))
+    .find((line) => lab.pod(CLIENT).ips.some((ip) => line.includes(` addr=${endpoint(ip, '')}`)))
     ?.split(' ')[0]
+}
+
+function endpoint(ip: string, port: number | ''): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
 }
 
 function visits({ running }: Pick<Redis, 'running'>): number {
@@ -94,7 +102,7 @@ async function inside(lab: Lab, redis: Redis, sabotage: Sabotage | undefined): P
   heading('Inside the mesh')
   if (sabotage === 'plaintext') {
     await lab.app(`agent@${lab.pod(CLIENT).nodeName}`).kill('SIGKILL') // it would write the rules again
-    await lab.pod(CLIENT).exec('iptables -t nat -F ISTIO_OUTPUT')
+    await lab.pod(CLIENT).exec(FLUSH)
   }
   const wire = await lab.capture()
   for (let i = 0; i < CURLS; i++) {
@@ -121,7 +129,7 @@ async function onlyHbone(wire: Capture): Promise<void> {
   )
   const keptConnections = new Set(
     kept.map((p) =>
-      [`${p.source}:${p.sourcePort}`, `${p.destination}:${p.destinationPort}`].toSorted().join(' - '),
+      [endpoint(p.source, p.sourcePort), endpoint(p.destination, p.destinationPort)].toSorted().join(' - '),
     ),
   )
   const others = clear.length - kept.length
@@ -154,7 +162,7 @@ async function identities(lab: Lab, sabotage: Sabotage | undefined): Promise<voi
             (text) =>
               text.includes('connection complete') &&
               text.includes('dst.service="web') &&
-              text.includes(lab.pod(CLIENT).ip),
+              text.includes(ipOf(lab, CLIENT)),
           ),
       5000,
     )

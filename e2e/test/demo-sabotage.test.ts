@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { requireRoot } from '@ambient/testkit'
 import { expect, test } from 'vitest'
+import { chosenWay, wayOptions } from '../way.ts'
 
 const MAIN = join(import.meta.dirname, '..', 'demo', 'main.ts')
 
@@ -20,13 +21,20 @@ test.each([
   { sabotage: 'policy', says: 'the other account to be refused' },
   { sabotage: 'leak', says: 'left behind: demo-leak-' },
 ])('the demo notices sabotage of $sabotage and ends non-zero', { timeout: 100_000 }, ({ sabotage, says }) => {
-  const { status, stdout } = demo('--sabotage', sabotage)
+  const way = chosenWay()
+  const { status, stdout } = demo('--sabotage', sabotage, ...(way === undefined ? [] : wayOptions(way)))
   expect(status).toBe(1)
   expect(stdout.split('\n').find((line) => line.includes('✗'))).toContain(says)
 })
 
-test('the demo refuses an option it does not know', () => {
-  const { status, stderr } = demo('--sabotage', 'nothing')
+test.each([
+  { args: ['--sabotage', 'nothing'], says: 'plaintext|identity|policy|leak' },
+  { args: ['--redirect', 'ebpf'], says: '--redirect must be iptables or nftables: "ebpf"' },
+  { args: ['--families', 'both'], says: '--families must be ipv4, ipv6 or dual: "both"' },
+  { args: ['--nodes', '3'], says: "Unknown option '--nodes'" },
+])('the demo refuses $args and says what there is', ({ args, says }) => {
+  const { status, stderr } = demo(...args)
   expect(status).toBe(2)
-  expect(stderr).toContain('plaintext|identity|policy|leak')
+  expect(stderr).toContain(says)
+  expect(stderr).toContain('usage: npm run demo')
 })

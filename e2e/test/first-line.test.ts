@@ -2,7 +2,8 @@
 import { Lab } from '@ambient/lab'
 import { requireRoot } from '@ambient/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { answerFor, curl, enrolShop, MARKER, podTraffic, policyYaml, SHOP } from '../shop.ts'
+import { answerFor, curl, enrolShop, ipOf, MARKER, podTraffic, policyYaml, SHOP } from '../shop.ts'
+import { chosenWay } from '../way.ts'
 
 requireRoot()
 
@@ -26,7 +27,7 @@ const LOG_MS = 5000
 let lab: Lab
 
 beforeAll(async () => {
-  lab = await Lab.up({ nodes: 2, manifests: [SHOP, OUTSIDE] })
+  lab = await Lab.up({ nodes: 2, ...chosenWay(), manifests: [SHOP, OUTSIDE] })
   await lab.ready()
   await letIn(CLIENT) // the node's service rules and DNS follow a ready pod
 })
@@ -79,7 +80,7 @@ test('both ends name both SPIFFE IDs', async () => {
           .app(node)
           .logs()
           .split('\n')
-          .findLast((text) => text.includes('connection complete') && text.includes(lab.pod(CLIENT).ip)),
+          .findLast((text) => text.includes('connection complete') && text.includes(ipOf(lab, CLIENT))),
       LOG_MS,
     )
     expect(line).toContain('src.identity="spiffe://cluster.local/ns/shop/sa/client"')

@@ -3,6 +3,7 @@ import type { Capture, LabPod } from '@ambient/lab'
 import { requireRoot } from '@ambient/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { answerFor, curl, enrolShop, MARKER, podTraffic, policyYaml, SHOP } from '../shop.ts'
+import { chosenWay } from '../way.ts'
 
 requireRoot()
 
@@ -12,10 +13,16 @@ const ask = (from: string): Promise<string> => curl(lab, `shop/${from}`, 3)
 const answer = (from: string): string => answerFor(lab, `shop/${from}`)
 /** Rules without their counters. */
 const rulesOf = async (name: string): Promise<string> =>
-  (await pod(name).exec('iptables-save | grep "^[-*:]" | sed "s/ \\[.*//"')).stdout
+  (
+    await pod(name).exec(
+      chosenWay()?.redirectMode === 'nftables'
+        ? 'nft --stateless list ruleset'
+        : '(iptables-save; ip6tables-save) | grep "^[-*:]" | sed "s/ \\[.*//"',
+    )
+  ).stdout
 
 beforeAll(async () => {
-  lab = await Lab.up({ nodes: 2, manifests: [SHOP] })
+  lab = await Lab.up({ nodes: 2, ...chosenWay(), manifests: [SHOP] })
   await lab.ready()
   await enrolShop(lab)
   await lab.waitFor('curl through the mesh', async () => (await ask('client')) === answer('client'), 10_000)
@@ -31,7 +38,7 @@ async function inTheClear(wire: Capture): Promise<readonly string[]> {
 
 test('an agent away: what is enrolled goes on, a new pod waits for it, and coming back it disturbs no rule', async () => {
   const rules = await rulesOf('client')
-  expect(rules).toContain('REDIRECT --to-ports 15001')
+  expect(rules).toMatch(/REDIRECT --to-ports 15001|redirect to :15001/)
   await lab.app('agent@node1').kill('SIGKILL')
   expect(await ask('client')).toBe(answer('client'))
 

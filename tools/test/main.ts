@@ -1,4 +1,8 @@
-/** `npm test [-- [--allow-skip] NAME...]`: every project's tests, then one plain line `N passed, N failed`. */
+/**
+ * `npm test [-- OPTION... NAME...]`: every project's tests, or those of the named ones, then one plain line `N passed, N failed`.
+ * Of them only files with one of `--file TEXT` in their names; with `--redirect MODE` and `--families FAMILIES`, labs of `e2e`
+ * are made so.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +14,12 @@ import { type ProjectResult, runProject } from './run-project.ts'
 const PROJECT_LIMIT_MS = 8 * 60_000
 const root = join(import.meta.dirname, '..', '..')
 const { values, positionals } = parseArgs({
-  options: { 'allow-skip': { type: 'boolean', default: false } },
+  options: {
+    'allow-skip': { type: 'boolean', default: false },
+    file: { type: 'string', multiple: true, default: [] },
+    redirect: { type: 'string' },
+    families: { type: 'string' },
+  },
   allowPositionals: true,
 })
 const controller = new AbortController()
@@ -36,6 +45,11 @@ async function runAll(): Promise<number> {
         root,
         project,
         reports,
+        files: values.file,
+        environment: {
+          ...(values.redirect === undefined ? {} : { LAB_REDIRECT: values.redirect }),
+          ...(values.families === undefined ? {} : { LAB_FAMILIES: values.families }),
+        },
         allowSkip: values['allow-skip'],
         limitMs: PROJECT_LIMIT_MS,
         signal: controller.signal,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { chooseProjects } from './choose-projects.ts'
-import { type ProjectResult, runProject } from './run-project.ts'
+import { type ProjectResult, type ProjectRun, runProject } from './run-project.ts'
 
 let root = ''
 beforeEach(() => {
@@ -13,11 +13,13 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true }))
 
-function run(source: string, limitMs = 60_000, allowSkip = false): Promise<ProjectResult> {
+const usual = { files: [], environment: {}, allowSkip: false, limitMs: 60_000 } as const
+
+function run(source: string, change: Partial<ProjectRun> = {}): Promise<ProjectResult> {
   if (source !== '')
     writeFileSync(join(root, 'packages/x/a.test.ts'), `import { expect, test } from 'vitest'\n${source}`)
   const { signal } = new AbortController()
-  return runProject({ root, project: 'packages/x', reports: root, allowSkip, limitMs, signal })
+  return runProject({ ...usual, root, project: 'packages/x', reports: root, signal, ...change })
 }
 
 test.each([
@@ -51,14 +53,21 @@ test.each([
 })
 
 test('runProject() ends a run that hangs, and says so', async () => {
-  const result = await run("test('a', () => { for (;;) {} })", 3000)
+  const result = await run("test('a', () => { for (;;) {} })", { limitMs: 3000 })
   expect(result.failed).toBeGreaterThan(0)
   expect(result.reasons.at(-1)).toContain('a test hangs')
 })
 
 test('runProject() leaves skipped tests out when the run allows it', async () => {
   const source = "test('a', () => expect(1).toBe(1)); test.skip('b', () => {})"
-  expect(await run(source, 60_000, true)).toMatchObject({ passed: 1, failed: 0, skipped: 1 })
+  expect(await run(source, { allowSkip: true })).toMatchObject({ passed: 1, failed: 0, skipped: 1 })
+})
+
+test('runProject() runs the files it is told, in the environment it is told', async () => {
+  const source = "test('a', () => expect(process.env.LAB_REDIRECT).toBe('nftables'))"
+  const environment = { LAB_REDIRECT: 'nftables' }
+  expect(await run(source, { files: ['a.test'], environment })).toMatchObject({ passed: 1, failed: 0 })
+  expect(await run(source, { files: ['b.test'], environment })).toMatchObject({ passed: 0, failed: 1 })
 })
 
 test('chooseProjects() takes a project by its name or its folder, in the given order', () => {

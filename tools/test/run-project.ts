@@ -12,6 +12,10 @@ export interface ProjectRun {
   readonly project: string
   /** A folder for reports. */
   readonly reports: string
+  /** Only test files with one of these in their names; every one when there is none. */
+  readonly files: readonly string[]
+  /** Added to that of the tests. */
+  readonly environment: Readonly<Record<string, string>>
   readonly allowSkip: boolean
   /** Longer than this is a hang: the run is ended and counts as failed. */
   readonly limitMs: number
@@ -47,7 +51,7 @@ interface Ended {
 }
 
 function runVitest(
-  { root, project, limitMs, allowSkip, signal }: ProjectRun,
+  { root, project, files, environment, limitMs, allowSkip, signal }: ProjectRun,
   report: string,
 ): Promise<Ended> {
   const { promise, resolve } = Promise.withResolvers<Ended>()
@@ -56,11 +60,12 @@ function runVitest(
     'run',
     '--reporter=default',
     '--reporter=json',
+    ...files,
   ]
   const child = spawn(process.execPath, [...vitest, `--outputFile.json=${report}`], {
     cwd: join(root, project),
     detached: true,
-    env: { ...process.env, NO_COLOR: '1', ...(allowSkip ? { ALLOW_SKIP: '1' } : {}) },
+    env: { ...process.env, NO_COLOR: '1', ...environment, ...(allowSkip ? { ALLOW_SKIP: '1' } : {}) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

@@ -15,8 +15,8 @@ export {
   type TcpPacket,
   tcpStreams,
 } from './pcap-reader.ts'
-export type { LabFamilies } from './lab-addresses.ts'
-export type { LabRedirectMode, MeshEnvironment } from './mesh-apps.ts'
+export { type LabFamilies, parseFamilies } from './lab-addresses.ts'
+export { type LabRedirectMode, type MeshEnvironment, parseRedirectMode } from './mesh-apps.ts'
 export { allProcesses, type ProcessFacts } from './process-table.ts'
 export { checkRequirements, type Machine } from './requirements.ts'
 export { LOOK_AROUND, runInBackground } from './run-in-background.ts'
