@@ -10,8 +10,9 @@ import { NetfilterBackend } from '../src/redirect/netfilter-backend.ts'
 import { NftRules } from '../src/redirect/nft-rules.ts'
 import { tcpTable } from '../src/redirect/pod-connections.ts'
 import { podSysctls } from '../src/redirect/pod-sysctls.ts'
-import { createProgramRunner } from '../src/redirect/run-program.ts'
+import { createProgramRunner, type RunProgram } from '../src/redirect/run-program.ts'
 import { parseMarkedSockets } from '../src/redirect/tcp-connections.ts'
+import { plainSettings } from './redirect-cases.ts'
 import { ScratchNetns } from './scratch-netns.ts'
 import { verifyRedirectBackend } from './verify-redirect-backend.ts'
 
@@ -52,6 +53,32 @@ verifyRedirectBackend('nftables', () => ({
     ['nft', 'add', 'rule', 'inet', 'theirs', 'out', 'udp', 'dport', '9', 'return'],
   ],
 }))
+
+test.each([
+  { name: 'iptables-nft', flavour: 'nft', programs: ['restore', 'restore', 'save', 'save'] },
+  { name: 'iptables-legacy', flavour: 'legacy', programs: ['restore', 'restore', 'save', 'save'] },
+  { name: 'nftables', flavour: undefined, programs: ['nft', 'nft'] },
+] as const)(
+  'a pod that nobody wrote rules for takes few programs by $name',
+  async ({ flavour, programs }) => {
+    const seen: string[] = []
+    const counting: RunProgram = (words, options) => {
+      seen.push(words[0]?.split('-').at(-1) ?? '')
+      return run(words, options)
+    }
+    const rules =
+      flavour === undefined
+        ? new NftRules({ run: counting, maxReferences: 4 })
+        : new IptablesRules(iptablesPrograms(flavour, installed), { run: counting, lockDirectory })
+    const backend = new NetfilterBackend({ run: counting, sysctls, rules })
+    using first = new ScratchNetns() // nftables' reference is made once for all pods
+    await backend.apply(first.netns, plainSettings, 'new')
+    seen.length = 0
+    using second = new ScratchNetns()
+    await backend.apply(second.netns, plainSettings, 'running')
+    expect(seen.toSorted()).toEqual(programs)
+  },
+)
 
 test('parseMarkedSockets() finds the mark of ztunnel on its connections', async () => {
   using pod = new ScratchNetns()

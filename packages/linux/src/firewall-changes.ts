@@ -1,15 +1,14 @@
-import { readFileSync } from 'node:fs'
 import { Arena } from './arena.ts'
 import { closeDescriptor } from './descriptor.ts'
 import { check, errno, Errno, SyscallError } from './errno.ts'
+import { AF_NETLINK, SOCK_RAW } from './netlink.ts'
 import type { NetworkNamespace } from './network-namespace.ts'
+import { legacyTables } from './packet-tables.ts'
 import { AF_INET, AF_INET6 } from './socket-address.ts'
 import { IPPROTO_IP, IPPROTO_IPV6 } from './socket-option.ts'
 import { sys } from './syscalls.ts'
 import { SOCKET_FLAGS } from './tcp-socket.ts'
 
-const AF_NETLINK = 16
-const SOCK_RAW = 3
 const NETLINK_ROUTE = 0
 const NETLINK_NETFILTER = 12
 /** RTNLGRP_IPV4_ROUTE, IPV4_RULE, IPV6_ROUTE and IPV6_RULE. */
@@ -44,13 +43,13 @@ export class FirewallChanges implements Disposable {
       listenTo(NETLINK_ROUTE, ROUTING_GROUPS),
       listenTo(NETLINK_NETFILTER, NFTABLES_GROUP),
     ])
-    this.#legacy = netns.enter(legacyTables)
+    this.#legacy = netns.enter(describeLegacy)
   }
 
   /** Whether anything was changed since the last time this was asked, or since the beginning; our own changes count. */
   take(): boolean {
     const heard = this.#fds.map(takeMessages).includes(true)
-    const legacy = this.#netns.enter(legacyTables)
+    const legacy = this.#netns.enter(describeLegacy)
     const isOther = legacy !== this.#legacy
     this.#legacy = legacy
     return heard || isOther
@@ -85,18 +84,15 @@ function takeMessages(fd: number): boolean {
  * iptables' first implementation tells nobody of changes. Where it has tables, the kernel says how many entries each has and
  * where its chains begin: all that is added, removed or flushed shows, one rule in place of another of the same size does not.
  */
-function legacyTables(): string {
+function describeLegacy(): string {
   return [
-    describeTables(AF_INET, 'ip_tables_names', IPPROTO_IP),
-    describeTables(AF_INET6, 'ip6_tables_names', IPPROTO_IPV6),
+    describeTables(AF_INET, legacyTables('ipv4'), IPPROTO_IP),
+    describeTables(AF_INET6, legacyTables('ipv6'), IPPROTO_IPV6),
   ].join(';')
 }
 
-function describeTables(family: number, listing: string, level: number): string {
-  const names = textOf(`/proc/thread-self/net/${listing}`)
-    .split('\n')
-    .filter((name) => name !== '')
-    .toSorted()
+function describeTables(family: number, found: readonly string[], level: number): string {
+  const names = found.toSorted()
   if (names.length === 0) return ''
   const fd = check(sys.socket(family, SOCK_RAW | SOCKET_FLAGS, IPPROTO_RAW), 'socket')
   try {
@@ -112,12 +108,4 @@ function describeTable(fd: number, level: number, name: string): string {
   info.view.setUint32(INFO_BYTES, INFO_BYTES, true)
   const result = sys.getsockopt(fd, level, GET_INFO, info.base, info.at(INFO_BYTES))
   return result < 0 ? `errno ${errno()}` : Buffer.from(info.bytes.subarray(32, INFO_BYTES)).toString('hex')
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return '' // a kernel without them
-  }
 }

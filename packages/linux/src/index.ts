@@ -6,6 +6,13 @@ export { eventfd, takeWake, wake } from './eventfd.ts'
 export { FirewallChanges } from './firewall-changes.ts'
 export { fileLimit, raiseFileLimit, setFileLimit, type FileLimit } from './file-limit.ts'
 export { addressBytes, addressText, familyOf } from './ip-text.ts'
+export {
+  addMarkedRouting,
+  findMarkedRouting,
+  type MarkedRouting,
+  type MarkedRoutingParts,
+  removeMarkedRouting,
+} from './marked-routing.ts'
 export { NetworkNamespace, type NamespaceId } from './network-namespace.ts'
 export { originalDestination } from './original-destination.ts'
 export {
@@ -16,6 +23,7 @@ export {
   type ReceivePacketResult,
   type SendPacketResult,
 } from './packet.ts'
+export { legacyTables, type NftTable, nftTables } from './packet-tables.ts'
 export { makePipe, type Pipe } from './pipe.ts'
 export {
   seqpacketAccept,

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { NetworkNamespace } from '@ambient/linux'
+import { legacyTables, type NetworkNamespace } from '@ambient/linux'
 import { CniError } from '../cni-error.ts'
 import { parseIptablesSave } from './iptables-save.ts'
 import type { BackendName } from './redirect-backend.ts'
-import { inNetns, mustRun, type RunProgram } from './run-program.ts'
+import { mustRun, type RunProgram } from './run-program.ts'
 
 /** The kernel has two implementations of iptables, and each program speaks to one of them. */
 export type IptablesFlavour = 'legacy' | 'nft'
@@ -121,8 +121,8 @@ async function hasLegacyRules(
   hostNetns: NetworkNamespace,
   program: string,
 ): Promise<boolean> {
-  if (hostNetns.enter(() => textOf('/proc/thread-self/net/ip_tables_names')) === '') return false
-  const saved = parseIptablesSave(await mustRun(run, inNetns(hostNetns, [`${program}-save`])))
+  if (hostNetns.enter(() => legacyTables('ipv4')).length === 0) return false
+  const saved = parseIptablesSave(await mustRun(run, [`${program}-save`], { netns: hostNetns }))
   return saved.some(({ rules, chains }) => rules.length + chains.length > 0)
 }
 

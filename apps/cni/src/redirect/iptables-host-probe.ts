@@ -12,7 +12,7 @@ import {
 import { normaliseRule, parseIptablesSave, type SavedRule, type SavedTable } from './iptables-save.ts'
 import type { ProbeAddresses } from './redirect-backend.ts'
 import type { IpFamily } from './redirect-rules.ts'
-import { inNetns, mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
+import { mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
 
 export interface IptablesHostProbeDeps {
   readonly run: RunProgram
@@ -82,7 +82,7 @@ export class IptablesHostProbe implements HostProbe {
   async removeAll(): Promise<void> {
     for (const family of probeFamilies(this.#deps.ipv6)) {
       await this.#restore(family, planHostRules(await this.#saved(family), undefined))
-      await this.#deps.run(this.#words(['ipset', 'destroy', PROBE_SETS[family]])) // fails only when it is not there
+      await this.#deps.run(['ipset', 'destroy', PROBE_SETS[family]], { netns: this.#deps.hostNetns }) // fails only when it is not there
     }
   }
 
@@ -109,11 +109,7 @@ export class IptablesHostProbe implements HostProbe {
   }
 
   #onHost(words: readonly string[], options?: ProgramRun): Promise<string> {
-    return mustRun(this.#deps.run, this.#words(words), options)
-  }
-
-  #words(words: readonly string[]): readonly string[] {
-    return inNetns(this.#deps.hostNetns, words)
+    return mustRun(this.#deps.run, words, { ...options, netns: this.#deps.hostNetns })
   }
 }
 

@@ -1,12 +1,12 @@
 import { rmSync } from 'node:fs'
-import type { NetworkNamespace } from '@ambient/linux'
+import { legacyTables, type NetworkNamespace } from '@ambient/linux'
 import type { IptablesPrograms } from './choose-iptables.ts'
 import { parseIptablesSave, type SavedTable } from './iptables-save.ts'
-import type { PacketRules, RulesThere } from './packet-rules.ts'
+import { mayHoldNftTables, type PacketRules, type RulesThere } from './packet-rules.ts'
 import { hasOurs, planApply, planRemoval } from './plan-iptables.ts'
 import type { BackendName, RedirectSettings } from './redirect-backend.ts'
 import { type IpFamily, type IptablesTable, redirectRules } from './redirect-rules.ts'
-import { inNetns, mustRun, type RunProgram } from './run-program.ts'
+import { mustRun, type RunProgram } from './run-program.ts'
 
 export interface IptablesDeps {
   readonly run: RunProgram
@@ -38,9 +38,7 @@ export class IptablesRules implements PacketRules {
     const found: readonly FamilyRules[] = await Promise.all(
       families.map(async (family) => ({
         family,
-        tables: parseIptablesSave(
-          await mustRun(this.#deps.run, inNetns(netns, [this.#program(family, '-save')])),
-        ),
+        tables: await this.#saved(netns, family),
       })),
     )
     const each = async (input: (rules: FamilyRules) => string): Promise<void> => {
@@ -60,14 +58,24 @@ export class IptablesRules implements PacketRules {
     }
   }
 
+  /** A netns that has no table at all, as most when they are enrolled, is not asked by a program. */
+  async #saved(netns: NetworkNamespace, family: IpFamily): Promise<readonly SavedTable[]> {
+    const mayHaveRules =
+      this.name === 'iptables-nft'
+        ? mayHoldNftTables(netns, [family])
+        : netns.enter(() => legacyTables(family)).length > 0
+    if (!mayHaveRules) return []
+    return parseIptablesSave(await mustRun(this.#deps.run, [this.#program(family, '-save')], { netns }))
+  }
+
   async #restore(netns: NetworkNamespace, family: IpFamily, input: string): Promise<void> {
     if (input === '') return
     const { lockDirectory, run } = this.#deps
-    const words = inNetns(netns, [this.#program(family, '-restore'), '--noflush', '--wait=5'])
-    if (lockDirectory === undefined) return void (await mustRun(run, words, { input }))
+    const words = [this.#program(family, '-restore'), '--noflush', '--wait=5']
+    if (lockDirectory === undefined) return void (await mustRun(run, words, { netns, input }))
     const lock = `${lockDirectory}/xtables-${++this.#locks}.lock`
     try {
-      await mustRun(run, words, { input, environment: { XTABLES_LOCKFILE: lock } })
+      await mustRun(run, words, { netns, input, environment: { XTABLES_LOCKFILE: lock } })
     } finally {
       rmSync(lock, { force: true })
     }
@@ -81,7 +89,7 @@ export class IptablesRules implements PacketRules {
         table.chains.some((chain) => !chain.startsWith('ISTIO_'))
       if (others || !OURS.some((name) => name === table.name)) continue
       const input = `*${table.name}\n-X PREROUTING\n-X OUTPUT\nCOMMIT\n`
-      await this.#deps.run(inNetns(netns, [this.#program(family, '-restore'), '--noflush']), { input })
+      await this.#deps.run([this.#program(family, '-restore'), '--noflush'], { netns, input })
     }
   }
 

@@ -1,15 +1,17 @@
-import { FirewallChanges, type NetworkNamespace } from '@ambient/linux'
+import {
+  addMarkedRouting,
+  findMarkedRouting,
+  FirewallChanges,
+  type MarkedRoutingParts,
+  type NetworkNamespace,
+  removeMarkedRouting,
+} from '@ambient/linux'
+import { errorText } from '@ambient/lifecycle'
 import { CniError } from '../cni-error.ts'
 import type { PacketRules, RulesThere } from './packet-rules.ts'
 import { connectionsOutside, tcpTable } from './pod-connections.ts'
 import { keepUnknownConnections, type PodSysctls, reservePorts, restoreSysctls } from './pod-sysctls.ts'
-import {
-  parsePolicyRouting,
-  type PolicyRouting,
-  policyRoutingQuery,
-  policyRoutingToAdd,
-  policyRoutingToRemove,
-} from './policy-routing.ts'
+import { policyRouting } from './policy-routing.ts'
 import type {
   Applied,
   BackendName,
@@ -20,7 +22,7 @@ import type {
   SettingsBefore,
 } from './redirect-backend.ts'
 import type { IpFamily } from './redirect-rules.ts'
-import { inNetns, mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
+import type { RunProgram } from './run-program.ts'
 
 export interface NetfilterDeps {
   readonly run: RunProgram
@@ -35,7 +37,7 @@ interface Found {
 
 interface FamilyRouting {
   readonly family: IpFamily
-  readonly routing: PolicyRouting
+  readonly parts: MarkedRoutingParts
   /** Not where lo has no IPv6 (istio/istio#52858). */
   readonly canRoute: boolean
 }
@@ -71,9 +73,9 @@ export class NetfilterBackend implements RedirectBackend {
 
   async apply(netns: NetworkNamespace, settings: RedirectSettings, age: PodAge): Promise<Applied> {
     const { routes, rules } = await this.#look(netns)
-    for (const { family, routing, canRoute } of routes) {
+    for (const { family, parts, canRoute } of routes) {
       if (canRoute && isWanted(family, settings))
-        await this.#route(netns, family, policyRoutingToAdd(family, routing))
+        route(netns, () => addMarkedRouting(policyRouting(family), parts))
     }
     const before = age === 'new' ? {} : keepUnknownConnections(this.#deps.sysctls, netns)
     const isFresh = age === 'running' && !rules.redirects
@@ -108,8 +110,8 @@ export class NetfilterBackend implements RedirectBackend {
   async remove(netns: NetworkNamespace, before: SettingsBefore): Promise<void> {
     const { routes, rules } = await this.#look(netns)
     // The rules last: as long as one is there, the next agent knows that there is something to remove.
-    for (const { family, routing } of routes)
-      await this.#route(netns, family, policyRoutingToRemove(family, routing))
+    for (const { family, parts } of routes)
+      route(netns, () => removeMarkedRouting(policyRouting(family), parts))
     await rules.removeAll()
     restoreSysctls(this.#deps.sysctls, netns, before)
   }
@@ -117,30 +119,22 @@ export class NetfilterBackend implements RedirectBackend {
   async #look(netns: NetworkNamespace): Promise<Found> {
     const v6 = this.#deps.sysctls.read(netns, 'net/ipv6/conf/lo/disable_ipv6') // absent: a kernel without IPv6
     const families: readonly IpFamily[] = v6 === undefined ? ['ipv4'] : ['ipv4', 'ipv6']
-    const [rules, routes] = await Promise.all([
-      this.#deps.rules.read(netns, families),
-      Promise.all(
-        families.map(async (family) => {
-          const words = ['ip', familyFlag(family), '-force', '-batch', '-']
-          const text = await this.#inPod(netns, words, { input: policyRoutingQuery })
-          return { family, routing: parsePolicyRouting(text), canRoute: family === 'ipv4' || v6 === '0' }
-        }),
-      ),
-    ])
-    return { rules, routes }
-  }
-
-  async #route(netns: NetworkNamespace, family: IpFamily, input: string): Promise<void> {
-    if (input !== '') await this.#inPod(netns, ['ip', familyFlag(family), '-batch', '-'], { input })
-  }
-
-  #inPod(netns: NetworkNamespace, words: readonly string[], options?: ProgramRun): Promise<string> {
-    return mustRun(this.#deps.run, inNetns(netns, words), options)
+    const routes = families.map((family) => ({
+      family,
+      parts: route(netns, () => findMarkedRouting(policyRouting(family))),
+      canRoute: family === 'ipv4' || v6 === '0',
+    }))
+    return { rules: await this.#deps.rules.read(netns, families), routes }
   }
 }
 
-function familyFlag(family: IpFamily): string {
-  return family === 'ipv4' ? '-4' : '-6'
+/** @throws {CniError} `RULES_FAILED` with what the kernel said */
+function route<T>(netns: NetworkNamespace, step: () => T): T {
+  try {
+    return netns.enter(step)
+  } catch (cause) {
+    throw new CniError('RULES_FAILED', `Cannot read or change policy routing: ${errorText(cause)}`, { cause })
+  }
 }
 
 function isWanted(family: IpFamily, settings: RedirectSettings): boolean {
@@ -148,9 +142,9 @@ function isWanted(family: IpFamily, settings: RedirectSettings): boolean {
 }
 
 function missingRoutes(
-  { family, routing, canRoute }: FamilyRouting,
+  { family, parts, canRoute }: FamilyRouting,
   settings: RedirectSettings,
 ): readonly string[] {
-  const isWhole = !canRoute || !isWanted(family, settings) || (routing.rule && routing.route)
+  const isWhole = !canRoute || !isWanted(family, settings) || (parts.rule && parts.route)
   return isWhole ? [] : [`${family}: policy routing to table 100`]
 }

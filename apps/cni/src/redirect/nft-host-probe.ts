@@ -11,7 +11,7 @@ import {
 } from './host-probe.ts'
 import { differingLines, parseNftListing } from './nft-listing.ts'
 import type { ProbeAddresses } from './redirect-backend.ts'
-import { inNetns, mustRun, type ProgramRun, type RunProgram } from './run-program.ts'
+import { mustRun, type RunProgram } from './run-program.ts'
 
 export interface NftHostProbeDeps {
   readonly run: RunProgram
@@ -83,17 +83,16 @@ export class NftHostProbe implements HostProbe {
 
   async #list(netns: NetworkNamespace): Promise<string> {
     const words = ['nft', '--stateless', '--numeric', '--terse', 'list', 'table', 'inet', TABLE]
-    const { status, stdout } = await this.#deps.run(inNetns(netns, words))
+    const { status, stdout } = await this.#deps.run(words, { netns })
     return status === 0 ? stdout : '' // there is no such table
   }
 
   async #apply(netns: NetworkNamespace, script: string): Promise<void> {
-    if (script !== '')
-      await mustRun(this.#deps.run, inNetns(netns, ['nft', '--file', '-']), { input: script })
+    if (script !== '') await mustRun(this.#deps.run, ['nft', '--file', '-'], { netns, input: script })
   }
 
-  #onHost(words: readonly string[], options?: ProgramRun): Promise<string> {
-    return mustRun(this.#deps.run, inNetns(this.#deps.hostNetns, words), options)
+  #onHost(words: readonly string[]): Promise<string> {
+    return mustRun(this.#deps.run, words, { netns: this.#deps.hostNetns })
   }
 }
 

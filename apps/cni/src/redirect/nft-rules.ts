@@ -1,9 +1,9 @@
 import { NetworkNamespace } from '@ambient/linux'
 import { differingLines, hasRules, type ListedTable, parseNftListing } from './nft-listing.ts'
 import { nftRemoval, nftScript, nftStopScript, nftTables } from './nft-script.ts'
-import type { PacketRules, RulesThere } from './packet-rules.ts'
+import { mayHoldNftTables, type PacketRules, type RulesThere } from './packet-rules.ts'
 import type { RedirectSettings } from './redirect-backend.ts'
-import { inNetns, mustRun, type RunProgram } from './run-program.ts'
+import { mustRun, type RunProgram } from './run-program.ts'
 
 export interface NftDeps {
   readonly run: RunProgram
@@ -39,16 +39,14 @@ export class NftRules implements PacketRules {
   }
 
   async #list(netns: NetworkNamespace): Promise<readonly ListedTable[]> {
-    const text = await mustRun(
-      this.#deps.run,
-      inNetns(netns, ['nft', '--stateless', '--numeric', 'list', 'ruleset', 'inet']),
-    )
+    if (!mayHoldNftTables(netns, ['inet'])) return []
+    const words = ['nft', '--stateless', '--numeric', 'list', 'ruleset', 'inet']
+    const text = await mustRun(this.#deps.run, words, { netns })
     return parseNftListing(text).filter(({ name }) => nftTables.some((ours) => ours === name))
   }
 
   async #apply(netns: NetworkNamespace, script: string): Promise<void> {
-    if (script !== '')
-      await mustRun(this.#deps.run, inNetns(netns, ['nft', '--file', '-']), { input: script })
+    if (script !== '') await mustRun(this.#deps.run, ['nft', '--file', '-'], { netns, input: script })
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { NetworkNamespace } from '@ambient/linux'
+import { type NetworkNamespace, type NftTable, nftTables } from '@ambient/linux'
 import type { BackendName, RedirectSettings } from './redirect-backend.ts'
 import type { IpFamily } from './redirect-rules.ts'
 
@@ -21,4 +21,10 @@ export interface RulesThere {
   write(settings: RedirectSettings): Promise<void>
   removeRedirects(): Promise<void>
   removeAll(): Promise<void>
+}
+
+/** Whether the kernel has a table of nftables in one of `families` there; also when it does not say. */
+export function mayHoldNftTables(netns: NetworkNamespace, families: readonly NftTable['family'][]): boolean {
+  const found = netns.enter(nftTables)
+  return found === undefined || found.some(({ family }) => families.includes(family))
 }

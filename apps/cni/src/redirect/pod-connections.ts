@@ -4,7 +4,7 @@ import { destroyTcp, type NetworkNamespace } from '@ambient/linux'
 import { canonicalIp } from '@ambient/model'
 import { listeningPorts } from './listening-ports.ts'
 import type { ProbeAddresses } from './redirect-backend.ts'
-import { inNetns, mustRun, type RunProgram } from './run-program.ts'
+import { mustRun, type RunProgram } from './run-program.ts'
 import {
   describeConnection,
   keptConnections,
@@ -48,7 +48,7 @@ export async function connectionsOutside(
   const isProbe = ({ remote }: TcpConnection): boolean => remote.ip === probe.v4 || remote.ip === probe.v6
   const late = lateConnections(earlier, tcpTable(netns), ownIps).filter((each) => !isProbe(each))
   if (late.length === 0) return keptConnections(earlier, ownIps)
-  const text = await mustRun(run, inNetns(netns, ['ss', '--tcp', '--numeric', '--no-header', '--extended']))
+  const text = await mustRun(run, ['ss', '--tcp', '--numeric', '--no-header', '--extended'], { netns })
   const marked = new Set(parseMarkedSockets(text).map(describeConnection))
   return [
     ...keptConnections(earlier, ownIps),

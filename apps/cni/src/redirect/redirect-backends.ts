@@ -16,7 +16,7 @@ import {
   type RedirectMode,
   type RedirectSettings,
 } from './redirect-backend.ts'
-import { inNetns, mustRun, type RunProgram } from './run-program.ts'
+import { mustRun, type RunProgram } from './run-program.ts'
 
 /** Every backend, since pods may have been enrolled with any; and the one that pods are enrolled with from now on. */
 export interface RedirectBackends {
@@ -102,7 +102,7 @@ export async function tryRedirection(
 ): Promise<void> {
   using scratch = NetworkNamespace.create()
   try {
-    await mustRun(run, inNetns(scratch, ['ip', 'link', 'set', 'lo', 'up']))
+    await mustRun(run, ['ip', 'link', 'set', 'lo', 'up'], { netns: scratch })
     await chosen.apply(scratch, settings, 'new')
   } catch (cause) {
     throw new CniError(

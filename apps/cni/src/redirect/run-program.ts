@@ -1,8 +1,10 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import type { NetworkNamespace } from '@ambient/linux'
 import { CniError } from '../cni-error.ts'
 
 export interface ProgramRun {
+  /** Where it runs, our own if left out; to be held until it has ended. */
+  readonly netns?: NetworkNamespace
   readonly input?: string
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -45,11 +47,6 @@ export function createProgramRunner(limits: ProgramLimits): RunProgram {
   }
 }
 
-/** `words`, to be run in `netns`, which must be held until they have been. */
-export function inNetns(netns: NetworkNamespace, words: readonly string[]): readonly string[] {
-  return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, '--', ...words]
-}
-
 /** @throws {CniError} `RULES_FAILED` with what the program said, unless it ended with status 0. */
 export async function mustRun(
   run: RunProgram,
@@ -72,16 +69,15 @@ export async function mustRun(
 
 function runOnce(
   words: readonly string[],
-  { input = '', environment = {} }: ProgramRun,
+  { netns, input = '', environment = {} }: ProgramRun,
   limits: ProgramLimits,
 ): Promise<ProgramResult> {
   const [program = '', ...rest] = words
   return new Promise((resolve, reject) => {
-    const child = spawn(program, rest, {
-      env: { ...ENVIRONMENT, ...environment },
-      stdio: ['pipe', 'pipe', 'pipe'],
-      cwd: '/',
-    })
+    const start = (): ChildProcessWithoutNullStreams =>
+      spawn(program, rest, { env: { ...ENVIRONMENT, ...environment }, cwd: '/' })
+    // A child is born in the namespace of the thread that makes it, before `spawn` returns: no program has to carry it there.
+    const child = netns === undefined ? start() : netns.enter(start)
     const timer = setTimeout(() => child.kill('SIGKILL'), limits.deadlineMs)
     const out = collect(child.stdout, limits.maxOutputBytes)
     const err = collect(child.stderr, limits.maxOutputBytes)
@@ -92,7 +88,7 @@ function runOnce(
       reject(
         new CniError(
           'PLATFORM_UNSUPPORTED',
-          `Cannot run ${program}: ${cause.message}; install iptables, nftables, ipset, iproute2 and util-linux`,
+          `Cannot run ${program}: ${cause.message}; install iptables, nftables, ipset and iproute2`,
           { cause },
         ),
       )
