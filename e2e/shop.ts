@@ -64,6 +64,17 @@ export async function enrolShop(lab: Lab): Promise<void> {
   }
 }
 
+/**
+ * Whether the server's node has seen the client's identity: until the client's node knows that the server is enrolled, what is sent
+ * there is plaintext, which is inbound as well.
+ */
+export function isCarried(lab: Lab): boolean {
+  const lines = lab.app('ztunnel@node2').logs().split('\n')
+  return lines.some(
+    (line) => line.includes('direction="inbound"') && line.includes('src.identity="spiffe://'),
+  )
+}
+
 /** TCP packets from pod to pod that crossed the link, HBONE and other. */
 export async function podTraffic(
   wire: Capture,

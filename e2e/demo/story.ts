@@ -1,6 +1,17 @@
 /** The demo's steps, in order: each says what it saw, and the first that does not hold ends it. */
 import type { Capture, Lab } from '@ambient/lab'
-import { answerFor, curl, enrolShop, ipOf, MARKER, PODS, podTraffic, policyYaml, SHOP } from '../shop.ts'
+import {
+  answerFor,
+  curl,
+  enrolShop,
+  ipOf,
+  isCarried,
+  MARKER,
+  PODS,
+  podTraffic,
+  policyYaml,
+  SHOP,
+} from '../shop.ts'
 import { measurePrice, type Price, showPrice } from './price.ts'
 import type { Sabotage } from './sabotage.ts'
 import { awaiting, claim, detail, found, heading, progress, seen, showFindings, showTable } from './show.ts'
@@ -90,9 +101,7 @@ async function enrol(lab: Lab): Promise<void> {
   seen('all four pods are enrolled, none was restarted')
   await awaiting(
     'the mesh to carry the connection',
-    async () =>
-      (await curl(lab, CLIENT)) === answerFor(lab, CLIENT) &&
-      lab.app('ztunnel@node2').logs().includes('direction="inbound"'),
+    async () => (await curl(lab, CLIENT)) === answerFor(lab, CLIENT) && isCarried(lab),
     10_000,
   )
   found('the label on a running namespace', 'four pods enrolled, none restarted')

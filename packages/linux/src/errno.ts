@@ -16,6 +16,7 @@ export const Errno = {
   EINVAL: 22,
   ENFILE: 23,
   EMFILE: 24,
+  EROFS: 30,
   EPIPE: 32,
   ENONET: 64,
   EPROTO: 71,
