@@ -47,6 +47,10 @@ test('the CNI chain enrols a pod before it starts, and hands the result on byte 
   expect(inNetns(pod.netns, 'iptables-save', '-t', 'nat')).toContain('--to-ports 15006')
   expect(ztunnel.events()).toContainEqual({ kind: 'add', uid: pod.uid })
   expect(node.exec('ipset', 'save')).toContain(`${pod.ip} comment "${pod.uid}"`)
+  const metrics = node.httpGet(15_014, '/metrics').split('\n')
+  expect(metrics).toContain('ztunnel_connected 1')
+  expect(metrics).toContain('istio_cni_plugin_requests_total{response_code="200"} 1')
+  expect(metrics).toContain('nodeagent_reconcile_events_total{type="add"} 1')
   node.writePod(pod)
   expect((await node.check(pod)).status).toBe(0)
   const refused = await waitFor(
