@@ -89,23 +89,16 @@ export class CniNode {
   }
 
   async startAgent(environment: Readonly<Record<string, string>> = {}): Promise<ChildProcess> {
-    const agent = this.spawn(this.name, this.#agentWords, { ...this.#agentEnvironment, ...environment })
+    const agent = this.spawn(this.name, this.agentWords, { ...this.agentEnvironment, ...environment })
     await waitFor('the agent to be ready', async () => (await this.status()).isReady, { deadlineMs: 60_000 })
     return agent
   }
 
-  /** An agent that cannot write to a directory of the node's, as on a disk that is mounted read-only. Does not wait for it. */
-  startAgentReadOnly(directory: string, environment: Readonly<Record<string, string>> = {}): ChildProcess {
-    const script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-    const words = ['unshare', '--mount', 'sh', '-c', script, directory, ...this.#agentWords]
-    return this.spawn(this.name, words, { ...this.#agentEnvironment, ...environment })
-  }
-
-  get #agentWords(): readonly string[] {
+  get agentWords(): readonly string[] {
     return [join(ROOT, 'bin/istio-cni-agent'), '--config-dir', this.configDirectory]
   }
 
-  get #agentEnvironment(): Readonly<Record<string, string>> {
+  get agentEnvironment(): Readonly<Record<string, string>> {
     return {
       NODE_NAME: 'node1',
       CNI_AGENT_RUN_DIR: this.runDirectory,

@@ -1,4 +1,5 @@
 /** Where a directory of the agent cannot be written, it says so, and nothing passes for done that was not. */
+import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { requireRoot, waitFor } from '@ambient/testkit'
@@ -21,13 +22,23 @@ afterEach(async ({ task }) => {
   await node.close()
 })
 
+/** With a directory of the node's as on a disk that is mounted read-only. */
+function startAgentReadOnly(
+  directory: string,
+  environment: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  const script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+  const words = ['unshare', '--mount', 'sh', '-c', script, directory, ...node.agentWords]
+  return node.spawn(node.name, words, { ...node.agentEnvironment, ...environment })
+}
+
 test.each([
   { directory: 'run', what: 'its own' },
   { directory: 'zds', what: 'that of ztunnel’s socket' },
   { directory: 'config', what: 'a place for annotations in the given' },
 ])('the agent does not start without $what directory ($directory)', async ({ directory }) => {
   const path = join(node.directory, directory)
-  const agent = node.startAgentReadOnly(path, { ZTUNNEL_UDS_ADDRESS: join(node.directory, 'zds', 'z.sock') })
+  const agent = startAgentReadOnly(path, { ZTUNNEL_UDS_ADDRESS: join(node.directory, 'zds', 'z.sock') })
   await waitFor('the agent to end', () => agent.exitCode ?? undefined, { deadlineMs: 60_000 })
   expect(agent.exitCode).toBe(2)
   const last = node.log().trim().split('\n').at(-1)
@@ -42,7 +53,7 @@ test.each([
   'the agent is not ready and counts why while it cannot write to $directory',
   async ({ directory, metric }) => {
     const path = join(node.directory, directory)
-    node.startAgentReadOnly(path)
+    startAgentReadOnly(path)
     node.startZtunnel()
     const ready = (): string => {
       try {

@@ -8,12 +8,12 @@ export const AF_NETLINK = 16
 export const SOCK_RAW = 3
 export const NLM_F_REQUEST = 0x1
 export const NLM_F_ACK = 0x4
-export const NLM_F_DUMP = 0x300
 export const NLM_F_EXCL = 0x200
 export const NLM_F_CREATE = 0x400
 export const NLMSG_ERROR = 2
 export const NETLINK_HEADER_BYTES = 16
 
+const NLM_F_DUMP = 0x300
 const NLM_F_DUMP_INTR = 0x10
 const NLMSG_DONE = 3
 /** What changes while it is listed is listed again, as often as this. */
