@@ -7,6 +7,10 @@ import { cgroupName, newLabId, removeTraces, tracesOf, writeRecord } from './lab
 import type { LabId } from './lab-state.ts'
 import type { NamespaceHolder } from './namespace-holder.ts'
 import type { PodRun } from './pod-run.ts'
+import { waitFor } from './wait-for.ts'
+
+/** After SIGKILL. */
+const ENDING_MS = 10_000
 
 /** From the first directory of a lab to its last trace. */
 export class LabLife {
@@ -62,9 +66,17 @@ export class LabLife {
     const strays = tracesOf(this.id).filter((path) => !expected.has(path))
     await removeTraces(this.id)
     // Of those that were inside: the number of a namespace that is gone may be another's at once.
-    const stayed = inhabitants(this.#namespaces).filter((name) => inside.includes(name))
+    const stayed = await this.#stayed(inside)
     const left = [...strays, ...tracesOf(this.id), ...stayed]
     if (left.length > 0) throw new LabError('LEFT_BEHIND', `The lab left ${[...new Set(left)].join(', ')}`)
+  }
+
+  /** Those of `inside` that do not end: what was killed needs a moment for it on a busy machine. */
+  async #stayed(inside: readonly string[]): Promise<readonly string[]> {
+    const stayed = (): readonly string[] =>
+      inhabitants(this.#namespaces).filter((name) => inside.includes(name))
+    await waitFor('all processes of the lab to end', () => stayed().length === 0, ENDING_MS).catch(() => {})
+    return stayed() // they are named in the error
   }
 }
 
