@@ -1,7 +1,7 @@
 import { Arena } from './arena.ts'
 import { closeDescriptor } from './descriptor.ts'
 import { check, errno, Errno, SyscallError } from './errno.ts'
-import { AF_NETLINK, SOCK_RAW } from './netlink.ts'
+import { AF_NETLINK, NETLINK_NETFILTER, NETLINK_ROUTE, openNetlink, SOCK_RAW } from './netlink.ts'
 import type { NetworkNamespace } from './network-namespace.ts'
 import { legacyTables } from './packet-tables.ts'
 import { AF_INET, AF_INET6 } from './socket-address.ts'
@@ -9,8 +9,6 @@ import { IPPROTO_IP, IPPROTO_IPV6 } from './socket-option.ts'
 import { sys } from './syscalls.ts'
 import { SOCKET_FLAGS } from './tcp-socket.ts'
 
-const NETLINK_ROUTE = 0
-const NETLINK_NETFILTER = 12
 /** RTNLGRP_IPV4_ROUTE, IPV4_RULE, IPV6_ROUTE and IPV6_RULE. */
 const ROUTING_GROUPS = (1 << 6) | (1 << 7) | (1 << 10) | (1 << 18)
 /** NFNLGRP_NFTABLES: native rules and those of iptables' nft flavour. */
@@ -61,7 +59,7 @@ export class FirewallChanges implements Disposable {
 }
 
 function listenTo(protocol: number, groups: number): number {
-  const fd = check(sys.socket(AF_NETLINK, SOCK_RAW | SOCKET_FLAGS, protocol), 'socket')
+  const fd = openNetlink(protocol)
   address.bytes.fill(0)
   address.view.setUint16(0, AF_NETLINK, true)
   address.view.setUint32(8, groups, true)

@@ -4,6 +4,7 @@ import {
   dumpByNetlink,
   netlinkAttributes,
   netlinkNumber,
+  NETLINK_ROUTE,
   NLM_F_CREATE,
   NLM_F_EXCL,
   numberAttribute,
@@ -27,7 +28,6 @@ export interface MarkedRoutingParts {
   readonly route: boolean
 }
 
-const NETLINK_ROUTE = 0
 const RTM_NEWROUTE = 24
 const RTM_DELROUTE = 25
 const RTM_GETROUTE = 26

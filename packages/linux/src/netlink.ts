@@ -6,13 +6,16 @@ import { SOCKET_FLAGS } from './tcp-socket.ts'
 
 export const AF_NETLINK = 16
 export const SOCK_RAW = 3
-export const NLM_F_REQUEST = 0x1
-export const NLM_F_ACK = 0x4
+export const NETLINK_ROUTE = 0
+export const NETLINK_SOCK_DIAG = 4
+export const NETLINK_NETFILTER = 12
+const NLM_F_ACK = 0x4
 export const NLM_F_EXCL = 0x200
 export const NLM_F_CREATE = 0x400
-export const NLMSG_ERROR = 2
-export const NETLINK_HEADER_BYTES = 16
 
+const NLM_F_REQUEST = 0x1
+const NLMSG_ERROR = 2
+const NETLINK_HEADER_BYTES = 16
 const NLM_F_DUMP = 0x300
 const NLM_F_DUMP_INTR = 0x10
 const NLMSG_DONE = 3
@@ -35,9 +38,19 @@ export interface NetlinkMessage {
   readonly body: Uint8Array
 }
 
-/** Lends a socket that speaks to the kernel of the calling thread's network namespace. */
+/** `done` has what was asked for, or what acknowledges it. */
+export type NetlinkAnswer =
+  | { readonly kind: 'done'; readonly message: NetlinkMessage | undefined }
+  | { readonly kind: 'refused'; readonly errno: number }
+
+/** A socket that speaks to the kernel of the calling thread's network namespace. @throws {SyscallError} */
+export function openNetlink(protocol: number): number {
+  return check(sys.socket(AF_NETLINK, SOCK_RAW | SOCKET_FLAGS, protocol), 'socket')
+}
+
+/** Lends such a socket. */
 export function withNetlink<T>(protocol: number, use: (fd: number) => T): T {
-  const fd = check(sys.socket(AF_NETLINK, SOCK_RAW | SOCKET_FLAGS, protocol), 'socket')
+  const fd = openNetlink(protocol)
   try {
     return use(fd)
   } finally {
@@ -47,10 +60,17 @@ export function withNetlink<T>(protocol: number, use: (fd: number) => T): T {
 
 /** Asks for a change. @returns the kernel's errno, 0 for none */
 export function changeByNetlink(fd: number, { type, flags, body }: NetlinkRequest): number {
-  send(fd, { type, flags: flags | NLM_F_REQUEST | NLM_F_ACK, body })
+  const answer = askByNetlink(fd, { type, flags: flags | NLM_F_ACK, body })
+  return answer.kind === 'refused' ? answer.errno : 0
+}
+
+/** Asks for one message, or with NLM_F_ACK for none. The answer is there before the request has been sent. */
+export function askByNetlink(fd: number, { type, flags, body }: NetlinkRequest): NetlinkAnswer {
+  send(fd, { type, flags: flags | NLM_F_REQUEST, body })
   const length = check(sys.read(fd, incoming.base, incoming.bytes.length), 'read from netlink')
-  const [answer] = messagesIn(length)
-  return answer?.type === NLMSG_ERROR ? errorOf(answer) : 0
+  const [message] = messagesIn(length)
+  const refusal = message?.type === NLMSG_ERROR ? errorOf(message) : 0
+  return refusal === 0 ? { kind: 'done', message } : { kind: 'refused', errno: refusal }
 }
 
 /**

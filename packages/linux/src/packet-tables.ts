@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { SyscallError } from './errno.ts'
-import { dumpByNetlink, netlinkAttributes, withNetlink } from './netlink.ts'
+import { dumpByNetlink, NETLINK_NETFILTER, netlinkAttributes, withNetlink } from './netlink.ts'
 import { AF_INET, AF_INET6 } from './socket-address.ts'
 
 /** A table of nftables, by whichever program: the nft flavour of iptables has its own in `ipv4` and `ipv6`. */
@@ -9,7 +9,6 @@ export interface NftTable {
   readonly name: string
 }
 
-const NETLINK_NETFILTER = 12
 const NFT_MSG_GETTABLE = (10 << 8) | 1
 const NFTA_TABLE_NAME = 1
 /** `struct nfgenmsg`. */
