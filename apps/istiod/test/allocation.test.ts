@@ -1,8 +1,8 @@
 import { FileResources, readAllocatedAddresses } from '@ambient/kube'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { systemClock } from '@ambient/lifecycle'
 import { expect, test, vi } from 'vitest'
-import { type Istiod, startIstiod } from '../src/istiod.ts'
-import { type MeshFixture, meshFixture } from './mesh-fixture.ts'
+import type { Istiod } from '../src/istiod.ts'
+import { type MeshFixture, meshFixture, runIstiod } from './mesh-fixture.ts'
 
 function entries(names: readonly string[]): string {
   return names
@@ -16,13 +16,8 @@ spec: {hosts: [${name}.example], resolution: DNS, ports: [{number: 443, name: ht
     .join('---\n')
 }
 
-async function start({ config, logger }: MeshFixture): Promise<Istiod> {
-  const istiod = await startIstiod(config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-    version: 'test',
-  })
+async function start(fixture: MeshFixture): Promise<Istiod> {
+  const istiod = await runIstiod(fixture)
   await istiod.serving
   return istiod
 }

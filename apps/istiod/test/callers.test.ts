@@ -1,5 +1,5 @@
 import { CaClient } from '@ambient/ca'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { systemClock } from '@ambient/lifecycle'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { testCa, waitFor } from '@ambient/testkit'
 import { AUTHORIZATION_TYPE } from '@ambient/xds'
@@ -12,8 +12,8 @@ import {
 } from '@ambient/xds-proto'
 import { ChannelCredentials, Client } from '@grpc/grpc-js'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Istiod, startIstiod } from '../src/istiod.ts'
-import { type MeshFixture, meshFixture } from './mesh-fixture.ts'
+import type { Istiod } from '../src/istiod.ts'
+import { type MeshFixture, meshFixture, runIstiod } from './mesh-fixture.ts'
 
 const ZTUNNEL = 'spiffe://cluster.local/ns/istio-system/sa/ztunnel'
 const pod = (name: string, namespace: string, node: string): string =>
@@ -41,13 +41,7 @@ interface KeyPair {
 
 async function start(fixture: MeshFixture): Promise<Istiod & { readonly port: number }> {
   fixture.put('mesh.yaml', MESH)
-  const { config, logger } = fixture
-  const istiod = await startIstiod(config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-    version: 'test',
-  })
+  const istiod = await runIstiod(fixture)
   return { ...istiod, port: (await istiod.serving).securePort }
 }
 

@@ -3,12 +3,10 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { splitPem } from '@ambient/spiffe'
 import { waitFor } from '@ambient/testkit'
 import { expect, onTestFinished, test } from 'vitest'
-import { startIstiod } from '../src/istiod.ts'
-import { meshFixture, subscribe } from './mesh-fixture.ts'
+import { meshFixture, subscribe, runIstiod } from './mesh-fixture.ts'
 import { newRoot } from './new-root.ts'
 
 /** The serial number of what is served to a new connection, which is verified by `rootPem`. */
@@ -43,12 +41,7 @@ test('startIstiod() takes another CA from the directory it is plugged in at: new
   put('ca-cert.pem', old.certificatePem)
   put('root-cert.pem', old.certificatePem)
   using fixture = await meshFixture([], { ROOT_CA_DIR: caDirectory })
-  await using istiod = await startIstiod(fixture.config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger: fixture.logger,
-    version: 'test',
-  })
+  await using istiod = await runIstiod(fixture)
   const { securePort } = await istiod.serving
   expect(fixture.rootPem()).toBe(old.certificatePem)
   await using client = subscribe(
@@ -86,11 +79,6 @@ test('startIstiod() does not start on a CA that is half there', async () => {
   onTestFinished(() => rmSync(caDirectory, { recursive: true }))
   writeFileSync(join(caDirectory, 'ca-cert.pem'), (await newRoot()).certificatePem)
   using fixture = await meshFixture([], { ROOT_CA_DIR: caDirectory })
-  const starting = startIstiod(fixture.config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger: fixture.logger,
-    version: 'test',
-  })
+  const starting = runIstiod(fixture)
   await expect(starting).rejects.toThrow('ca-key.pem, root-cert.pem is missing')
 })

@@ -1,6 +1,5 @@
 import { openChannel } from '@ambient/grpc'
 import { Metadata } from '@grpc/grpc-js'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { waitFor } from '@ambient/testkit'
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from '@ambient/xds'
 import {
@@ -16,8 +15,7 @@ import {
   type WorldResponse,
 } from '@ambient/xds-proto'
 import { expect, onTestFinished, test } from 'vitest'
-import { startIstiod } from '../src/istiod.ts'
-import { type MeshFixture, meshFixture, subscribe } from './mesh-fixture.ts'
+import { type MeshFixture, meshFixture, subscribe, runIstiod } from './mesh-fixture.ts'
 
 const WEB =
   '{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {nodeName: node-a}, status: {phase: Running, podIP: 10.0.0.1}}'
@@ -68,12 +66,7 @@ async function tool(fixture: MeshFixture, port: number, namespace = 'istio-syste
 test('startIstiod() answers what istioctl asks over xDS: syncz, a config dump, and every dump by its name', async () => {
   using fixture = await meshFixture()
   fixture.put('web.yaml', WEB)
-  await using istiod = await startIstiod(fixture.config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger: fixture.logger,
-    version: 'test',
-  })
+  await using istiod = await runIstiod(fixture)
   const { securePort } = await istiod.serving
   await using client = subscribe(
     { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() },
@@ -114,12 +107,7 @@ test.each([
   { name: 'a subscription', typeUrl: ADDRESS_TYPE, code: 12 },
 ])('startIstiod() refuses over the variant without deltas $name', async ({ namespace, typeUrl, code }) => {
   using fixture = await meshFixture()
-  await using istiod = await startIstiod(fixture.config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger: fixture.logger,
-    version: 'test',
-  })
+  await using istiod = await runIstiod(fixture)
   const { securePort } = await istiod.serving
   const { ask, failures } = await tool(fixture, securePort, namespace)
   await expect(ask(typeUrl)).rejects.toThrow(`${code} `)
@@ -129,12 +117,7 @@ test.each([
 test('startIstiod() answers the same over deltas to who subscribes to nothing, and beside a subscription', async () => {
   using fixture = await meshFixture()
   fixture.put('web.yaml', WEB)
-  await using istiod = await startIstiod(fixture.config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger: fixture.logger,
-    version: 'test',
-  })
+  await using istiod = await runIstiod(fixture)
   const { securePort } = await istiod.serving
   const { client, metadata, node } = await openTool(fixture, securePort, 'istio-system')
   const stream = client.makeBidiStreamRequest(

@@ -1,15 +1,17 @@
 import { CaClient } from '@ambient/ca'
 import { parseSpiffeId, readCertificate } from '@ambient/spiffe'
 import { waitFor } from '@ambient/testkit'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { systemClock } from '@ambient/lifecycle'
 import { expect, test } from 'vitest'
-import { type Istiod, startIstiod } from '../src/istiod.ts'
-import { type MeshFixture, meshFixture, type Subscriber, subscribe, type TokenFacts } from './mesh-fixture.ts'
-
-function start(fixture: MeshFixture): Promise<Istiod> {
-  const { config, logger } = fixture
-  return startIstiod(config, { clock: systemClock, random: systemRandom, logger, version: 'test' })
-}
+import type { Istiod } from '../src/istiod.ts'
+import {
+  type MeshFixture,
+  meshFixture,
+  type Subscriber,
+  subscribe,
+  type TokenFacts,
+  runIstiod,
+} from './mesh-fixture.ts'
 
 function pod(name: string, ip: string, more: { labels?: string; annotations?: string } = {}): string {
   return `apiVersion: v1
@@ -52,7 +54,7 @@ test('startIstiod() sends workloads, services and policies, and a change within 
     `${pod('db', '10.0.0.2')}---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {clusterIP: 10.96.0.1, selector: {app: db}, ports: [{port: 6379}]}\n`,
   )
   fixture.put('policy.yaml', POLICY)
-  await using istiod = await start(fixture)
+  await using istiod = await runIstiod(fixture)
   await using client = await connect(istiod, fixture)
   expect([...client.addresses.keys()].toSorted()).toEqual([
     'Kubernetes//Pod/shop/db',
@@ -97,7 +99,7 @@ test('startIstiod() resumes a client after a restart without sending again what 
   fixture.put('web.yaml', pod('web', '10.0.0.1'))
   fixture.put('db.yaml', pod('db', '10.0.0.2'))
   fixture.put('policy.yaml', POLICY)
-  let istiod = await start(fixture)
+  let istiod = await runIstiod(fixture)
   let { securePort } = await istiod.serving
   await using client = subscribe(
     { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() },
@@ -112,7 +114,7 @@ test('startIstiod() resumes a client after a restart without sending again what 
   client.log.length = 0
   fixture.put('db.yaml', '')
   fixture.put('new.yaml', pod('new', '10.0.0.3'))
-  istiod = await start(fixture)
+  istiod = await runIstiod(fixture)
   await using running = istiod
   ;({ securePort } = await running.serving)
   await waitFor('what is new', () => client.log.includes('removed shop/only-web'), { deadlineMs: 20_000 })
@@ -128,7 +130,7 @@ test.each([
   { name: 'no pod', token: { uid: '' } },
 ])('startIstiod() refuses a client whose token is for $name, and logs why', async ({ token }) => {
   using fixture = await meshFixture()
-  await using istiod = await start(fixture)
+  await using istiod = await runIstiod(fixture)
   const { securePort } = await istiod.serving
   await using client = subscribe(
     { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token(token) },
@@ -143,7 +145,7 @@ test('startIstiod() is not ready before a file that was never good is corrected,
   using fixture = await meshFixture()
   fixture.put('db.yaml', pod('db', '10.0.0.2'))
   fixture.put('policy.yaml', 'kind: [')
-  await using istiod = await start(fixture)
+  await using istiod = await runIstiod(fixture)
   await expect
     .poll(() => get(istiod.httpPort, '/ready'), { timeout: 10_000 })
     .toContain('503 starting: Cannot read policy.yaml: line 1')
@@ -161,7 +163,7 @@ test('startIstiod() is not ready before a file that was never good is corrected,
 test('startIstiod() sends a policy before the workload that names it, and takes it away after', async () => {
   using fixture = await meshFixture()
   fixture.put('db.yaml', pod('db', '10.0.0.2'))
-  await using istiod = await start(fixture)
+  await using istiod = await runIstiod(fixture)
   await using client = await connect(istiod, fixture)
   client.log.length = 0
   fixture.put('policy.yaml', POLICY)
@@ -179,7 +181,7 @@ test('startIstiod() tells a node proxy of the policies of its own node only, eac
   using fixture = await meshFixture()
   fixture.put('policy.yaml', POLICY)
   fixture.put('db.yaml', onNodeB(pod('db', '10.0.0.2')))
-  await using istiod = await start(fixture)
+  await using istiod = await runIstiod(fixture)
   await using client = await connect(istiod, fixture)
   expect([...client.addresses.keys()]).toEqual(['Kubernetes//Pod/shop/db'])
   expect(client.policies.size).toBe(0)
@@ -205,7 +207,7 @@ test.each([
   'startIstiod() refuses a node proxy of $name',
   async ({ node = 'node-a', token = {}, outcome, reason }) => {
     using fixture = await meshFixture()
-    await using istiod = await start(fixture)
+    await using istiod = await runIstiod(fixture)
     const { securePort } = await istiod.serving
     await using client = subscribe(
       { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token(token), node },
@@ -220,7 +222,7 @@ test.each([
 test('startIstiod() serves metrics, version and dumps', async () => {
   using fixture = await meshFixture()
   fixture.put('web.yaml', pod('web', '10.0.0.1'))
-  await using istiod = await start(fixture)
+  await using istiod = await runIstiod(fixture)
   await using client = await connect(istiod, fixture)
   expect(client.addresses.size).toBe(1)
   const metrics = await get(istiod.monitoringPort, '/metrics')
@@ -239,9 +241,9 @@ test('startIstiod() serves metrics, version and dumps', async () => {
 
 test('startIstiod() names a path that cannot be used', async () => {
   using fixture = await meshFixture(['--jwks', '/nowhere/jwks.json'])
-  await expect(start(fixture)).rejects.toThrow('Cannot read key set /nowhere/jwks.json: ENOENT')
+  await expect(runIstiod(fixture)).rejects.toThrow('Cannot read key set /nowhere/jwks.json: ENOENT')
   using other = await meshFixture(['--config-dir', '/nowhere/config'])
-  await expect(start(other)).rejects.toThrow('Cannot read /nowhere/config: it is not a directory')
+  await expect(runIstiod(other)).rejects.toThrow('Cannot read /nowhere/config: it is not a directory')
 })
 
 const ZTUNNEL_PODS = `apiVersion: v1
@@ -259,7 +261,7 @@ test('startIstiod() issues certificates for pods on the caller’s node and refu
   using fixture = await meshFixture()
   fixture.put('ztunnels.yaml', ZTUNNEL_PODS)
   fixture.put('web.yaml', pod('web', '10.0.0.1'))
-  await using istiod = await start(fixture)
+  await using istiod = await runIstiod(fixture)
   const { securePort } = await istiod.serving
   const request = async (of: Partial<TokenFacts>, account = 'web'): Promise<string> => {
     using client = new CaClient({

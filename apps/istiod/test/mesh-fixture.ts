@@ -7,6 +7,7 @@ import { createLogger, LevelFilter, type Logger } from '@ambient/telemetry'
 import { runXdsClient, type XdsEvent, type XdsSink } from '@ambient/xds'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { type IstiodConfig, parseCommand } from '../src/config.ts'
+import { type Istiod, startIstiod } from '../src/istiod.ts'
 
 /** A directory with everything an istiod needs, and the keys to call it with. */
 export interface MeshFixture extends Disposable {
@@ -30,6 +31,11 @@ export interface TokenFacts {
   readonly uid: string
   readonly node: string
   readonly audience: string
+}
+
+/** An istiod on it, in this process. */
+export function runIstiod({ config, logger }: MeshFixture): Promise<Istiod> {
+  return startIstiod(config, { clock: systemClock, random: systemRandom, logger, version: 'test' })
 }
 
 export async function meshFixture(

@@ -1,11 +1,9 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { waitFor } from '@ambient/testkit'
 import { expect, onTestFinished, test } from 'vitest'
-import { startIstiod } from '../src/istiod.ts'
-import { meshFixture, subscribe } from './mesh-fixture.ts'
+import { meshFixture, subscribe, runIstiod } from './mesh-fixture.ts'
 
 function pod(name: string, ip: string): string {
   return `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, namespace: shop}, spec: {nodeName: n}, status: {phase: Running, podIP: ${ip}}}\n`
@@ -21,12 +19,7 @@ test('startIstiod() sends the workloads of another cluster with its own, follows
   put(pod('far', '10.1.0.1'))
   using fixture = await meshFixture(['--remote-config-dir', `other=${directory}`])
   fixture.put('near.yaml', pod('near', '10.0.0.1'))
-  await using istiod = await startIstiod(fixture.config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger: fixture.logger,
-    version: 'test',
-  })
+  await using istiod = await runIstiod(fixture)
   const { securePort } = await istiod.serving
   await using client = subscribe(
     { port: () => securePort, rootPem: fixture.rootPem(), token: () => fixture.token() },

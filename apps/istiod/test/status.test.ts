@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fieldsOf, FileResources } from '@ambient/kube'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { systemClock } from '@ambient/lifecycle'
 import { expect, test, vi } from 'vitest'
-import { startIstiod } from '../src/istiod.ts'
-import { type MeshFixture, meshFixture } from './mesh-fixture.ts'
+import { type MeshFixture, meshFixture, runIstiod } from './mesh-fixture.ts'
 
 const POLICY = `apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -17,13 +16,7 @@ async function runUntil(
   fixture: MeshFixture,
   seen: (conditions: readonly unknown[]) => boolean,
 ): Promise<{ readonly conditions: readonly unknown[]; readonly metrics: string }> {
-  const { config, logger } = fixture
-  await using istiod = await startIstiod(config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-    version: 'test',
-  })
+  await using istiod = await runIstiod(fixture)
   await istiod.serving
   const { directory } = fixture
   await using resources = await FileResources.open({ directory, clock: systemClock, report: () => {} })

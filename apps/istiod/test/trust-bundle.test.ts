@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { CaClient, CRL_FILE } from '@ambient/ca'
 import { openChannel } from '@ambient/grpc'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
+import { systemClock } from '@ambient/lifecycle'
 import { toYaml } from '@ambient/kube'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { waitFor } from '@ambient/testkit'
@@ -18,8 +18,7 @@ import {
 } from '@ambient/xds-proto'
 import { Metadata } from '@grpc/grpc-js'
 import { expect, onTestFinished, test } from 'vitest'
-import { startIstiod } from '../src/istiod.ts'
-import { type MeshFixture, meshFixture } from './mesh-fixture.ts'
+import { type MeshFixture, meshFixture, runIstiod } from './mesh-fixture.ts'
 import { newRoot } from './new-root.ts'
 
 const PODS = `apiVersion: v1
@@ -133,12 +132,7 @@ test.each([
     fixture.put('pods.yaml', PODS)
     const ofAlias = { pem: alias, trustDomains: ['old.example'] }
     fixture.put('mesh.yaml', meshConfig(ofAlias, { pem: partner, trustDomains: ['partner.example'] }))
-    await using istiod = await startIstiod(fixture.config, {
-      clock: systemClock,
-      random: systemRandom,
-      logger: fixture.logger,
-      version: 'test',
-    })
+    await using istiod = await runIstiod(fixture)
     const { securePort } = await istiod.serving
     expect(await trustBundleOf(fixture, securePort)).toBe(`${ca.rootPem}${alias}`)
     expect(fixture.rootPem()).toBe(ca.rootPem)

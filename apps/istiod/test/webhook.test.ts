@@ -1,11 +1,10 @@
 import { once } from 'node:events'
 import { type Agent, request } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { systemClock, systemRandom } from '@ambient/lifecycle'
 import { beforeAll, afterAll, expect, test } from 'vitest'
-import { type Istiod, startIstiod } from '../src/istiod.ts'
+import type { Istiod } from '../src/istiod.ts'
 import { WEBHOOK_LIMITS } from '../src/webhook/webhook-limits.ts'
-import { meshFixture, type MeshFixture } from './mesh-fixture.ts'
+import { meshFixture, type MeshFixture, runIstiod } from './mesh-fixture.ts'
 
 let fixture: MeshFixture
 let istiod: Istiod
@@ -13,13 +12,7 @@ let port: number
 
 beforeAll(async () => {
   fixture = await meshFixture(['--webhook-port', '0'], { VALIDATION_WEBHOOK_CONFIG_NAME: 'istio-validator' })
-  const { logger } = fixture
-  istiod = await startIstiod(fixture.config, {
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-    version: 'test',
-  })
+  istiod = await runIstiod(fixture)
   port = (await istiod.serving).webhookPort ?? 0
 })
 afterAll(async () => {
