@@ -92,3 +92,12 @@ function isPod(ip: string): boolean {
 function isHbone({ sourcePort, destinationPort }: TcpPacket): boolean {
   return sourcePort === HBONE_PORT || destinationPort === HBONE_PORT
 }
+
+/** The last finished connection in the access log of a ztunnel that has all of these texts, if there is one. */
+export function finishedLine(lab: Lab, ztunnel: string, ...texts: readonly string[]): string | undefined {
+  return lab
+    .app(ztunnel)
+    .logs()
+    .split('\n')
+    .findLast((line) => ['connection complete', ...texts].every((text) => line.includes(text)))
+}

@@ -93,3 +93,12 @@ export async function redirections(cluster: Cluster, namespace: string): Promise
   const path = 'jsonpath={.items[*].metadata.annotations.ambient\\.istio\\.io/redirection}'
   return (await cluster.kubectl('get', 'pods', '-n', namespace, '-o', path)).trim()
 }
+
+/** Waits for the three pods of the shop to be in the mesh. */
+export async function enrolled(cluster: Cluster, namespace: string, deadlineMs = 60_000): Promise<void> {
+  await cluster.waitFor(
+    'every pod to be enrolled',
+    async () => (await redirections(cluster, namespace)) === 'enabled enabled enabled',
+    deadlineMs,
+  )
+}

@@ -4,6 +4,7 @@ import {
   answerFor,
   curl,
   enrolShop,
+  finishedLine,
   ipOf,
   isCarried,
   MARKER,
@@ -162,17 +163,7 @@ async function identities(lab: Lab, sabotage: Sabotage | undefined): Promise<voi
   for (const node of ['node1', 'node2']) {
     const line = await awaiting(
       `a finished connection in the log of ztunnel@${node}`,
-      () =>
-        lab
-          .app(`ztunnel@${node}`)
-          .logs()
-          .split('\n')
-          .findLast(
-            (text) =>
-              text.includes('connection complete') &&
-              text.includes('dst.service="web') &&
-              text.includes(ipOf(lab, CLIENT)),
-          ),
+      () => finishedLine(lab, `ztunnel@${node}`, 'dst.service="web', ipOf(lab, CLIENT)),
       5000,
     )
     const ids = [...line.matchAll(/(?:src|dst)\.identity="([^"]+)"/g)].map(([, id]) => id)

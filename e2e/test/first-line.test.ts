@@ -2,7 +2,18 @@
 import { Lab } from '@ambient/lab'
 import { requireRoot } from '@ambient/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { answerFor, curl, enrolShop, ipOf, isCarried, MARKER, podTraffic, policyYaml, SHOP } from '../shop.ts'
+import {
+  answerFor,
+  curl,
+  enrolShop,
+  finishedLine,
+  ipOf,
+  isCarried,
+  MARKER,
+  podTraffic,
+  policyYaml,
+  SHOP,
+} from '../shop.ts'
 import { chosenWay } from '../way.ts'
 
 requireRoot()
@@ -75,12 +86,7 @@ test('both ends name both SPIFFE IDs', async () => {
   for (const node of ['ztunnel@node1', 'ztunnel@node2']) {
     const line = await lab.waitFor(
       `a finished connection in the log of ${node}`,
-      () =>
-        lab
-          .app(node)
-          .logs()
-          .split('\n')
-          .findLast((text) => text.includes('connection complete') && text.includes(ipOf(lab, CLIENT))),
+      () => finishedLine(lab, node, ipOf(lab, CLIENT)),
       LOG_MS,
     )
     expect(line).toContain('src.identity="spiffe://cluster.local/ns/shop/sa/client"')

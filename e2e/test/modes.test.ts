@@ -2,7 +2,17 @@
 import { Lab, TCP_SYN, type TcpPacket } from '@ambient/lab'
 import { requireRoot } from '@ambient/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { answerFor, curl, enrolShop, ipOf, MARKER, podTraffic, policyYaml, SHOP } from '../shop.ts'
+import {
+  answerFor,
+  curl,
+  enrolShop,
+  finishedLine,
+  ipOf,
+  MARKER,
+  podTraffic,
+  policyYaml,
+  SHOP,
+} from '../shop.ts'
 import { chosenWay, type IpVersion, versionsOf, type Way } from '../way.ts'
 
 requireRoot()
@@ -63,14 +73,7 @@ describe.each(ways)('by $redirectMode, pods with $families', ({ redirectMode, fa
       for (const node of ['ztunnel@node1', 'ztunnel@node2']) {
         const line = await lab.waitFor(
           `a finished connection in the log of ${node}`,
-          () =>
-            lab
-              .app(node)
-              .logs()
-              .split('\n')
-              .findLast(
-                (text) => text.includes('connection complete') && text.includes(ipOf(lab, CLIENT, version)),
-              ),
+          () => finishedLine(lab, node, ipOf(lab, CLIENT, version)),
           LOG_MS,
         )
         expect(line).toContain('src.identity="spiffe://cluster.local/ns/shop/sa/client"')

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
 import { NAMESPACE } from '../install.ts'
-import { redirections, shop } from '../shop.ts'
+import { enrolled, redirections, shop } from '../shop.ts'
 import { SteadyClient } from '../steady-client.ts'
 
 const cluster = new Cluster({
@@ -61,11 +61,7 @@ async function phase(pod: string, namespace: string): Promise<string> {
 
 test('a connection from before goes on when both its ends are enrolled, and no other one fails', async () => {
   await cluster.kubectl('label', 'namespace', SPACE, 'istio.io/dataplane-mode=ambient')
-  await cluster.waitFor(
-    'every pod to be enrolled',
-    async () => (await redirections(cluster, SPACE)) === 'enabled enabled enabled',
-    120_000,
-  )
+  await enrolled(cluster, SPACE, 120_000)
   await expectUnbroken()
 })
 

@@ -1,7 +1,7 @@
 /** The API server away for two minutes: what runs goes on, and what was missed is caught up with. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
-import { ask, redirections, shop } from '../shop.ts'
+import { ask, enrolled, shop } from '../shop.ts'
 import { SteadyClient } from '../steady-client.ts'
 
 const cluster = new Cluster({
@@ -17,11 +17,7 @@ const AWAY_MS = 120_000
 beforeAll(async () => {
   await cluster.apply(shop(SPACE, { 'istio.io/dataplane-mode': 'ambient' }))
   await cluster.podsReady(SPACE, 'app')
-  await cluster.waitFor(
-    'every pod to be enrolled',
-    async () => (await redirections(cluster, SPACE)) === 'enabled enabled enabled',
-    60_000,
-  )
+  await enrolled(cluster, SPACE)
 })
 afterAll(async () => {
   await comesBack()

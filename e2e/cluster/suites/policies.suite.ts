@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
 import { NAMESPACE } from '../install.ts'
-import { ask, redirections, shop } from '../shop.ts'
+import { ask, enrolled, shop } from '../shop.ts'
 
 const cluster = new Cluster({
   kubeconfig: process.env['KUBECONFIG'] ?? '',
@@ -20,11 +20,7 @@ beforeAll(async () => {
   await cluster.apply(shop(OUTSIDE))
   await cluster.podsReady(SPACE, 'app')
   await cluster.podsReady(OUTSIDE, 'app')
-  await cluster.waitFor(
-    'every pod to be enrolled',
-    async () => (await redirections(cluster, SPACE)) === 'enabled enabled enabled',
-    60_000,
-  )
+  await enrolled(cluster, SPACE)
   await becomes(EVERYBODY)
 })
 afterAll(async () => {

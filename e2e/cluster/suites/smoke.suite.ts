@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
 import { NAMESPACE } from '../install.ts'
-import { ask, redirections, shop } from '../shop.ts'
+import { ask, enrolled, redirections, shop } from '../shop.ts'
 
 const cluster = new Cluster({
   kubeconfig: process.env['KUBECONFIG'] ?? '',
@@ -50,11 +50,7 @@ test('before enrolment the server sees its client', async () => {
 
 test('a label takes running pods into the mesh, and none is restarted', async () => {
   await cluster.kubectl('label', 'namespace', SPACE, 'istio.io/dataplane-mode=ambient')
-  await cluster.waitFor(
-    'every pod to be enrolled',
-    async () => (await redirections(cluster, SPACE)) === 'enabled enabled enabled',
-    60_000,
-  )
+  await enrolled(cluster, SPACE)
   await letIn(CLIENT)
   const answer = await ask(cluster, CLIENT, WEB)
   const ip = await cluster.kubectl('get', 'pod', '-n', SPACE, 'client', '-o', 'jsonpath={.status.podIP}')

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
 import { installMesh, NAMESPACE } from '../install.ts'
 import { loadImages } from '../kind.ts'
-import { redirections, shop } from '../shop.ts'
+import { enrolled, shop } from '../shop.ts'
 import { SteadyClient, type SteadyResult } from '../steady-client.ts'
 
 const cluster = new Cluster({
@@ -27,11 +27,7 @@ beforeAll(async () => {
   await loadImages(cluster, process.env['E2E_CLUSTER_NAME'] ?? '', NEXT)
   await cluster.apply(shop(SPACE, { 'istio.io/dataplane-mode': 'ambient' }))
   await cluster.podsReady(SPACE, 'app')
-  await cluster.waitFor(
-    'every pod to be enrolled',
-    async () => (await redirections(cluster, SPACE)) === 'enabled enabled enabled',
-    60_000,
-  )
+  await enrolled(cluster, SPACE)
 })
 afterAll(() => cluster.delete('namespace', SPACE, '--wait=false'))
 
