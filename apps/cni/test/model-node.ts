@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { KindName, KubeObject, ResourceSource, WatchEvent } from '@ambient/kube'
 import { AsyncQueue } from '@ambient/lifecycle'
 import { duplicateDescriptor, NetworkNamespace } from '@ambient/linux'
+import { kubeObject } from './kube-object.ts'
 
 /** One sandbox of a pod: a real namespace, of which the kernel is asked only which it is. */
 export interface ModelSandbox {
@@ -204,28 +205,4 @@ function podObject({ uid, label, phase, ip, annotation }: ModelPod): KubeObject 
     spec: { nodeName: 'node1' },
     status: { phase, ...(ip === '' ? {} : { podIP: ip }) },
   })
-}
-
-function kubeObject(
-  kind: 'Pod' | 'Namespace',
-  metadata: {
-    readonly name: string
-    readonly uid: string
-    readonly labels: Readonly<Record<string, string>>
-  },
-  rest: object,
-): KubeObject {
-  return {
-    apiVersion: 'v1',
-    kind,
-    metadata: {
-      annotations: {},
-      resourceVersion: '1',
-      generation: 1,
-      creationTimestamp: '2026-01-01T00:00:00Z',
-      ownerReferences: [],
-      ...metadata,
-    },
-    ...rest,
-  }
 }

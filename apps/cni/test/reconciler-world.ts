@@ -16,6 +16,7 @@ import { systemClock } from '@ambient/lifecycle'
 import type { CniError } from '../src/cni-error.ts'
 import type { BackendName, RedirectBackend, RedirectState } from '../src/redirect/redirect-backend.ts'
 import { describeConnection, type TcpConnection } from '../src/redirect/tcp-connections.ts'
+import { kubeObject } from './kube-object.ts'
 import { plainSettings } from './redirect-cases.ts'
 
 /** Effects are recorded in order; the kernel is not touched, except that a netns is a real descriptor (of our own). */
@@ -216,25 +217,4 @@ function podObject(
     spec: { nodeName: 'node1' },
     status: { phase, ...(ip === '' ? {} : { podIP: ip }) },
   })
-}
-
-function kubeObject(
-  kind: 'Pod' | 'Namespace' | 'ConfigMap',
-  metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> },
-  rest: object,
-): KubeObject {
-  return {
-    apiVersion: 'v1',
-    kind,
-    metadata: {
-      uid: metadata.name,
-      annotations: {},
-      resourceVersion: '1',
-      generation: 1,
-      creationTimestamp: '2026-01-01T00:00:00Z',
-      ownerReferences: [],
-      ...metadata,
-    },
-    ...rest,
-  }
 }
