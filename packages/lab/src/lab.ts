@@ -17,7 +17,15 @@ import { LabPod } from './lab-pod.ts'
 import { downOnSignals } from './lab-signals.ts'
 import { nodeDirectories, removeLeftovers } from './lab-state.ts'
 import type { LabId } from './lab-state.ts'
-import { agentPod, appNames, istiodPod, meshNamespace, podOfApp, ztunnelPod } from './mesh-apps.ts'
+import {
+  agentPod,
+  appNames,
+  istiodPod,
+  istiodService,
+  meshNamespace,
+  podOfApp,
+  ztunnelPod,
+} from './mesh-apps.ts'
 import type { LabRedirectMode, MeshEnvironment, MeshPaths } from './mesh-apps.ts'
 import { parseObjectName } from './object-name.ts'
 import { checkRequirements } from './requirements.ts'
@@ -29,6 +37,8 @@ export interface LabOptions {
   readonly nodes?: number
   /** `false` leaves out istiod, agents and ztunnels, and so our plugin from the CNI chain. Default true. */
   readonly mesh?: boolean
+  /** Several are one service on one directory, which needs IPv4. Default 1. */
+  readonly istiods?: number
   /** Which addresses pods and services have. Default `ipv4`. */
   readonly families?: LabFamilies
   /** Default `iptables`. */
@@ -58,10 +68,12 @@ export class Lab implements AsyncDisposable {
   readonly #life: LabLife
   readonly #cluster: LabCluster
   readonly #count = { logs: 0, captures: 0 }
+  readonly #istiods: number
 
-  private constructor(life: LabLife, cluster: LabCluster) {
+  private constructor(life: LabLife, cluster: LabCluster, istiods: number) {
     this.#life = life
     this.#cluster = cluster
+    this.#istiods = istiods
   }
 
   /** @throws {LabError} `REQUIREMENT_MISSING` in one line that says what to do, `TIMEOUT` when a part does not become ready */
@@ -82,7 +94,7 @@ export class Lab implements AsyncDisposable {
         },
         life,
       )
-      const lab = new Lab(life, cluster)
+      const lab = new Lab(life, cluster, options.istiods ?? 1)
       if (options.mesh !== false) await lab.#startMesh(options)
       for (const manifest of options.manifests ?? []) lab.apply(manifest)
       life.isReady = true
@@ -150,11 +162,11 @@ export class Lab implements AsyncDisposable {
     })
   }
 
-  /** @param name `istiod`, `ztunnel@node1`, `agent@node2` */
+  /** @param name `istiod`, `istiod-2`, `ztunnel@node1`, `agent@node2` */
   app(name: string): LabApp {
     const pod = podOfApp(name)
     if (pod === undefined)
-      throw new LabError('NOT_FOUND', `"${name}" is none of ${appNames(this.nodes.length).join(', ')}`)
+      throw new LabError('NOT_FOUND', `"${name}" is none of ${this.#appNames().join(', ')}`)
     return new LabApp(name, this.pod(`istio-system/${pod}`), () =>
       this.#cluster.kubelet.find('istio-system', pod),
     )
@@ -219,7 +231,7 @@ export class Lab implements AsyncDisposable {
   /** What each of the mesh's programs that run has used. */
   stats(): readonly AppStats[] {
     const running = new Set(this.pods())
-    return appNames(this.nodes.length)
+    return this.#appNames()
       .filter((name) => running.has(`istio-system/${podOfApp(name) ?? ''}`))
       .map((name) => this.app(name))
       .flatMap((app) => (app.isRunning ? [app.stats()] : []))
@@ -237,16 +249,22 @@ export class Lab implements AsyncDisposable {
   async #startMesh({ env = {}, redirectMode = 'iptables', nodeProxy }: LabOptions): Promise<void> {
     const nodes = this.nodes.map(({ index }) => index)
     const paths = this.#paths()
+    const istiods = this.#istiods
     const objects = [
       ...meshNamespace,
-      istiodPod(paths, env),
+      ...(istiods > 1 ? [istiodService] : []),
+      ...Array.from({ length: istiods }, (_, n) => istiodPod(n + 1, paths, env)),
       ...nodes.flatMap((node) => [
         agentPod(node, paths, { ...env, redirectMode }),
-        ztunnelPod(node, paths, { ...env, nodeProxy }),
+        ztunnelPod(node, paths, { ...env, nodeProxy, istiods }),
       ]),
     ]
     for (const object of objects) this.apply(stringify(object))
-    await Promise.all(appNames(nodes.length).map((name) => this.app(name).ready(APP_DEADLINE_MS)))
+    await Promise.all(this.#appNames().map((name) => this.app(name).ready(APP_DEADLINE_MS)))
+  }
+
+  #appNames(): readonly string[] {
+    return appNames({ nodes: this.nodes.length, istiods: this.#istiods })
   }
 
   #paths(): MeshPaths {

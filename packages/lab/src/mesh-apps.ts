@@ -35,22 +35,35 @@ export type AppKind = 'istiod' | 'agent' | 'ztunnel'
 
 const NAMESPACE = 'istio-system'
 const TOKEN_SECONDS = 43_200
+const SECURE_PORT = 'https-dns'
+/** One of those for fixed use. */
+const ISTIOD_CLUSTER_IP = '10.96.0.20'
 
-/** The pod of `istiod`, `ztunnel@node1`, `agent@node2` and so on, or undefined for a name that is none of them. */
+/** The pod of `istiod`, `istiod-2`, `ztunnel@node1`, `agent@node2` and so on, or undefined for a name that is none of them. */
 export function podOfApp(app: string): string | undefined {
+  if (/^istiod(-\d+)?$/.test(app)) return app
   const [kind, node] = app.split('@')
-  if (kind === 'istiod' && node === undefined) return 'istiod'
   if (node === undefined) return undefined
   return kind === 'ztunnel' ? `ztunnel-${node}` : kind === 'agent' ? `istio-cni-node-${node}` : undefined
 }
 
+/** How many of each there are. */
+export interface MeshCounts {
+  readonly nodes: number
+  readonly istiods: number
+}
+
 /** How scenarios name every app of a lab. */
-export function appNames(nodes: number): readonly string[] {
+export function appNames({ nodes, istiods }: MeshCounts): readonly string[] {
   const ofNode = Array.from({ length: nodes }, (_, n) => nodeName(n + 1)).flatMap((node) => [
     `agent@${node}`,
     `ztunnel@${node}`,
   ])
-  return ['istiod', ...ofNode]
+  return [...Array.from({ length: istiods }, (_, n) => istiodName(n + 1)), ...ofNode]
+}
+
+function istiodName(nth: number): string {
+  return nth === 1 ? 'istiod' : `istiod-${nth}`
 }
 
 /** The namespace of the mesh's own pods, their accounts, and what agents look for at their end: are they to come back? */
@@ -69,10 +82,25 @@ export const meshNamespace: readonly object[] = [
   },
 ]
 
-export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
+/** All istiods by one name, each on the ports that its pod says. */
+export const istiodService: object = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'istiod', namespace: NAMESPACE },
+  spec: {
+    clusterIP: ISTIOD_CLUSTER_IP,
+    selector: { app: 'istiod' },
+    ports: [{ name: SECURE_PORT, port: 15_012, targetPort: SECURE_PORT, protocol: 'TCP' }],
+  },
+}
+
+/** @param nth From 1. All run on one node and have one state directory; the others' ports are hundreds above the first's. */
+export function istiodPod(nth: number, paths: MeshPaths, extra: MeshEnvironment): object {
+  const above = 100 * (nth - 1)
+  const ports = { secure: 15_012 + above, monitoring: 15_014 + above, http: 8080 + above }
   return appPod({
     kind: 'istiod',
-    name: 'istiod',
+    name: istiodName(nth),
     serviceAccount: 'istiod',
     node: 0,
     command: [
@@ -83,9 +111,11 @@ export function istiodPod(paths: MeshPaths, extra: MeshEnvironment): object {
       paths.jwksFile,
       '--state-dir',
       paths.istiodDirectory,
+      ...Object.entries(ports).flatMap(([name, port]) => [`--${name}-port`, String(port)]),
     ],
+    ports: [{ name: SECURE_PORT, containerPort: ports.secure }],
     env: { POD_NAMESPACE: NAMESPACE, CLUSTER_ID: 'Kubernetes', ...extra.istiod },
-    probe: { port: 8080, path: '/ready' },
+    probe: { port: ports.http, path: '/ready' },
   })
 }
 
@@ -122,10 +152,10 @@ export function agentPod(
 export function ztunnelPod(
   node: number,
   paths: MeshPaths,
-  extra: MeshEnvironment & { readonly nodeProxy?: readonly string[] | undefined },
+  extra: MeshEnvironment & { readonly nodeProxy?: readonly string[] | undefined; readonly istiods: number },
 ): object {
   const name = `ztunnel-${nodeName(node)}`
-  const controlPlane = `https://${nodeIp(0)}:15012`
+  const controlPlane = `https://${extra.istiods > 1 ? ISTIOD_CLUSTER_IP : nodeIp(0)}:15012`
   const root = join(paths.istiodDirectory, 'root-cert.pem')
   return appPod({
     kind: 'ztunnel',
@@ -161,6 +191,7 @@ interface AppPod {
   readonly node: number
   /** The program, then its arguments. */
   readonly command: readonly string[]
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[]
   readonly env: Readonly<Record<string, string>>
   readonly probe: { readonly port: number; readonly path: string }
 }
@@ -187,6 +218,7 @@ function appPod(app: AppPod): object {
         {
           name: app.kind,
           command: app.command,
+          ports: app.ports ?? [],
           env: Object.entries(app.env).map(([name, value]) => ({ name, value })),
           readinessProbe: { httpGet: app.probe },
         },
