@@ -2,7 +2,8 @@ export type PolicyScope = 'global' | 'namespace' | 'workload-selector'
 export type PolicyAction = 'allow' | 'deny'
 
 export type StringMatch =
-  | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly value: string }
+  | { readonly kind: 'exact'; readonly value: string }
+  | { readonly kind: 'prefix' | 'suffix'; readonly value: string }
   /** Any value but the empty one. */
   | { readonly kind: 'presence' }
 

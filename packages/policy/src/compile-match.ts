@@ -64,10 +64,8 @@ function strings(
   return (facts) => matches(pick(facts))
 }
 
-function patternTest(entry: StringMatch): (text: string) => boolean {
+function patternTest(entry: Exclude<StringMatch, { kind: 'exact' }>): (text: string) => boolean {
   switch (entry.kind) {
-    case 'exact':
-      return (text) => text === entry.value
     case 'prefix':
       return (text) => text.startsWith(entry.value)
     case 'suffix':

@@ -251,6 +251,18 @@ const rows: readonly {
     plain: true,
   },
   {
+    says: 'a service account without a name',
+    match: { serviceAccounts: [{ namespace: '', serviceAccount: '' }] },
+    identity: false,
+    plain: false,
+  },
+  {
+    says: 'a network that is none',
+    match: { sourceIps: [{ ip: 'nowhere', length: 0 }] },
+    identity: false,
+    plain: false,
+  },
+  {
     says: 'a source network',
     match: { sourceIps: [{ ip: '10.1.0.0', length: 16 }] },
     identity: true,
@@ -312,4 +324,14 @@ test('decide() matches IPv6 prefixes that end inside a byte', () => {
   const deny = (ip: string, length: number) => [policy('d', 'deny', [[[{ sourceIps: [{ ip, length }] }]]])]
   expect(decide(deny('fc00::', 7), fromV6).verdict).toBe('deny')
   expect(decide(deny('fe00::', 7), fromV6).verdict).toBe('allow')
+})
+
+test('decide() finds an address that is none in no network', () => {
+  const every = [
+    { ip: '0.0.0.0', length: 0 },
+    { ip: '::', length: 0 },
+  ]
+  const deny = [policy('d', 'deny', [[[{ sourceIps: every }]], [[{ destinationIps: every }]]])]
+  const nowhere = { ...fromWeb, sourceIp: 'nowhere', destinationIp: 'nowhere' }
+  expect(decide(deny, nowhere).verdict).toBe('allow')
 })

@@ -44,7 +44,6 @@ export interface CompiledPolicies {
   decide(attempt: ConnectionAttempt): Decision
 }
 
-const NO_FINDINGS: readonly DryRunFinding[] = []
 const NO_ADDRESS = new Uint8Array(0)
 
 /**
@@ -77,7 +76,7 @@ export function joinPolicies(
   return {
     decide(attempt) {
       const facts = factsOf(attempt)
-      const findings = dryRun.length === 0 ? NO_FINDINGS : findDryRun(dryRun, facts)
+      const findings = findDryRun(dryRun, facts)
       const denied = denies.find((policy) => policy.matches(facts))
       if (denied !== undefined) return deny({ kind: 'policy', policy: denied.key }, findings)
       if (missing !== undefined) return deny({ kind: 'policy-unknown', policy: missing }, findings)
