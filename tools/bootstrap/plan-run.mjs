@@ -13,6 +13,7 @@ const ENTRIES = {
   bench: { file: 'tools/bench/main.ts', needsRoot: true },
   e2e: { file: 'e2e/cluster/main.ts', needsRoot: false },
   'kind-up': { file: 'e2e/cluster/kind-up.ts', needsRoot: false },
+  fuzz: { file: 'tools/fuzz/main.ts', needsRoot: false },
   mutate: { file: 'tools/mutate/main.ts', needsRoot: false },
   images: { file: 'tools/images/main.ts', needsRoot: false },
 }

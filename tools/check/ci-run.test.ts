@@ -45,28 +45,28 @@ function place(name: string, script: string): void {
 }
 
 test('.ci/run ends with the count of set-up, every check and test, the demo, and both again by other ways', () => {
-  expect(ciRun({})).toEqual({ status: 0, lastLine: '52 passed, 0 failed' })
+  expect(ciRun({})).toEqual({ status: 0, lastLine: '53 passed, 0 failed' })
 })
 
 test.each<Machine & { readonly name: string; readonly lastLine: string }>([
   { name: 'the set-up fails', setUp: 'exit 1', lastLine: '0 passed, 1 failed' },
-  { name: 'a check fails', check: "echo '39 passed, 2 failed'; exit 1", lastLine: '51 passed, 2 failed' },
-  { name: 'the check dies without a count', check: 'exit 139', lastLine: '12 passed, 1 failed' },
+  { name: 'a check fails', check: "echo '39 passed, 2 failed'; exit 1", lastLine: '52 passed, 2 failed' },
+  { name: 'the check dies without a count', check: 'exit 139', lastLine: '13 passed, 1 failed' },
   {
     name: 'the check ends badly after a good count',
     check: "echo '40 passed, 0 failed'; exit 1",
-    lastLine: '52 passed, 1 failed',
+    lastLine: '53 passed, 1 failed',
   },
   {
     name: 'the count is not the last line',
     check: "echo '40 passed, 0 failed'; echo more",
-    lastLine: '12 passed, 1 failed',
+    lastLine: '13 passed, 1 failed',
   },
-  { name: 'the demo fails', demo: 'exit 1', lastLine: '48 passed, 4 failed' },
+  { name: 'the demo fails', demo: 'exit 1', lastLine: '49 passed, 4 failed' },
   {
     name: 'a scenario fails by another way',
     ways: "echo '1 passed, 1 failed'; exit 1",
-    lastLine: '49 passed, 3 failed',
+    lastLine: '50 passed, 3 failed',
   },
 ])('.ci/run fails when $name', ({ lastLine, ...machine }) => {
   expect(ciRun(machine)).toEqual({ status: 1, lastLine })

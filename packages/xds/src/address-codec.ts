@@ -29,7 +29,7 @@ import {
   writePort,
 } from './wire-address.ts'
 import { wireEnum } from './wire-enum.ts'
-import { invalid } from './xds-error.ts'
+import { decodeWire, invalid } from './xds-error.ts'
 
 const statuses = wireEnum<WorkloadStatus>('workload status', ['healthy', 'unhealthy'])
 const workloadTypes = wireEnum<WorkloadType>('workload type', ['deployment', 'cronjob', 'pod', 'job'])
@@ -44,7 +44,7 @@ const tunnelKinds = wireEnum<'none' | 'proxy'>('application tunnel', ['none', 'p
  * @see Istio `workload.proto` Address
  */
 export function decodeAddress(bytes: Uint8Array): Address {
-  const { workload, service } = decodeWireAddress(bytes)
+  const { workload, service } = decodeWire(bytes, decodeWireAddress)
   if (workload && service) throw invalid('an address that is both workload and service')
   if (workload) return { kind: 'workload', workload: readWorkload(workload) }
   if (service) return { kind: 'service', service: readService(service) }

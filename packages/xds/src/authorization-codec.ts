@@ -20,7 +20,7 @@ import { type EncodedResource, encodedResource } from './encoded-resource.ts'
 import { AUTHORIZATION_TYPE } from './type-urls.ts'
 import { readIp, readPrefixLength, writeIp } from './wire-address.ts'
 import { wireEnum } from './wire-enum.ts'
-import { invalid } from './xds-error.ts'
+import { decodeWire, invalid } from './xds-error.ts'
 
 const scopes = wireEnum<PolicyScope>('scope', ['global', 'namespace', 'workload-selector'])
 const actions = wireEnum<PolicyAction>('action', ['allow', 'deny'])
@@ -32,7 +32,7 @@ const actions = wireEnum<PolicyAction>('action', ['allow', 'deny'])
  * @throws {XdsError} `RESOURCE_INVALID`, saying which part is wrong.
  */
 export function decodeAuthorization(bytes: Uint8Array): AuthorizationPolicy {
-  const wire = decodeWireAuthorization(bytes)
+  const wire = decodeWire(bytes, decodeWireAuthorization)
   if (!wire.name) throw invalid('a policy without name')
   return {
     name: wire.name,

@@ -2,5 +2,11 @@ export type { ZdsAddition, ZdsPod } from './pod-table.ts'
 export { ZdsClient, type Ack, type ZdsClientOptions } from './zds-client.ts'
 export type { OnResult, ZdsResult } from './zds-connection.ts'
 export { ZDS_LIMITS, type ZdsLimits } from './zds-limits.ts'
-export type { ZdsPodInfo, ZdsRequest } from './zds-request.ts'
+export {
+  type DecodedRequest,
+  decodeRequest,
+  type ZdsPacket,
+  type ZdsPodInfo,
+  type ZdsRequest,
+} from './zds-request.ts'
 export { ZdsServer, type ZdsServerOptions } from './zds-server.ts'
