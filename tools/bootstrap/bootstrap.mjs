@@ -1,6 +1,6 @@
 // Sets a checkout up: pinned Node, npm packages, generated code, and with --os the programs of the operating system.
 // Runs on any Node from 20 on and needs no package. Each step leaves a stamp; a step whose inputs did not change is skipped.
-// With names of extras (`envoy`, `haproxy`, `nginx-stream`) it installs those instead.
+// With names of extras (`envoy`, `haproxy`, `nginx-stream`, `vm`) it installs those instead.
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

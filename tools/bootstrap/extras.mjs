@@ -19,6 +19,19 @@ const OS_EXTRAS = {
     programs: [['nginx', 'nginx-light']],
     files: [['usr/lib/nginx/modules/ngx_stream_module.so', 'libnginx-mod-stream']],
   },
+  /** What a machine with another kernel is emulated by. */
+  vm: {
+    programs: [
+      ['qemu-system-x86_64', 'qemu-system-x86'],
+      ['busybox', 'busybox-static'],
+      ['cpio', 'cpio'],
+      ['modprobe', 'kmod'],
+      ['xz', 'xz-utils'],
+      ['zstd', 'zstd'],
+      ['mkfs.ext4', 'e2fsprogs'],
+    ],
+    files: [],
+  },
 }
 export const extraNames = Object.keys(OS_EXTRAS)
 

@@ -15,6 +15,7 @@ const ENTRIES = {
   'kind-up': { file: 'e2e/cluster/kind-up.ts', needsRoot: false },
   fuzz: { file: 'tools/fuzz/main.ts', needsRoot: false },
   mutate: { file: 'tools/mutate/main.ts', needsRoot: false },
+  'power-cut': { file: 'apps/cni/test/power-cut/main.ts', needsRoot: true },
   images: { file: 'tools/images/main.ts', needsRoot: false },
 }
 

@@ -22,6 +22,25 @@ export interface BackendUnderTest {
 
 const settings: RedirectSettings = { ...plain, dnsCapture: true }
 
+/** Both ends of the cable out of a pod. */
+const cables = [
+  {
+    family: 'IPv4',
+    outside: '169.254.201.1',
+    inside: '169.254.201.2',
+    bits: 30,
+    format: (address: string) => address,
+  },
+  {
+    family: 'IPv6',
+    outside: 'fd00:201::1',
+    inside: 'fd00:201::2',
+    bits: 126,
+    format: (address: string) => `[${address}]`,
+  },
+]
+type Cable = (typeof cables)[number]
+
 /** What every redirect backend must do, told once. Needs root. */
 export function verifyRedirectBackend(name: string, setup: () => BackendUnderTest): void {
   describe(`redirection by ${name}`, () => {
@@ -125,22 +144,26 @@ export function verifyRedirectBackend(name: string, setup: () => BackendUnderTes
       expect(routes()).not.toBe(routed)
     })
 
-    test('keeps and names a connection that was open before; a new one is redirected', async () => {
-      await using outside = await openOutside(pod)
-      await outside.say('before ')
-      const { kept } = await backend.apply(pod.netns, settings, 'running')
-      expect(kept?.map(describeConnection)).toEqual([
-        expect.stringMatching(new RegExp(`^169.254.201.2:\\d+ -> 169.254.201.1:${outside.port}$`)),
-      ])
-      await outside.say('after')
+    test.each(cables)(
+      'keeps and names a connection over $family that was open before; a new one is redirected',
+      async (cable) => {
+        await using outside = await openOutside(pod, cable)
+        await outside.say('before ')
+        const { kept } = await backend.apply(pod.netns, settings, 'running')
+        expect(kept?.map(describeConnection)).toEqual([expect.stringMatching(/:\d+ -> /)])
+        const [from, to] = (kept?.map(describeConnection)[0] ?? '').split(' -> ')
+        expect(from?.startsWith(`${cable.format(cable.inside)}:`)).toBe(true)
+        expect(to).toBe(`${cable.format(cable.outside)}:${outside.port}`)
+        await outside.say('after')
 
-      // A new connection meets the redirect: nobody listens on 15006 here, so it is refused.
-      const inbound = pod.netns.enter(() => listenOn({ ip: '169.254.201.2', port: 8080 }))
-      const outcome = await dial(8080, '169.254.201.2')
-      closeDescriptor(inbound)
-      expect(outcome).toBe('ECONNREFUSED')
-      expect(tcpTable(pod.netns).map(describeConnection)).toEqual(kept?.map(describeConnection))
-    })
+        // A new connection meets the redirect: nobody listens on 15006 here, so it is refused.
+        const inbound = pod.netns.enter(() => listenOn({ ip: cable.inside, port: 8080 }))
+        const outcome = await dial(8080, cable.inside)
+        closeDescriptor(inbound)
+        expect(outcome).toBe('ECONNREFUSED')
+        expect(tcpTable(pod.netns).map(describeConnection)).toEqual(kept?.map(describeConnection))
+      },
+    )
 
     test('leaves no descriptor open', async () => {
       const before = openDescriptors()
@@ -160,18 +183,19 @@ interface Outside extends AsyncDisposable {
 }
 
 /** A cable out of the pod, an echo at its end, and a client in the pod that is connected to it. */
-async function openOutside(pod: ScratchNetns): Promise<Outside> {
+async function openOutside(pod: ScratchNetns, { outside, inside, bits }: Cable): Promise<Outside> {
   const link = `cv${process.pid}`
   ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pod.name)
-  ip('address', 'add', '169.254.201.1/30', 'dev', link)
+  const nodad = outside.includes(':') ? ['nodad'] : []
+  ip('address', 'add', `${outside}/${bits}`, 'dev', link, ...nodad)
   ip('link', 'set', link, 'up')
-  pod.ip('address', 'add', '169.254.201.2/30', 'dev', 'eth0')
+  pod.ip('address', 'add', `${inside}/${bits}`, 'dev', 'eth0', ...nodad)
   pod.ip('link', 'set', 'eth0', 'up')
-  await waitFor('the pod to have its address up', () => ownAddresses(pod.netns).has('169.254.201.2'))
+  await waitFor('the pod to have its address up', () => ownAddresses(pod.netns).has(inside))
   const server = createServer((socket) => socket.on('error', () => {}).pipe(socket))
-  await new Promise<void>((resolve) => server.listen(0, '169.254.201.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, outside, resolve))
   const { port } = server.address() as { port: number }
-  const script = `const s=require('net').connect(${port},'169.254.201.1');s.on('data',d=>{process.stdout.write(d)});process.stdin.on('data',d=>s.write(d));s.on('close',()=>process.exit(3))`
+  const script = `const s=require('net').connect(${port},'${outside}');s.on('data',d=>{process.stdout.write(d)});process.stdin.on('data',d=>s.write(d));s.on('close',()=>process.exit(3))`
   const client = spawn('ip', ['netns', 'exec', pod.name, process.execPath, '-e', script], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
