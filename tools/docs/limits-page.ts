@@ -4,7 +4,7 @@ import { HBONE_LIMITS } from '@ambient/hbone'
 import { KUBE_LIMITS } from '@ambient/kube'
 import { LOG_LIMITS, type LimitTable, METRICS_LIMITS } from '@ambient/telemetry'
 import { XDS_LIMITS } from '@ambient/xds'
-import { ZDS_LIMITS } from '@ambient/zds'
+import { HANDOVER_LIMITS, ZDS_LIMITS } from '@ambient/zds'
 import { markdownTable } from './markdown-table.ts'
 
 const tables: Readonly<Record<string, LimitTable>> = {
@@ -13,6 +13,7 @@ const tables: Readonly<Record<string, LimitTable>> = {
   'Certificates (CA)': CA_LIMITS,
   'The control plane’s gRPC server': GRPC_LIMITS,
   'Hand-over of pods (ZDS)': ZDS_LIMITS,
+  'Hand-over of sockets between ztunnels': HANDOVER_LIMITS,
   Logs: LOG_LIMITS,
   Metrics: METRICS_LIMITS,
   'Resources in files': KUBE_LIMITS,

@@ -29,7 +29,13 @@ describe('the life of a pod', () => {
   const late = pod('late', { addresses: ['10.0.0.2'] })
   const info = { name: 'late', namespace: 'shop', serviceAccount: 'default' }
   const add = (): void =>
-    ground.mesh.plane.handle({ kind: 'add-pod', uid: late.uid, info, netns: ground.pods.late.netns.fd })
+    ground.mesh.plane.handle({
+      kind: 'add-pod',
+      uid: late.uid,
+      info,
+      netns: ground.pods.late.netns.fd,
+      inherited: [],
+    })
   const remove = (): void => ground.mesh.plane.handle({ kind: 'remove-pod', uid: late.uid })
   const fromLate = (): DnsAsker => ({ ...asker, pod: ground.pods.late })
   const added = (): unknown => ground.mesh.reports.findLast((report) => report.kind === 'pod-added')
@@ -91,14 +97,26 @@ describe('the life of a pod', () => {
   test('a draining ztunnel answers what it was asked, and new queries go to the next', async () => {
     const [old, next] = [await openDnsMesh({ drainMs: 5000 }), await openDnsMesh()]
     for (const one of [old, next]) one.know(late)
-    old.plane.handle({ kind: 'add-pod', uid: late.uid, info, netns: ground.pods.late.netns.fd })
+    old.plane.handle({
+      kind: 'add-pod',
+      uid: late.uid,
+      info,
+      netns: ground.pods.late.netns.fd,
+      inherited: [],
+    })
     const asked = Array.from({ length: 10 }, (_, id) =>
       ask(dnsQuery('www.example.com', { id }), 'udp', fromLate()),
     )
     const resolver = await TcpResolver.open(fromLate())
     resolver.send(encodeMessage(dnsQuery('www.example.com')))
     await waitFor('all to be forwarded', () => server.seen.length === 11)
-    next.plane.handle({ kind: 'add-pod', uid: late.uid, info, netns: ground.pods.late.netns.fd })
+    next.plane.handle({
+      kind: 'add-pod',
+      uid: late.uid,
+      info,
+      netns: ground.pods.late.netns.fd,
+      inherited: [],
+    })
     old.plane.handle({ kind: 'drain' })
     const others = Array.from({ length: 30 }, () => ask(dnsQuery('web'), 'udp', fromLate()))
     await Promise.all(others)
@@ -119,7 +137,13 @@ describe('the life of a pod', () => {
   test('what all pods of a thread may have waiting is bounded as well', async () => {
     using tight = await openDnsMesh({}, { dnsPending: 3 })
     tight.know(late)
-    tight.plane.handle({ kind: 'add-pod', uid: late.uid, info, netns: ground.pods.late.netns.fd })
+    tight.plane.handle({
+      kind: 'add-pod',
+      uid: late.uid,
+      info,
+      netns: ground.pods.late.netns.fd,
+      inherited: [],
+    })
     const waiting = [1, 2, 3].map(() => ask(dnsQuery('silent.example.com'), 'udp', fromLate()))
     await waitFor('three to wait', () => server.seen.length >= 3)
     const refused = await ask(dnsQuery('silent.example.com'), 'udp', fromLate())

@@ -99,7 +99,7 @@ export class TestMesh implements Disposable {
     const material = { certificateChainPem, privateKeyPem, trustBundlePem: rootsPem }
     this.know(workload)
     this.plane.handle({ kind: 'identity', id: podIdentity(info, workload), material })
-    this.plane.handle({ kind: 'add-pod', uid: workload.uid, info, netns: pod.netns.fd })
+    this.plane.handle({ kind: 'add-pod', uid: workload.uid, info, netns: pod.netns.fd, inherited: [] })
     this.#workloads.set(pod, workload)
   }
 

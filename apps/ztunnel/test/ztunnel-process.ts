@@ -98,6 +98,8 @@ export interface ZtunnelProcess extends AsyncDisposable {
   readonly said: string
   readonly exitCode: number | null
   ready(): Promise<void>
+  /** @returns Its exit code, once it has ended; null when the signal ended it. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>
 }
 
 /** Starts it inside `pod`, without a control plane, with a CA that `offerTo` has made reachable. */
@@ -122,6 +124,12 @@ export function startZtunnel(
   })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += String(text)))
+  const kill = async (signal: NodeJS.Signals): Promise<number | null> => {
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    const [code] = (await ended) as [number | null]
+    return code
+  }
   return {
     get said() {
       return said
@@ -136,10 +144,9 @@ export function startZtunnel(
         START,
       )
     },
+    kill,
     [Symbol.asyncDispose]: async () => {
-      if (child.exitCode !== null) return
-      child.kill('SIGTERM')
-      await once(child, 'exit')
+      if (child.exitCode === null && child.signalCode === null) await kill('SIGTERM')
     },
   }
 }

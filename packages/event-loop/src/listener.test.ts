@@ -118,3 +118,18 @@ test('closeAfterDrain() takes what waits behind a pause', async () => {
   listener.onFault()
   expect([listener.closeAfterDrain(), accepted.length]).toEqual([3, 3])
 })
+
+test('park() leaves the queue to whoever has the socket as well, resume() takes it back', async () => {
+  const { listener, port } = listenerOf()
+  listener.park()
+  listener.park()
+  const seen = await dial(port, 3)
+  loop.turn(0)
+  expect([listener.state, accepted.length, loop.sourceCount]).toEqual(['parked', 0, 0])
+  listener.resume()
+  await turnUntil(loop, 'all three', () => accepted.length === 3)
+  listener.park()
+  expect([listener.closeAfterDrain(), listener.state, seen.resets]).toEqual([0, 'closed', 0])
+  listener.resume()
+  expect(loop.sourceCount).toBe(0)
+})

@@ -12,7 +12,7 @@ export interface ListenerLimits {
 /** Owns `fd` unless it throws; then the listener resets the connection, so it must not have kept or closed it. */
 export type OnAccept = (fd: number, peer: SocketAddress) => void
 
-export type ListenerState = 'accepting' | 'paused' | 'closed'
+export type ListenerState = 'accepting' | 'paused' | 'parked' | 'closed'
 
 /** The connection died while it was queued: take the next. */
 const QUEUED_CONNECTION_ERRORS: ReadonlySet<number> = new Set([
@@ -74,9 +74,29 @@ export class Listener implements Source {
     closeDescriptor(this.fd)
   }
 
-  /** Takes every queued connection, then closes: nobody who was already let in is reset. Returns how many it took. */
+  /** Accepts no more and leaves the queue as it is, for whoever else has the socket, until `resume`. */
+  park(): void {
+    if (this.#state === 'closed' || this.#state === 'parked') return
+    this.#state = 'parked'
+    this.#loop.remove(this.fd)
+  }
+
+  /** Accepts again after `park`. */
+  resume(): void {
+    if (this.#state !== 'parked') return
+    this.#state = 'accepting'
+    this.#loop.add(this.fd, LEVEL_READ, this)
+  }
+
+  /**
+   * Takes every queued connection, then closes: nobody who was already let in is reset. A parked one is closed only.
+   * Returns how many it took.
+   */
   closeAfterDrain(): number {
-    if (this.#state === 'closed') return 0
+    if (this.#state === 'closed' || this.#state === 'parked') {
+      this.close()
+      return 0
+    }
     this.#state = 'accepting'
     const taken = this.#acceptUpTo(MAX_DRAIN)
     this.close()

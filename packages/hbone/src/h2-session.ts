@@ -147,7 +147,9 @@ export class H2Session implements Owner {
     switch (this.#state.kind) {
       case 'connecting':
       case 'handshaking':
-        if (this.streams.open.size === 0) return this.close('drained before the handshake')
+        // A client without a tunnel has nothing to lose; whoever dials us may have, and we cannot know it yet.
+        if (this.role === 'client' && this.streams.open.size === 0)
+          return this.close('drained before the handshake')
         this.#isDrainWanted = true
         return this.#deps.onChange?.(this)
       case 'open':

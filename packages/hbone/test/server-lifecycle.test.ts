@@ -1,9 +1,10 @@
 import { waitFor } from '@ambient/testkit'
 import { describe, expect, test } from 'vitest'
 import { tcpSocket } from '@ambient/linux'
-import { encodeFrame, pingFrame, rstStreamFrame } from '../src/encode-frame.ts'
+import { encodeFrame, pingFrame, rstStreamFrame, settingsFrame } from '../src/encode-frame.ts'
 import { FLAG, FRAME, H2_CODE, MAX_WINDOW } from '../src/h2-constants.ts'
 import type { Tunnel } from '../src/index.ts'
+import { RawPeer } from './raw-peer.ts'
 import { connectFrame, resetOf, statusOf, useServer } from './server-fixture.ts'
 import { dial, echo } from './sockets.ts'
 
@@ -133,6 +134,23 @@ describe('drain()', () => {
     await waitFor('the connection to end', () => peer.outcome !== undefined)
     expect(String(peer.received(3))).toBe('last')
     expect(peer.outcome).toBe('end')
+    expect(proxy.sessionEnds).toEqual([{ kind: 'drained' }])
+    peer.socket.end()
+  })
+
+  test('waits for a handshake that is under way: whoever dials us may have a request already', async () => {
+    server.hops().app.behave(echo)
+    const proxy = server.proxy()
+    const silent = await dial(proxy.serveInbound(server.hops().app.port))
+    await waitFor('the session', () => proxy.servers.size === 1)
+    for (const session of proxy.servers) session.drain()
+    const peer = new RawPeer(silent, 'client')
+    peer.send(settingsFrame([]))
+    peer.request(1)
+    expect(await statusOf(peer, 1)).toBe(200)
+    peer.data(1, Buffer.from('last'), FLAG.endStream)
+    await waitFor('the connection to end', () => peer.outcome !== undefined)
+    expect([String(peer.received(1)), peer.outcome]).toEqual(['last', 'end'])
     expect(proxy.sessionEnds).toEqual([{ kind: 'drained' }])
     peer.socket.end()
   })

@@ -37,6 +37,17 @@ export {
   encodeDeltaResponseHead,
 } from './discovery.ts'
 export {
+  decodeHandoverAnswer,
+  decodeHandoverRequest,
+  encodeHandoverAnswer,
+  encodeHandoverRequest,
+  HANDOVER_VERSION_1,
+  type SocketRole,
+  type WireHandoverAnswer,
+  type WireHandoverRequest,
+  type WireSocket,
+} from './handover.ts'
+export {
   decodeHealthRequest,
   decodeHealthResponse,
   encodeHealthRequest,

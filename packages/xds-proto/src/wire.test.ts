@@ -4,6 +4,8 @@ import {
   decodeCertificateRequest,
   decodeDeltaRequest,
   decodeDeltaResponse,
+  decodeHandoverAnswer,
+  decodeHandoverRequest,
   decodeWireAddress,
   decodeWireAuthorization,
   decodeWireWorkload,
@@ -14,11 +16,15 @@ import {
   encodeDeltaResource,
   encodeDeltaResponse,
   encodeDeltaResponseHead,
+  encodeHandoverAnswer,
+  encodeHandoverRequest,
   encodeWireAddress,
   encodeWireAuthorization,
   encodeWorkloadRequest,
   type WireAddress,
   type WireAuthorization,
+  type WireHandoverAnswer,
+  type WireHandoverRequest,
 } from './index.ts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -257,4 +263,39 @@ test('decodeCertificateRequest() refuses metadata nested too deeply to be meant'
   for (let depth = 0; depth < 5000; depth++) value = wrap(0x32, wrap(0x0a, value)) // list_value (6) of values (1)
   const metadata = wrap(0x0a, Buffer.concat([wrap(0x0a, Buffer.from('k')), wrap(0x12, value)])) // fields (1): key (1), value (2)
   expect(() => decodeCertificateRequest(wrap(0x22, metadata))).toThrow(/depth/)
+})
+
+test.each<{ name: string; request: WireHandoverRequest; bytes: string }>([
+  { name: 'hello (1)', request: { kind: 'hello', version: 1 }, bytes: '0a02 0801' },
+  { name: 'take (2)', request: { kind: 'take', uid: 'a' }, bytes: '1203 0a0161' },
+  { name: 'taken (3)', request: { kind: 'taken', uid: 'a' }, bytes: '1a03 0a0161' },
+  { name: 'finish (4)', request: { kind: 'finish' }, bytes: '2200' },
+])('a hand-over request has $name', ({ request, bytes }) => {
+  expect(hex(encodeHandoverRequest(request))).toBe(packed(bytes))
+  expect(decodeHandoverRequest(Buffer.from(packed(bytes), 'hex'))).toEqual(request)
+})
+
+test.each<{ name: string; answer: WireHandoverAnswer; bytes: string }>([
+  { name: 'refused (1)', answer: { kind: 'refused', reason: 'no' }, bytes: '0a04 0a026e6f' },
+  {
+    name: 'nothing to hand over (2)',
+    answer: { kind: 'done', sockets: [], more: false },
+    bytes: '1202 1000',
+  },
+  {
+    name: 'a socket (2.1)',
+    answer: { kind: 'done', sockets: [{ role: 'dns-udp', ip: '::1', port: 53 }], more: true },
+    bytes: '120d 0a09 0805 1203 3a3a31 1835 1001',
+  },
+])('a hand-over answer has $name', ({ answer, bytes }) => {
+  expect(hex(encodeHandoverAnswer(answer))).toBe(packed(bytes))
+  expect(decodeHandoverAnswer(Buffer.from(packed(bytes), 'hex'))).toEqual(answer)
+})
+
+test('decodeHandoverAnswer() keeps the place of a socket whose role it does not know', () => {
+  expect(decodeHandoverAnswer(Buffer.from('12080a02086f0a020801', 'hex'))).toEqual({
+    kind: 'done',
+    sockets: [undefined, { role: 'outbound', ip: '', port: 0 }],
+    more: false,
+  })
 })

@@ -1,6 +1,8 @@
-import { errorText } from '@ambient/lifecycle'
+import { deadline, errorText } from '@ambient/lifecycle'
 import type { Workload } from '@ambient/model'
 import { type SpiffeId, spiffeId } from '@ambient/spiffe'
+import { limitValues } from '@ambient/telemetry'
+import { HANDOVER_LIMITS } from '@ambient/zds'
 import type { MeshChange } from '../state/mesh-snapshot.ts'
 import type { SvidCache } from '../svid/svid-cache.ts'
 import type { WorkerPool } from './worker-pool.ts'
@@ -47,6 +49,20 @@ export class IdentityControl {
       const detail = errorText(cause)
       this.#workers.broadcast({ kind: 'identity-unavailable', id, detail })
     })
+  }
+
+  /** Whether the certificate of a workload of this node is here, or comes within a short wait; none is needed for some. */
+  async isReady(uid: string): Promise<boolean> {
+    const id = this.#local.get(uid)
+    if (id === undefined) return true
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    using limit = deadline(undefined, limitValues(HANDOVER_LIMITS).handoverCertificateMs)
+    limit.signal.addEventListener('abort', () => resolve(false))
+    this.#cache.demand(id, 'warm-up').then(
+      () => resolve(true),
+      () => resolve(false),
+    )
+    return await promise
   }
 
   changed({ workloads }: MeshChange): void {

@@ -1,4 +1,5 @@
 import { Resolver } from 'node:dns/promises'
+import { dirname, join } from 'node:path'
 import { CaClient } from '@ambient/ca'
 import { errorText, Scope, systemClock, systemRandom } from '@ambient/lifecycle'
 import { closeDescriptor, duplicateDescriptor, NetworkNamespace } from '@ambient/linux'
@@ -9,10 +10,12 @@ import { Readiness } from '../admin/readiness.ts'
 import type { LocalMesh } from '../local/read-local-mesh.ts'
 import { PodRegistry } from '../pods/pod-registry.ts'
 import { serveAgent } from '../pods/serve-agent.ts'
+import { isOfAgent } from '../pods/zds-messages.ts'
 import { type MeshChange, type MeshDelta, MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { SvidCache } from '../svid/svid-cache.ts'
 import type { PodInfo, PodListeners, WorkerReport } from '../worker/messages.ts'
 import { peerOptions } from './control-plane-source.ts'
+import { Handover } from './handover.ts'
 import { HOST_LIMITS } from './host-limits.ts'
 import { HostResolver } from './host-resolver.ts'
 import { IdentityControl } from './identity-control.ts'
@@ -36,6 +39,8 @@ export interface OwnPod {
 const RETRY_PENDING_MS = 5000
 /** No pod's: those are what Kubernetes makes of them. */
 const OWN_UID = 'own'
+/** In the directory where the agent listens, which ztunnels on one node have in common. */
+const HANDOVER_SOCKET = 'handover.sock'
 const NOTHING = { upserts: [], removed: [] }
 
 /** The control side of one node's proxy: it joins the control plane, the CNI agent and the byte threads. */
@@ -53,6 +58,8 @@ export class NodeProxy implements AsyncDisposable {
   readonly #xds: XdsLink
   readonly #hosts: HostResolver
   readonly #ownPods = new Map<string, OwnPod>()
+  /** Undefined until we join an agent. */
+  #handover: Handover | undefined
   readonly #scope = new Scope()
 
   private constructor(
@@ -154,6 +161,7 @@ export class NodeProxy implements AsyncDisposable {
   }
 
   async drain(): Promise<void> {
+    this.#handover?.leave()
     await this.workers.drain()
   }
 
@@ -195,7 +203,7 @@ export class NodeProxy implements AsyncDisposable {
 
   #openRegistry(): PodRegistry {
     return new PodRegistry({
-      start: (uid, info, netns) => this.workers.addPod(uid, info, netns),
+      start: async (uid, info, netns) => this.#handover?.addPod(uid, info, netns),
       stop: (uid) => this.workers.removePod(uid),
       netnsId: (netns) => {
         using namespace = NetworkNamespace.fromDescriptor(duplicateDescriptor(netns))
@@ -203,8 +211,10 @@ export class NodeProxy implements AsyncDisposable {
       },
       closeDescriptor,
       onChange: () => {
-        if (this.registry.isReady) this.readiness.open('workload proxy manager')
-        else this.readiness.close('workload proxy manager')
+        if (!this.registry.isReady) return this.readiness.close('workload proxy manager')
+        this.#handover?.finish().then(() => {
+          if (this.registry.isReady) this.readiness.open('workload proxy manager')
+        }, this.#deps.onFatal)
       },
     })
   }
@@ -229,22 +239,35 @@ export class NodeProxy implements AsyncDisposable {
   }
 
   #joinAgent(): void {
-    const { registry } = this
+    const { registry, workers, metrics } = this
     const { logger, onFatal } = this.#deps
+    const { inpodSocket } = this.#config
+    const handover = new Handover({
+      workers,
+      logger: logger.child('handover'),
+      post: (command) => link.post(command),
+      hasCertificate: async (info) => {
+        const local = this.snapshot.localWorkload(info)
+        return local === undefined || this.#identities.isReady(local.uid)
+      },
+      onLimit: (name) => metrics.onLimit(name),
+    })
+    this.#handover = handover
     const serve = serveAgent({
       registry,
       logger: logger.child('inpod'),
       onProtocolError: onFatal,
-      answer: (answer) => link.answer(answer),
+      answer: (answer) => link.post(answer),
     })
     const link = this.#scope.use(
       new ZdsLink({
-        socketPath: this.#config.inpodSocket,
+        socketPath: inpodSocket,
+        handoverPath: join(dirname(inpodSocket), HANDOVER_SOCKET),
         entry: new URL(
           import.meta.url.endsWith('.ts') ? '../pods/zds-thread.ts' : '../pods/zds-thread.js',
           import.meta.url,
         ),
-        onReport: serve,
+        onReport: (report) => (isOfAgent(report) ? serve(report) : handover.onReport(report)),
         onLost: onFatal,
       }),
     )

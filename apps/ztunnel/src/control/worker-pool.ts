@@ -3,14 +3,15 @@ import { MailboxSender } from '@ambient/event-loop'
 import { eventfd } from '@ambient/linux'
 import type { Delta } from '@ambient/xds'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
+import { type PodSocket, shareSockets } from '../worker/bind-pod.ts'
 import type {
-  PodInfo,
   WorkerCommand,
   WorkerDescription,
   WorkerReport,
   WorkerSettings,
   WorkerStart,
 } from '../worker/messages.ts'
+import { Gathering } from './gathering.ts'
 
 export interface WorkerPoolOptions {
   readonly count: number
@@ -20,6 +21,8 @@ export interface WorkerPoolOptions {
   /** A byte thread that is gone leaves its sockets without an owner: the process must end. */
   readonly onLost: (cause: unknown) => void
 }
+
+export type NewPod = Omit<Extract<WorkerCommand, { kind: 'add-pod' }>, 'kind'>
 
 interface Member {
   readonly thread: Worker
@@ -37,11 +40,8 @@ export class WorkerPool {
     string,
     { left: number; errors: string[]; done: (error: string | undefined) => void }
   >()
-  readonly #descriptions = new Map<
-    number,
-    { left: number; got: WorkerDescription[]; done: (all: WorkerDescription[]) => void }
-  >()
-  #requests = 0
+  readonly #descriptions = new Gathering<WorkerDescription>()
+  readonly #sockets = new Gathering<readonly PodSocket[]>()
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -74,32 +74,48 @@ export class WorkerPool {
   }
 
   /** @returns The first worker's failure as text, after the others have let the pod go again; undefined when all listen. */
-  async addPod(uid: string, info: PodInfo, netns: number): Promise<string | undefined> {
-    const error = await this.#askAll(`add ${uid}`, { kind: 'add-pod', uid, info, netns })
+  async addPod(wish: NewPod): Promise<string | undefined> {
+    const { uid, inherited, ...pod } = wish
+    const shares = shareSockets(inherited, this.count)
+    const error = await this.#askAll(`add ${uid}`, (index) => ({
+      kind: 'add-pod',
+      uid,
+      ...pod,
+      inherited: shares[index] ?? [],
+    }))
     if (error !== undefined) await this.removePod(uid)
     return error
   }
 
   /** A workload in our own network namespace. @returns As `addPod`. */
   async addOwn(wish: Omit<Extract<WorkerCommand, { kind: 'add-own' }>, 'kind'>): Promise<string | undefined> {
-    return this.#askAll(`add ${wish.uid}`, { kind: 'add-own', ...wish })
+    return this.#askAll(`add ${wish.uid}`, () => ({ kind: 'add-own', ...wish }))
   }
 
   async removePod(uid: string): Promise<void> {
-    await this.#askAll(`remove ${uid}`, { kind: 'remove-pod', uid })
+    await this.#askAll(`remove ${uid}`, () => ({ kind: 'remove-pod', uid }))
+  }
+
+  /** Duplicates of the pod's listening sockets on every thread, the caller's; the threads go on accepting. */
+  async shareSockets(uid: string): Promise<readonly PodSocket[]> {
+    const all = await this.#sockets.ask(this.count, (request) =>
+      this.broadcast({ kind: 'share-sockets', request, uid }),
+    )
+    return all.flat()
+  }
+
+  /** Accepts no more for a pod that another ztunnel serves now. */
+  async parkPod(uid: string): Promise<void> {
+    await this.#askAll(`park ${uid}`, () => ({ kind: 'park-pod', uid }))
   }
 
   async describe(): Promise<readonly WorkerDescription[]> {
-    const request = ++this.#requests
-    const { promise, resolve } = Promise.withResolvers<WorkerDescription[]>()
-    this.#descriptions.set(request, { left: this.count, got: [], done: resolve })
-    this.broadcast({ kind: 'describe', request })
-    return promise
+    return this.#descriptions.ask(this.count, (request) => this.broadcast({ kind: 'describe', request }))
   }
 
   /** Resolves when every thread has finished its connections or cut them at the deadline. */
   async drain(): Promise<void> {
-    await this.#askAll('drain', { kind: 'drain' })
+    await this.#askAll('drain', () => ({ kind: 'drain' }))
   }
 
   async close(): Promise<void> {
@@ -136,19 +152,23 @@ export class WorkerPool {
         return this.#answer(`add ${report.uid}`, report.error)
       case 'pod-removed':
         return this.#answer(`remove ${report.uid}`, undefined)
+      case 'pod-parked':
+        return this.#answer(`park ${report.uid}`, undefined)
       case 'drained':
         return this.#answer('drain', undefined)
+      case 'sockets':
+        return this.#sockets.answer(report.request, report.sockets)
       case 'description':
-        return this.#described(report.request, report.description)
+        return this.#descriptions.answer(report.request, report.description)
       default:
         return this.#options.onReport(report)
     }
   }
 
-  async #askAll(key: string, command: WorkerCommand): Promise<string | undefined> {
+  async #askAll(key: string, commandOf: (index: number) => WorkerCommand): Promise<string | undefined> {
     const { promise, resolve } = Promise.withResolvers<string | undefined>()
     this.#waiting.set(key, { left: this.count, errors: [], done: resolve })
-    this.broadcast(command)
+    for (const [index, { mailbox }] of this.#members.entries()) mailbox.post(commandOf(index))
     return promise
   }
 
@@ -159,15 +179,6 @@ export class WorkerPool {
     if (--waiting.left > 0) return
     this.#waiting.delete(key)
     waiting.done(waiting.errors[0])
-  }
-
-  #described(request: number, description: WorkerDescription): void {
-    const waiting = this.#descriptions.get(request)
-    if (waiting === undefined) return
-    waiting.got.push(description)
-    if (--waiting.left > 0) return
-    this.#descriptions.delete(request)
-    waiting.done(waiting.got)
   }
 }
 

@@ -1,24 +1,25 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { MailboxSender } from '@ambient/event-loop'
 import { eventfd } from '@ambient/linux'
-import type { ZdsAnswer, ZdsReport, ZdsStart } from '../pods/zds-messages.ts'
+import type { ZdsCommand, ZdsStart, ZdsThreadReport } from '../pods/zds-messages.ts'
 
 export interface ZdsLinkOptions {
   readonly socketPath: string
+  readonly handoverPath: string
   readonly entry: URL
-  readonly onReport: (report: ZdsReport) => void
+  readonly onReport: (report: ZdsThreadReport) => void
   readonly onLost: (cause: unknown) => void
 }
 
 /** The control thread's end of the ZDS thread. */
 export class ZdsLink implements AsyncDisposable {
   readonly #thread: Worker
-  readonly #answers: MailboxSender<ZdsAnswer>
+  readonly #commands: MailboxSender<ZdsCommand>
 
-  constructor({ socketPath, entry, onReport, onLost }: ZdsLinkOptions) {
+  constructor({ socketPath, handoverPath, entry, onReport, onLost }: ZdsLinkOptions) {
     const wakeFd = eventfd()
     const { port1, port2 } = new MessageChannel()
-    const start: ZdsStart = { socketPath, wakeFd, answers: port2 }
+    const start: ZdsStart = { socketPath, handoverPath, wakeFd, commands: port2 }
     this.#thread = new Worker(entry, {
       workerData: start,
       transferList: [port2],
@@ -27,15 +28,15 @@ export class ZdsLink implements AsyncDisposable {
     })
     this.#thread.on('message', onReport)
     this.#thread.on('error', onLost)
-    this.#answers = new MailboxSender<ZdsAnswer>(port1, wakeFd)
+    this.#commands = new MailboxSender<ZdsCommand>(port1, wakeFd)
   }
 
-  answer(answer: ZdsAnswer): void {
-    this.#answers.post(answer)
+  post(command: ZdsCommand): void {
+    this.#commands.post(command)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#thread.terminate()
-    this.#answers[Symbol.dispose]()
+    this.#commands[Symbol.dispose]()
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '@ambient/linux'
 import type { DnsRequest } from './dns-request.ts'
 import type { DnsThread } from './dns-thread.ts'
+import type { PodSocket } from '../worker/bind-pod.ts'
 
 const PAUSE_MS = 100
 /** Bounds the emptying of a queue that is filled meanwhile. */
@@ -21,15 +22,12 @@ export class DatagramListener implements Source {
   readonly #at: SocketAddress
   readonly #thread: DnsThread
   readonly #onRequest: (request: DnsRequest) => void
-  #state: 'reading' | 'paused' | 'deaf' | 'closed' = 'reading'
+  #state: 'reading' | 'paused' | 'parked' | 'deaf' | 'closed' = 'reading'
+  #isShared = false
 
-  constructor(
-    { fd, at }: { readonly fd: number; readonly at: SocketAddress },
-    thread: DnsThread,
-    onRequest: (request: DnsRequest) => void,
-  ) {
+  constructor({ fd, ip, port }: PodSocket, thread: DnsThread, onRequest: (request: DnsRequest) => void) {
     this.#fd = fd
-    this.#at = at
+    this.#at = { ip, port }
     this.#thread = thread
     this.#onRequest = onRequest
     thread.loop.add(fd, LEVEL_READ, this)
@@ -44,15 +42,33 @@ export class DatagramListener implements Source {
     if (this.#state === 'reading') this.#pause()
   }
 
+  /** Another process has the socket as well: what is queued is also its own, and connecting it would make both deaf. */
+  share(): void {
+    this.#isShared = true
+  }
+
+  /** Reads no more, for who else has the socket to read, until `resume`; answers still go out. */
+  park(): void {
+    if (this.#state === 'reading') this.#thread.loop.remove(this.#fd)
+    if (this.#state === 'reading' || this.#state === 'paused') this.#state = 'parked'
+  }
+
+  resume(): void {
+    if (this.#state !== 'parked') return
+    this.#state = 'reading'
+    this.#thread.loop.add(this.#fd, LEVEL_READ, this)
+  }
+
   /**
    * Takes what is queued and no more; answers still go out. Connected to where nothing comes from, the socket gets no
    * further query, and another listener at this address, of the next ztunnel, gets them all.
    */
   drain(): void {
     if (this.#state === 'closed' || this.#state === 'deaf') return
+    const isParked = this.#state === 'parked'
     this.#state = 'reading'
-    startConnect(this.#fd, { ip: this.#at.ip, port: DISCARD_PORT })
-    this.#receiveUpTo(MAX_DRAIN)
+    if (!this.#isShared) startConnect(this.#fd, { ip: this.#at.ip, port: DISCARD_PORT })
+    if (!isParked) this.#receiveUpTo(MAX_DRAIN)
     this.#thread.loop.remove(this.#fd)
     this.#state = 'deaf'
   }

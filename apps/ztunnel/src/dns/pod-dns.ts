@@ -2,10 +2,10 @@ import { CLASS_IN, recordTypes } from '@ambient/dns'
 import { Listener } from '@ambient/event-loop'
 import { type NetworkNamespace, resetSocket, tcpSocket, udpSocket } from '@ambient/linux'
 import type { MeshSnapshot } from '../state/mesh-snapshot.ts'
+import type { PodSocket } from '../worker/bind-pod.ts'
 import type { HostAnswer } from '../worker/host-addresses.ts'
 import type { PodInfo } from '../worker/messages.ts'
 import type { WorkloadWaits } from '../worker/workload-waits.ts'
-import type { BoundDns } from './bind-dns.ts'
 import { DatagramListener } from './datagram-listener.ts'
 import type { DnsLimitName } from './dns-limits.ts'
 import type { DnsRequest } from './dns-request.ts'
@@ -24,6 +24,8 @@ export interface PodDnsDeps {
   readonly waits: WorkloadWaits
   readonly mark: number | undefined
   readonly ipv6: boolean
+  /** The sockets may be another ztunnel's as well, which has handed them over. */
+  readonly isInherited: boolean
 }
 
 const ACCEPT = { acceptsPerTurn: 16, acceptPauseMs: 100 } as const
@@ -38,15 +40,18 @@ export class PodDns {
   #pending = 0
   #isOpen = true
 
-  /** Owns what is bound. */
-  constructor({ udp, tcp }: BoundDns, deps: PodDnsDeps) {
+  /** Owns those of `sockets` that are for DNS. */
+  constructor(sockets: readonly PodSocket[], deps: PodDnsDeps) {
     this.#deps = deps
     const pod = this.#pod()
     const serve = (request: DnsRequest): void => serveQuery(request, pod)
-    this.#datagrams = udp.map((bound) => new DatagramListener(bound, deps.thread, serve))
-    this.#listeners = tcp.map(
-      (fd) => new Listener(fd, deps.thread.loop, ACCEPT, (accepted) => this.#accept(accepted, serve)),
+    const of = (role: PodSocket['role']): readonly PodSocket[] =>
+      sockets.filter((socket) => socket.role === role)
+    this.#datagrams = of('dns-udp').map((socket) => new DatagramListener(socket, deps.thread, serve))
+    this.#listeners = of('dns-tcp').map(
+      ({ fd }) => new Listener(fd, deps.thread.loop, ACCEPT, (accepted) => this.#accept(accepted, serve)),
     )
+    if (deps.isInherited) this.share()
   }
 
   /** Asks for a name as an app of the pod would over TCP. Nothing comes once the pod is gone. */
@@ -63,6 +68,21 @@ export class PodDns {
   /** Whether nobody waits for an answer. */
   get isIdle(): boolean {
     return this.#pending === 0 && this.#clients.size === 0
+  }
+
+  /** The sockets are about to be another ztunnel's as well. */
+  share(): void {
+    for (const listener of this.#datagrams) listener.share()
+  }
+
+  /** Takes no further query, which is another's to answer; those that came are answered. */
+  park(): void {
+    for (const listener of [...this.#datagrams, ...this.#listeners]) listener.park()
+    for (const client of [...this.#clients]) client.drain()
+  }
+
+  resume(): void {
+    for (const listener of [...this.#datagrams, ...this.#listeners]) listener.resume()
   }
 
   /** Takes no further query; those that came are answered. */

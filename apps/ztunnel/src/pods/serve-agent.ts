@@ -26,9 +26,9 @@ export function serveAgent({
   }
   const serve = async (number: number, request: AgentRequest): Promise<void> => {
     try {
-      answer({ number, error: await apply(registry, request) })
+      answer({ kind: 'answer', number, error: await apply(registry, request) })
     } catch (cause) {
-      answer({ number, error: `failure to process message : ${String(cause)}` })
+      answer({ kind: 'answer', number, error: `failure to process message : ${String(cause)}` })
       throw cause
     }
   }

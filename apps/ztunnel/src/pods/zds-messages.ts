@@ -1,5 +1,6 @@
 /** What crosses between the control thread and the thread that speaks ZDS. */
 import type { MessagePort } from 'node:worker_threads'
+import type { HandoverCommand, HandoverReport } from '../handover/handover-messages.ts'
 import type { PodInfo } from '../worker/messages.ts'
 
 export type AgentRequest =
@@ -15,18 +16,29 @@ export type ZdsReport =
   /** Answered by exactly one `ZdsAnswer` with the same number, in order. */
   | { readonly kind: 'request'; readonly number: number; readonly request: AgentRequest }
 
+export type ZdsThreadReport = ZdsReport | HandoverReport
+
+export function isOfAgent(report: ZdsThreadReport): report is ZdsReport {
+  return report.kind === 'connected' || report.kind === 'disconnected' || report.kind === 'request'
+}
+
 export interface ZdsAnswer {
+  readonly kind: 'answer'
   readonly number: number
   readonly error: string | undefined
 }
 
+/** What the control thread tells this one. */
+export type ZdsCommand = ZdsAnswer | HandoverCommand
+
 export interface ZdsStart {
   readonly socketPath: string
+  readonly handoverPath: string
   readonly wakeFd: number
-  readonly answers: MessagePort
+  readonly commands: MessagePort
 }
 
 /** Whether this is what the control thread starts the ZDS thread with, and not a thread that somebody else started. */
 export function isZdsStart(value: unknown): value is ZdsStart {
-  return typeof value === 'object' && value !== null && 'socketPath' in value && 'answers' in value
+  return typeof value === 'object' && value !== null && 'socketPath' in value && 'commands' in value
 }

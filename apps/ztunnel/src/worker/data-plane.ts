@@ -1,7 +1,13 @@
 import type { EventLoop } from '@ambient/event-loop'
 import { type HboneLimits, hboneLimits, LoopBuffers, PipeCache } from '@ambient/hbone'
 import { type Random } from '@ambient/lifecycle'
-import { duplicateDescriptor, NetworkNamespace, resetSocket, SyscallError } from '@ambient/linux'
+import {
+  closeDescriptor,
+  duplicateDescriptor,
+  NetworkNamespace,
+  resetSocket,
+  SyscallError,
+} from '@ambient/linux'
 import { illegalPorts, LevelFilter } from '@ambient/telemetry'
 import { TlsContext } from '@ambient/tls'
 import type { DnsLimits } from '../dns/dns-limits.ts'
@@ -10,7 +16,13 @@ import { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { AddressWaits } from './address-waits.ts'
 import { HostAddresses } from './host-addresses.ts'
 import { IdentityStore } from './identity-store.ts'
-import type { KnowledgeCommand, WorkerCommand, WorkerReport, WorkerSettings } from './messages.ts'
+import type {
+  HandoverCommand,
+  KnowledgeCommand,
+  WorkerCommand,
+  WorkerReport,
+  WorkerSettings,
+} from './messages.ts'
 import { PodProxy } from './pod-proxy.ts'
 import type { WorkerShared } from './pod-context.ts'
 import { TrafficReport } from './traffic-report.ts'
@@ -101,19 +113,17 @@ export class DataPlane {
   handle(command: WorkerCommand): void {
     switch (command.kind) {
       case 'add-pod':
-        return this.#add(command, () =>
-          PodProxy.open(
-            command,
-            NetworkNamespace.fromDescriptor(duplicateDescriptor(command.netns)),
-            this.#shared,
-          ),
-        )
+        return this.#add(command, () => PodProxy.open(command, namespaceOf(command), this.#shared))
       case 'add-own':
         return this.#add(command, () => PodProxy.open(command, NetworkNamespace.own(), this.#shared))
       case 'remove-pod':
         this.#pods.get(command.uid)?.close('the pod left the mesh')
         this.#pods.delete(command.uid)
         return this.#options.post({ kind: 'pod-removed', uid: command.uid })
+      case 'share-sockets':
+      case 'park-pod':
+      case 'resume-pods':
+        return this.#handOver(command)
       case 'snapshot-delta':
         return this.#applyDelta(command)
       case 'log-filter':
@@ -125,6 +135,21 @@ export class DataPlane {
         return this.#drain()
       default:
         return this.#learn(command)
+    }
+  }
+
+  #handOver(command: HandoverCommand): void {
+    const { post } = this.#options
+    switch (command.kind) {
+      case 'share-sockets': {
+        const sockets = this.#pods.get(command.uid)?.share() ?? []
+        return post({ kind: 'sockets', request: command.request, sockets })
+      }
+      case 'park-pod':
+        this.#pods.get(command.uid)?.park()
+        return post({ kind: 'pod-parked', uid: command.uid })
+      case 'resume-pods':
+        for (const pod of this.#pods.values()) pod.resume()
     }
   }
 
@@ -194,5 +219,15 @@ export class DataPlane {
       post({ kind: 'drained' })
     }
     look()
+  }
+}
+
+/** @throws {SyscallError} with what came along closed. */
+function namespaceOf({ netns, inherited }: Extract<WorkerCommand, { kind: 'add-pod' }>): NetworkNamespace {
+  try {
+    return NetworkNamespace.fromDescriptor(duplicateDescriptor(netns))
+  } catch (cause) {
+    for (const { fd } of inherited) closeDescriptor(fd)
+    throw cause
   }
 }

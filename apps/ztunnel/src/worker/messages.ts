@@ -5,6 +5,7 @@ import type { DnsCounts } from '../dns/dns-report.ts'
 import type { DnsSettings } from '../dns/dns-thread.ts'
 import type { CounterName, LogLine } from '@ambient/telemetry'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
+import type { PodSocket } from './bind-pod.ts'
 
 /** The pod as the CNI agent named it; its identity is never read from the packet. */
 export interface PodInfo {
@@ -78,10 +79,26 @@ export type KnowledgeCommand =
   | { readonly kind: 'identity-unavailable'; readonly id: SpiffeId; readonly detail: string }
   | { readonly kind: 'forget-identity'; readonly id: SpiffeId }
 
+/** What becomes of the listening sockets when another ztunnel takes our place. */
+export type HandoverCommand =
+  /** Answered by `sockets`. */
+  | { readonly kind: 'share-sockets'; readonly request: number; readonly uid: string }
+  /** Answered by `pod-parked`. */
+  | { readonly kind: 'park-pod'; readonly uid: string }
+  | { readonly kind: 'resume-pods' }
+
 export type WorkerCommand =
   | KnowledgeCommand
+  | HandoverCommand
   /** `netns` is a descriptor number of this process; the worker takes its own duplicate before it answers `pod-added`. */
-  | { readonly kind: 'add-pod'; readonly uid: string; readonly info: PodInfo; readonly netns: number }
+  | {
+      readonly kind: 'add-pod'
+      readonly uid: string
+      readonly info: PodInfo
+      readonly netns: number
+      /** This thread's part of what a predecessor has handed over; the worker's from here on. */
+      readonly inherited: readonly PodSocket[]
+    }
   /** A workload in our own network namespace. Answered by `pod-added` as well. */
   | {
       readonly kind: 'add-own'
@@ -141,6 +158,9 @@ export type WorkerReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'pod-added'; readonly uid: string; readonly error: string | undefined }
   | { readonly kind: 'pod-removed'; readonly uid: string }
+  /** Duplicates of a pod's listening sockets; the receiver's. */
+  | { readonly kind: 'sockets'; readonly request: number; readonly sockets: readonly PodSocket[] }
+  | { readonly kind: 'pod-parked'; readonly uid: string }
   | { readonly kind: 'need-identity'; readonly id: SpiffeId }
   | { readonly kind: 'need-addresses'; readonly names: readonly string[] }
   | { readonly kind: 'need-host'; readonly hostname: string }

@@ -1,48 +1,39 @@
 import { Listener } from '@ambient/event-loop'
 import { SessionPool } from '@ambient/hbone'
 import {
-  Errno,
+  duplicateDescriptor,
   formatAddress,
-  listenOn,
   type NetworkNamespace,
   resetSocket,
   type SocketAddress,
-  SyscallError,
 } from '@ambient/linux'
-import { ports } from '@ambient/telemetry'
-import { bindDns } from '../dns/bind-dns.ts'
 import { PodDns } from '../dns/pod-dns.ts'
 import { serveHbone } from '../inbound/serve-hbone.ts'
 import { servePlaintext } from '../inbound/serve-plaintext.ts'
 import { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import { serveOutbound } from '../outbound/serve-outbound.ts'
 import { serveSocks } from '../socks/serve-socks.ts'
+import { bindPod, type PodSocket, type PodSocketRole } from './bind-pod.ts'
 import { Connection, type ConnectionFacts, refusedLine } from './connection.ts'
-import type { LiveConnection, PodInfo, PodListeners, WorkerSettings } from './messages.ts'
+import type { LiveConnection, PodInfo, PodListeners } from './messages.ts'
 import type { Closable, PodContext, Reauthorize, Refusal, WorkerShared } from './pod-context.ts'
 
 type Serve = (fd: number, peer: SocketAddress, pod: PodContext) => void
 
-interface Served {
-  readonly port: number
-  readonly serve: Serve
-  /** Reached without a redirect, by the pod's own apps only. */
-  readonly onLoopback?: boolean
+const SERVES: Readonly<Record<Exclude<PodSocketRole, 'dns-udp' | 'dns-tcp'>, Serve>> = {
+  outbound: serveOutbound,
+  'inbound-plaintext': servePlaintext,
+  'inbound-hbone': serveHbone,
+  socks5: serveSocks,
 }
-
-const HBONE: Served = { port: ports.inboundHbone.port, serve: serveHbone }
-const SERVED: readonly Served[] = [
-  { port: ports.outbound.port, serve: serveOutbound },
-  { port: ports.inboundPlaintext.port, serve: servePlaintext },
-  HBONE,
-]
-const SOCKS5: Served = { port: ports.socks5.port, serve: serveSocks, onLoopback: true }
 
 export interface PodWish {
   readonly uid: string
   readonly info: PodInfo
   /** All, unless it says otherwise. */
   readonly listens?: PodListeners
+  /** Listening sockets that a predecessor has handed over; the proxy's from here on. */
+  readonly inherited?: readonly PodSocket[]
 }
 
 const ACCEPT = { acceptsPerTurn: 64, acceptPauseMs: 100 } as const
@@ -57,10 +48,12 @@ export class PodProxy implements PodContext {
   readonly failing: FailingEndpoints
   readonly keepsSource: boolean
   readonly #listeners: Listener[] = []
+  #sockets: readonly PodSocket[] = []
   readonly #connections = new Map<Connection, Reauthorize | undefined>()
   readonly #servers = new Set<Closable>()
   #dns: PodDns | undefined
   #isOpen = true
+  #isParked = false
 
   private constructor({ uid, info, listens }: PodWish, shared: WorkerShared, netns: NetworkNamespace) {
     this.uid = uid
@@ -80,7 +73,7 @@ export class PodProxy implements PodContext {
   static open(wish: PodWish, netns: NetworkNamespace, shared: WorkerShared): PodProxy {
     const proxy = new PodProxy(wish, shared, netns)
     try {
-      proxy.#listen(wish.listens ?? 'all')
+      proxy.#listen(wish)
     } catch (cause) {
       proxy.close('listeners could not be bound')
       throw cause
@@ -92,8 +85,9 @@ export class PodProxy implements PodContext {
     return this.#isOpen
   }
 
+  /** Sessions count as well: who has just been told to go may have sent a request before it heard. */
   get isIdle(): boolean {
-    return this.#connections.size === 0 && this.#dns?.isIdle !== false
+    return this.#connections.size === 0 && this.#servers.size === 0 && this.#dns?.isIdle !== false
   }
 
   track(facts: ConnectionFacts, reauthorize?: Reauthorize): Connection {
@@ -129,6 +123,7 @@ export class PodProxy implements PodContext {
     const { report } = this.shared
     this.#servers.add(server)
     report.socketChanged(side, 1)
+    if (this.#isParked) server.drain()
     return () => {
       if (this.#servers.delete(server)) report.socketChanged(side, -1)
     }
@@ -156,8 +151,31 @@ export class PodProxy implements PodContext {
     return [...this.#connections.keys()].map((connection) => connection.describe(nowMs))
   }
 
+  /** Duplicates of the listening sockets, the caller's, for the next ztunnel; this one goes on accepting. */
+  share(): readonly PodSocket[] {
+    this.#dns?.share()
+    return this.#sockets.map((socket) => ({ ...socket, fd: duplicateDescriptor(socket.fd) }))
+  }
+
+  /** The next ztunnel accepts: we take nothing new and finish what we have, peers are told to connect anew. */
+  park(): void {
+    if (!this.#isOpen) return
+    this.#isParked = true
+    for (const listener of this.#listeners) listener.park()
+    this.#dns?.park()
+    for (const server of [...this.#servers]) server.drain()
+  }
+
+  /** The next ztunnel is gone before its time: the sockets are ours again, with all that waits in them. */
+  resume(): void {
+    this.#isParked = false
+    for (const listener of this.#listeners) listener.resume()
+    this.#dns?.resume()
+  }
+
   /** Stops accepting and lets what is open finish. */
   drain(): void {
+    this.#sockets = []
     for (const listener of this.#listeners.splice(0)) listener.closeAfterDrain()
     this.#dns?.drain()
     this.pool.drain()
@@ -168,6 +186,7 @@ export class PodProxy implements PodContext {
   close(reason: string): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.#sockets = []
     for (const listener of this.#listeners.splice(0)) listener.close()
     this.#dns?.close()
     for (const connection of [...this.#connections.keys()])
@@ -177,48 +196,30 @@ export class PodProxy implements PodContext {
     this.netns[Symbol.dispose]()
   }
 
-  #listen(listens: PodListeners): void {
-    const { loop, settings, contain, snapshot, waits } = this.shared
-    const { packetMark: mark, ipv6 } = settings
-    const dns = listens === 'all' ? this.shared.dns : undefined
-    const all = settings.socks5 ? [...SERVED, SOCKS5] : SERVED
-    const served = listens === 'all' ? all : [HBONE]
+  #listen({ listens = 'all', inherited = [] }: PodWish): void {
+    const { loop, settings, contain, snapshot, waits, dns } = this.shared
+    const { info, netns } = this
     // All are bound before any accepts, so that a failure leaves no half of a proxy.
-    const { bound, boundDns } = this.netns.enter(() => {
-      const made: number[] = []
-      try {
-        for (const one of served) made.push(bindListener(one, settings))
-        return { bound: made, boundDns: dns && bindDns(dns.settings.addresses, mark) }
-      } catch (cause) {
-        for (const fd of made) resetSocket(fd)
-        throw cause
-      }
-    })
-    if (dns !== undefined && boundDns !== undefined) {
-      const { info, netns } = this
-      this.#dns = new PodDns(boundDns, { thread: dns, info, netns, snapshot, waits, mark, ipv6 })
-    }
-    for (const [index, { serve }] of served.entries()) {
-      const fd = bound[index]
-      if (fd === undefined) continue
+    const sockets = netns.enter(() => bindPod(listens, settings, inherited))
+    this.#sockets = sockets
+    for (const { role, fd } of sockets) {
+      if (role === 'dns-udp' || role === 'dns-tcp') continue
+      const serve = SERVES[role]
       const onAccept = (accepted: number, peer: SocketAddress): void =>
         contain(accepted, () => serve(accepted, peer, this))
       this.#listeners.push(new Listener(fd, loop, ACCEPT, onAccept))
     }
-  }
-}
-
-/** @throws {SyscallError} */
-function bindListener({ port, onLoopback }: Served, settings: WorkerSettings): number {
-  const { packetMark: mark, ipv6, originalSource } = settings
-  const ip = onLoopback === true ? '127.0.0.1' : ipv6 ? '::' : '0.0.0.0'
-  const options = { mark, reusePort: true }
-  try {
-    return listenOn({ ip, port }, { ...options, transparent: originalSource !== 'never' })
-  } catch (cause) {
-    const isRight = cause instanceof SyscallError && cause.errno === Errno.EPERM
-    // Without the right to it we can still serve, under our own address.
-    if (!isRight || originalSource === 'always') throw cause
-    return listenOn({ ip, port }, options)
+    if (dns === undefined || listens !== 'all') return
+    const { packetMark: mark, ipv6 } = settings
+    this.#dns = new PodDns(sockets, {
+      thread: dns,
+      info,
+      netns,
+      snapshot,
+      waits,
+      mark,
+      ipv6,
+      isInherited: inherited.length > 0,
+    })
   }
 }
