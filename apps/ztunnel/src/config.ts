@@ -51,6 +51,8 @@ export interface ZtunnelConfig {
   readonly ca: ControlPlanePeer | undefined
   readonly token: TokenSource | undefined
   readonly secretTtlSeconds: number
+  /** Where revocation lists are, or may come to be; undefined for nowhere. */
+  readonly crlPath: string | undefined
   readonly inpodSocket: string
   /** None where nothing tells our own packets by it. */
   readonly packetMark: number | undefined
@@ -116,6 +118,7 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     ca: controlPlanePeer(env, 'CA'),
     token: tokenSource(env, host),
     secretTtlSeconds: durationMs(env, 'SECRET_TTL', 86_400_000) / 1000,
+    crlPath: env['CRL_PATH'] === '' ? undefined : env['CRL_PATH'],
     inpodSocket: env['INPOD_UDS'] ?? '/var/run/ztunnel/ztunnel.sock',
     ipv6: flag(env, 'IPV6_ENABLED', true),
     originalSource: originalSource(env),
@@ -200,10 +203,8 @@ function refuseUnsupported(env: Env, isDnsCaptured: boolean): void {
     if (flag(env, name, false))
       throw new ConfigError(`Cannot start with ${name} "true": not supported; unset it`)
   }
-  for (const name of ['CRL_PATH', 'COMPLIANCE_POLICY']) {
-    if ((env[name] ?? '') !== '')
-      throw new ConfigError(`Cannot start with ${name} set: not supported; unset it`)
-  }
+  if ((env['COMPLIANCE_POLICY'] ?? '') !== '')
+    throw new ConfigError('Cannot start with COMPLIANCE_POLICY set: not supported; unset it')
 }
 
 function controlPlanePeer(env: Env, prefix: 'XDS' | 'CA'): ControlPlanePeer | undefined {

@@ -55,10 +55,15 @@ async function configuration(): Promise<Configuration> {
     })
     return { config, localMesh: config.localMesh && (await loadLocalMesh(config.localMesh)) }
   } catch (cause) {
-    if (!(cause instanceof ConfigError)) throw cause
-    process.stderr.write(`ztunnel: ${cause.message}\n`)
-    process.exit(1)
+    return refuse(cause)
   }
+}
+
+/** What is not to be used ends the start with one line; anything else is a bug. */
+function refuse(cause: unknown): never {
+  if (!(cause instanceof ConfigError)) throw cause
+  process.stderr.write(`ztunnel: ${cause.message}\n`)
+  process.exit(1)
 }
 
 async function serve({ config, localMesh }: Configuration): Promise<void> {
@@ -87,7 +92,7 @@ async function serve({ config, localMesh }: Configuration): Promise<void> {
       stop(0)
     })
   }
-  const proxy = await NodeProxy.open(config, { logger, onFatal })
+  const proxy = await NodeProxy.open(config, { logger, onFatal }).catch(refuse)
   const admin = await openAdmin({
     proxy,
     config,

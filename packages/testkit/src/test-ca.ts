@@ -11,7 +11,8 @@ import {
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
-  type X509Certificate,
+  X509CrlGenerator,
+  X509Certificate,
 } from '@peculiar/x509'
 import type { webcrypto } from 'node:crypto'
 
@@ -41,6 +42,10 @@ export interface TestCa {
   issue(request: IssueRequest): Promise<IssuedCertificate>
   /** A CA below this one: what it issues has a chain of two. */
   intermediate(): Promise<TestCa>
+  /** A revocation list, in PEM, of what this CA has issued: leaves, or CAs below it. */
+  revocationList(revoked: readonly (IssuedCertificate | TestCa)[]): Promise<string>
+  /** Of this CA's own certificate. */
+  readonly serialNumber: string
 }
 
 interface Authority {
@@ -81,7 +86,30 @@ function authorityOf(authority: Authority): TestCa {
     rootPem: authority.rootPem,
     issue: (request) => issue(authority, request),
     intermediate: () => makeIntermediate(authority),
+    serialNumber: authority.certificate.serialNumber,
+    revocationList: (revoked) => makeRevocationList(authority, revoked),
   }
+}
+
+async function makeRevocationList(
+  { certificate, keys }: Authority,
+  revoked: readonly (IssuedCertificate | TestCa)[],
+): Promise<string> {
+  const list = await X509CrlGenerator.create({
+    issuer: certificate.subject,
+    // Out of date, as lists are when they are needed.
+    thisUpdate: new Date(Date.now() - 2 * HOUR_MS),
+    nextUpdate: new Date(Date.now() - HOUR_MS),
+    entries: revoked.map((one) => ({
+      serialNumber:
+        'serialNumber' in one ? one.serialNumber : new X509Certificate(one.certificateChainPem).serialNumber,
+      revocationDate: new Date(Date.now() - HOUR_MS),
+    })),
+    signingAlgorithm: SIGNATURE,
+    signingKey: keys.privateKey,
+  })
+  // The label that OpenSSL and everybody else writes.
+  return PemConverter.encode(list.rawData, 'X509 CRL')
 }
 
 async function issue(authority: Authority, request: IssueRequest): Promise<IssuedCertificate> {

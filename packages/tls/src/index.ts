@@ -1,6 +1,7 @@
 export { checkOpenSsl } from './check-openssl.ts'
 export { liveTlsObjects, type TlsObjectCounts } from './live-objects.ts'
 export { PlainTransport } from './plain-transport.ts'
+export { RevocationLists } from './revocation-lists.ts'
 export { TlsContext, type TlsCredentials, type TlsOptions } from './tls-context.ts'
 export { TlsError, type TlsErrorCode } from './tls-error.ts'
 export { TlsTransport, type Negotiated } from './tls-transport.ts'

@@ -2,10 +2,11 @@
 export interface TlsObjectCounts {
   contexts: number
   connections: number
+  revocationLists: number
 }
 
 // Counts of this thread; each worker has its own copy of the module, as it has its own objects.
-const live: TlsObjectCounts = { contexts: 0, connections: 0 }
+const live: TlsObjectCounts = { contexts: 0, connections: 0, revocationLists: 0 }
 
 /** For metrics and leak tests. */
 export function liveTlsObjects(): Readonly<TlsObjectCounts> {
@@ -18,4 +19,8 @@ export function countContext(change: 1 | -1): void {
 
 export function countConnection(change: 1 | -1): void {
   live.connections += change
+}
+
+export function countRevocationLists(change: number): void {
+  live.revocationLists += change
 }

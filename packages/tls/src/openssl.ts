@@ -57,6 +57,18 @@ export interface OpenSsl {
   SSL_get_current_cipher(connection: bigint): bigint
   SSL_CIPHER_get_name(cipher: bigint): bigint
   i2d_X509(certificate: bigint, out: bigint): number
+  PEM_read_bio_X509_CRL(bio: bigint, out: bigint, callback: bigint, argument: bigint): bigint
+  d2i_X509_CRL_bio(bio: bigint, out: bigint): bigint
+  X509_CRL_free(list: bigint): void
+  X509_CRL_get_issuer(list: bigint): bigint
+  X509_CRL_get0_by_cert(list: bigint, out: bigint, certificate: bigint): number
+  X509_CRL_verify(list: bigint, key: bigint): number
+  X509_get_issuer_name(certificate: bigint): bigint
+  X509_NAME_cmp(one: bigint, other: bigint): number
+  X509_get0_pubkey(certificate: bigint): bigint
+  SSL_get0_verified_chain(connection: bigint): bigint
+  OPENSSL_sk_num(stack: bigint): number
+  OPENSSL_sk_value(stack: bigint, index: number): bigint
   ERR_clear_error(): void
   ERR_get_error(): bigint
   ERR_reason_error_string(code: bigint): bigint
@@ -108,6 +120,18 @@ const definitions = {
   SSL_get_current_cipher: { arguments: ['pointer'], return: 'pointer' },
   SSL_CIPHER_get_name: { arguments: ['pointer'], return: 'pointer' },
   i2d_X509: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  PEM_read_bio_X509_CRL: { arguments: ['pointer', 'pointer', 'pointer', 'pointer'], return: 'pointer' },
+  d2i_X509_CRL_bio: { arguments: ['pointer', 'pointer'], return: 'pointer' },
+  X509_CRL_free: { arguments: ['pointer'], return: 'void' },
+  X509_CRL_get_issuer: { arguments: ['pointer'], return: 'pointer' },
+  X509_CRL_get0_by_cert: { arguments: ['pointer', 'pointer', 'pointer'], return: 'i32' },
+  X509_CRL_verify: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  X509_get_issuer_name: { arguments: ['pointer'], return: 'pointer' },
+  X509_NAME_cmp: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  X509_get0_pubkey: { arguments: ['pointer'], return: 'pointer' },
+  SSL_get0_verified_chain: { arguments: ['pointer'], return: 'pointer' },
+  OPENSSL_sk_num: { arguments: ['pointer'], return: 'i32' },
+  OPENSSL_sk_value: { arguments: ['pointer', 'i32'], return: 'pointer' },
   ERR_clear_error: { arguments: [], return: 'void' },
   ERR_get_error: { arguments: [], return: 'u64' },
   ERR_reason_error_string: { arguments: ['u64'], return: 'pointer' },

@@ -4,6 +4,7 @@ import { takeError, takeFailure } from './failure-reason.ts'
 import { countConnection } from './live-objects.ts'
 import { ssl, textAt } from './openssl.ts'
 import { readPeerUris } from './peer-uris.ts'
+import type { RevocationLists } from './revocation-lists.ts'
 import type { TlsContext } from './tls-context.ts'
 import { TlsError } from './tls-error.ts'
 import { MAX_WRITE_BYTES, type HandshakeResult, type ReadResult, type Transport } from './transport.ts'
@@ -125,6 +126,11 @@ export class TlsTransport implements Transport {
     return this.#isClosed ? [] : readPeerUris(this.#connection)
   }
 
+  /** Whether one of `lists` revokes what the peer has proved itself with; `false` before the handshake has got so far. */
+  isRevokedBy(lists: RevocationLists): boolean {
+    return !this.#isClosed && lists.revoke(verifiedChain(this.#connection))
+  }
+
   /** For logs and tests; `undefined` before the handshake has got so far. */
   negotiated(): Negotiated | undefined {
     if (this.#isClosed) return undefined
@@ -167,4 +173,13 @@ export class TlsTransport implements Transport {
     if (error === SSL_ERROR.zeroReturn) return EOF
     return { kind: 'failed', reason: takeFailure(this.#connection, error, code).reason }
   }
+}
+
+/** Leaf first, root last; the pointers are the connection's. */
+function verifiedChain(connection: bigint): readonly bigint[] {
+  const stack = ssl.SSL_get0_verified_chain(connection)
+  if (stack === NULL) return []
+  return Array.from({ length: Math.max(0, ssl.OPENSSL_sk_num(stack)) }, (_, index) =>
+    ssl.OPENSSL_sk_value(stack, index),
+  )
 }

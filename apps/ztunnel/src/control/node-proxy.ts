@@ -15,6 +15,7 @@ import { type MeshChange, type MeshDelta, MeshSnapshot } from '../state/mesh-sna
 import { SvidCache } from '../svid/svid-cache.ts'
 import type { PodInfo, PodListeners, WorkerReport } from '../worker/messages.ts'
 import { peerOptions } from './control-plane-source.ts'
+import { CrlFile } from './crl-file.ts'
 import { Handover } from './handover.ts'
 import { HOST_LIMITS } from './host-limits.ts'
 import { HostResolver } from './host-resolver.ts'
@@ -85,6 +86,7 @@ export class NodeProxy implements AsyncDisposable {
       this.workers,
       config.dedicatedTo === undefined ? config.nodeName : undefined,
     )
+    this.#followRevocations()
     this.registry = this.#openRegistry()
     this.#hosts = new HostResolver({
       lookup: new Resolver(),
@@ -168,6 +170,14 @@ export class NodeProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#scope[Symbol.asyncDispose]()
     await this.workers.close()
+  }
+
+  /** Before anything is served: the lists are the byte threads' first command. */
+  #followRevocations(): void {
+    const { crlPath: path } = this.#config
+    if (path === undefined) return
+    const onChange = (file: Uint8Array): void => this.workers.broadcast({ kind: 'revocation-lists', file })
+    this.#scope.use(new CrlFile({ path, logger: this.#deps.logger.child('crl'), onChange }))
   }
 
   #resolveHost(hostname: string): void {

@@ -14,6 +14,7 @@ import type { ReasonCode } from '@ambient/telemetry'
 import { type TlsContext, TlsTransport } from '@ambient/tls'
 import type { PodContext, Refusal } from '../worker/pod-context.ts'
 import { podIdentity } from '../worker/pod-identity.ts'
+import { REVOKED } from '../worker/revocations.ts'
 import { sessionReason } from '../worker/tunnel-outcome.ts'
 import { type Ends, refuseGone, withLocal } from '../worker/with-local.ts'
 import { serveRequest } from './serve-request.ts'
@@ -47,18 +48,21 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
   const trustDomain = parseTrustDomain(local.trustDomain)
   let peerId: SpiffeId | undefined
   let refusal: ReasonCode = 'TRUST_DOMAIN_MISMATCH'
-  const session: H2Session = new Session(fd, new TlsTransport(fd, context, 'server'), 'server', {
+  const transport = new TlsTransport(fd, context, 'server')
+  const session: H2Session = new Session(fd, transport, 'server', {
     loop: shared.loop,
     limits: shared.limits,
     buffers: shared.buffers,
     checkPeer: (uris) => {
       const check = checkServerPeer(uris, trustDomain)
-      if (check.kind === 'accepted') {
-        peerId = check.id
-        return undefined
+      if (check.kind !== 'accepted') {
+        refusal = check.code
+        return check.reason
       }
-      refusal = check.code
-      return check.reason
+      const revoked = shared.revocations.check(transport, 'destination')
+      if (revoked === undefined) peerId = check.id
+      else refusal = 'CERTIFICATE_REVOKED'
+      return revoked
     },
     onRequest: (tunnel: Tunnel, request: TunnelRequest) => {
       if (peerId !== undefined)
@@ -67,16 +71,20 @@ function openSession(fd: number, { pod, local, context, ends }: Opening): void {
     onRefused: (request) => pod.refused({ ...ends, ...refusedRequest(request) }),
     onClosed: (_session, end) => {
       leave()
+      unwatch()
       if (isOrdinary(end)) return
       const reason = end.kind === 'peer-refused' ? refusal : sessionReason(end)
       pod.refused({ ...ends, reason, detail: describeSessionEnd(end) })
     },
   })
+  const unwatch = shared.revocations.watch(transport, 'destination', () => session.close(REVOKED))
   const leave = pod.adopt(
     { drain: () => session.drain(), close: (reason) => session.close(reason) },
     'destination',
   )
-  if (session.state.kind === 'closed') leave()
+  if (session.state.kind !== 'closed') return
+  leave()
+  unwatch()
 }
 
 /** What is told of a session besides what becomes of its tunnels: nothing, if it ended as sessions do. */

@@ -3,6 +3,7 @@ import { checkClientPeer, type SpiffeId } from '@ambient/spiffe'
 import { type TlsContext, TlsTransport } from '@ambient/tls'
 import { dial } from '../worker/dial.ts'
 import type { PodContext } from '../worker/pod-context.ts'
+import { REVOKED } from '../worker/revocations.ts'
 import type { TunnelRoute } from './route.ts'
 
 export interface SessionWish {
@@ -30,22 +31,24 @@ export function checkoutSession(pod: PodContext, wish: SessionWish): CheckedOut 
       failure = dialled
       return undefined
     }
-    const made: H2Session = new H2Session(
-      dialled.fd,
-      new TlsTransport(dialled.fd, context, 'client'),
-      'client',
-      {
-        loop: shared.loop,
-        limits: shared.limits,
-        buffers: shared.buffers,
-        checkPeer: (uris) => {
-          const check = checkClientPeer(uris, route.expectedIds)
-          return check.kind === 'accepted' ? undefined : `${check.code}: ${check.reason}`
-        },
-        onChange: () => pool.changed(key, made),
-        onClosed: () => pool.changed(key, made),
+    const transport = new TlsTransport(dialled.fd, context, 'client')
+    const made: H2Session = new H2Session(dialled.fd, transport, 'client', {
+      loop: shared.loop,
+      limits: shared.limits,
+      buffers: shared.buffers,
+      checkPeer: (uris) => {
+        const check = checkClientPeer(uris, route.expectedIds)
+        return check.kind === 'accepted'
+          ? shared.revocations.check(transport, 'source')
+          : `${check.code}: ${check.reason}`
       },
-    )
+      onChange: () => pool.changed(key, made),
+      onClosed: () => {
+        unwatch()
+        pool.changed(key, made)
+      },
+    })
+    const unwatch = shared.revocations.watch(transport, 'source', () => made.close(REVOKED))
     return made
   })
   return session === undefined ? failure : { kind: 'session', session }

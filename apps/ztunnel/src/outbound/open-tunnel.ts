@@ -16,6 +16,7 @@ import type { Workload } from '@ambient/model'
 import { checkClientPeer, type SpiffeId } from '@ambient/spiffe'
 import { type TlsContext, TlsTransport } from '@ambient/tls'
 import type { PodContext } from '../worker/pod-context.ts'
+import { REVOKED } from '../worker/revocations.ts'
 import { checkoutSession } from './checkout-session.ts'
 import { requestFields } from './request-fields.ts'
 import type { TunnelRoute } from './route.ts'
@@ -72,12 +73,20 @@ function openNested(
   innerIds: readonly SpiffeId[],
 ): OpenedTunnel {
   const { pod, context } = wish
-  const { loop, limits, buffers, settings } = pod.shared
+  const { loop, limits, buffers, settings, revocations } = pod.shared
   let identity: SpiffeId | undefined
   let uncarried: UntouchedCause | undefined
   let inner: H2Session
+  let unwatch = (): void => {}
+  let revoked = (): string | undefined => undefined
+  const openTransport = (near: number): TlsTransport => {
+    const transport = new TlsTransport(near, context, 'client')
+    unwatch = revocations.watch(transport, 'source', () => inner.close(REVOKED))
+    revoked = () => revocations.check(transport, 'source')
+    return transport
+  }
   try {
-    inner = nestSession(outer, fields, (near) => new TlsTransport(near, context, 'client'), {
+    inner = nestSession(outer, fields, openTransport, {
       loop,
       limits,
       buffers,
@@ -85,8 +94,9 @@ function openNested(
         const check = checkClientPeer(uris, innerIds)
         if (check.kind !== 'accepted') return `${check.code}: ${check.reason}`
         identity = check.id
-        return undefined
+        return revoked()
       },
+      onClosed: () => unwatch(),
       onUncarried: (cause) => void (uncarried = cause),
     })
   } catch (cause) {

@@ -25,6 +25,7 @@ import type {
 } from './messages.ts'
 import { PodProxy } from './pod-proxy.ts'
 import type { WorkerShared } from './pod-context.ts'
+import { Revocations } from './revocations.ts'
 import { TrafficReport } from './traffic-report.ts'
 import { type WaitLimits, waitLimits } from './wait-limits.ts'
 import { WorkloadWaits } from './workload-waits.ts'
@@ -77,6 +78,9 @@ export class DataPlane {
             { certificateChainPem, privateKeyPem, rootsPem: trustBundlePem },
             settings.tlsGroups === undefined ? {} : { groups: settings.tlsGroups },
           ),
+      }),
+      revocations: new Revocations({
+        count: (reporter) => report.count('istio_crl_policy_rejections_total', [reporter]),
       }),
       addresses: settings.isOnDemand
         ? new AddressWaits({
@@ -154,7 +158,7 @@ export class DataPlane {
   }
 
   #learn(command: KnowledgeCommand): void {
-    const { addresses, hosts, identities } = this.#shared
+    const { addresses, hosts, identities, revocations } = this.#shared
     switch (command.kind) {
       case 'addresses-answered':
         return addresses?.answered(command.names)
@@ -164,6 +168,8 @@ export class DataPlane {
         return hosts.resolved(command.hostname, command.addresses, command.ttlMs)
       case 'host-failed':
         return hosts.failed(command.hostname, command.detail)
+      case 'revocation-lists':
+        return revocations.replace(command.file)
       case 'identity':
         return identities.put(command.id, command.material)
       case 'identity-unavailable':

@@ -74,6 +74,8 @@ export type KnowledgeCommand =
       readonly addresses: readonly string[]
       readonly ttlMs: number
     }
+  /** Can be read: the control thread has tried. */
+  | { readonly kind: 'revocation-lists'; readonly file: Uint8Array }
   | { readonly kind: 'host-failed'; readonly hostname: string; readonly detail: string }
   | { readonly kind: 'identity'; readonly id: SpiffeId; readonly material: IdentityMaterial }
   | { readonly kind: 'identity-unavailable'; readonly id: SpiffeId; readonly detail: string }

@@ -11,6 +11,7 @@ import type { Connection, ConnectionFacts } from './connection.ts'
 import type { HostAddresses, HostAnswer } from './host-addresses.ts'
 import type { IdentityStore } from './identity-store.ts'
 import type { PodInfo, WorkerSettings } from './messages.ts'
+import type { Revocations } from './revocations.ts'
 import type { TrafficReport } from './traffic-report.ts'
 import type { WorkloadWaits } from './workload-waits.ts'
 
@@ -26,6 +27,7 @@ export interface WorkerShared {
   readonly random: Random
   readonly snapshot: MeshSnapshot
   readonly identities: IdentityStore
+  readonly revocations: Revocations
   readonly waits: WorkloadWaits
   /** Only where the mesh is known on demand. */
   readonly addresses: AddressWaits | undefined

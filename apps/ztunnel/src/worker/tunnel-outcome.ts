@@ -53,14 +53,10 @@ function sessionError(end: SessionEnd, to: SocketAddress): AccessError {
     const hint = 'connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008'
     return { reason: 'HBONE_TIMEOUT', detail: `${hint}: ${detail}` }
   }
-  if (end.kind === 'peer-refused') {
-    // Our own check gave the reason, its code first.
-    const [code = '', ...rest] = end.reason.split(': ')
-    return isReasonCode(code)
-      ? { reason: code, detail: rest.join(': ') }
-      : { reason: 'PEER_IDENTITY_MISMATCH', detail }
-  }
-  return { reason: sessionReason(end), detail }
+  if (end.kind === 'peer-refused')
+    return ourReason(end.reason) ?? { reason: 'PEER_IDENTITY_MISMATCH', detail }
+  const ours = end.kind === 'closed' ? ourReason(end.reason) : undefined
+  return ours ?? { reason: sessionReason(end), detail }
 }
 
 const TLS_FAULTS: Readonly<Record<HandshakeFault, ReasonCode>> = {
@@ -90,6 +86,12 @@ export function sessionReason(end: Exclude<SessionEnd, { readonly kind: 'peer-re
     case 'connection-lost':
       return 'SESSION_LOST'
   }
+}
+
+/** What we end a session for by ourselves may have the code of its reason first. */
+function ourReason(text: string): AccessError | undefined {
+  const [code = '', ...rest] = text.split(': ')
+  return isReasonCode(code) ? { reason: code, detail: rest.join(': ') } : undefined
 }
 
 function connectFailed(errno: number, to: SocketAddress): Outcome {

@@ -51,6 +51,12 @@ const dataPlaneRows = {
     labels: ['reporter'],
   },
 
+  istio_crl_policy_rejections_total: {
+    component: 'ztunnel',
+    type: 'counter',
+    help: 'Sessions refused or cut because a certificate of the peer is revoked',
+    labels: ['reporter'],
+  },
   istio_on_demand_dns_total: {
     component: 'ztunnel',
     type: 'counter',

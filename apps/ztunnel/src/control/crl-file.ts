@@ -1,0 +1,81 @@
+import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { errorText } from '@ambient/lifecycle'
+import { limitValues, type Logger } from '@ambient/telemetry'
+import { RevocationLists } from '@ambient/tls'
+import { ConfigError } from '../config.ts'
+import { CRL_LIMITS } from './crl-limits.ts'
+
+export interface CrlFileDeps {
+  readonly path: string
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  /** Other lists are in force: at the start too, if there are any. */
+  readonly onChange: (file: Uint8Array) => void
+  /** For tests, which have less time. */
+  readonly everyMs?: number
+}
+
+/**
+ * Follows the file of revocation lists. What cannot be read leaves the lists before it in force, and so does a file that
+ * is gone: nobody is let in again by an accident.
+ */
+export class CrlFile implements Disposable {
+  readonly #deps: CrlFileDeps
+  readonly #onLook = (): void => this.#look()
+  #last: Buffer | undefined
+
+  /**
+   * No file is no fault: it may come later.
+   *
+   * @throws {ConfigError} when there is one that cannot be read: nobody may believe that it is in force.
+   */
+  constructor(deps: CrlFileDeps) {
+    this.#deps = deps
+    try {
+      this.#load()
+    } catch (cause) {
+      throw new ConfigError(`Cannot use CRL_PATH "${deps.path}": ${errorText(cause)}`)
+    }
+    // By looking, not by inotify: a mounted ConfigMap changes by a link of its directory, which may not be there yet.
+    watchFile(deps.path, { interval: deps.everyMs ?? CRL_LIMITS.crlLookMs.value }, this.#onLook)
+  }
+
+  [Symbol.dispose](): void {
+    unwatchFile(this.#deps.path, this.#onLook)
+  }
+
+  #look(): void {
+    const { logger, path } = this.#deps
+    try {
+      if (!this.#load()) logger.warn('revocation lists are gone; the last ones stay in force', { file: path })
+    } catch (cause) {
+      logger.error('revocation lists cannot be used; the last ones stay in force', {
+        file: path,
+        error: errorText(cause),
+      })
+    }
+  }
+
+  /** @returns Whether there is a file. */
+  #load(): boolean {
+    const { path, onChange, logger } = this.#deps
+    const file = readIfThere(path)
+    if (file === undefined) return this.#last === undefined
+    const { crlBytes } = limitValues(CRL_LIMITS)
+    if (file.length > crlBytes) throw new Error(`${file.length} bytes, ${crlBytes} are read`)
+    if (this.#last?.equals(file) === true) return true
+    using lists = new RevocationLists(file)
+    this.#last = file
+    onChange(file)
+    logger.info('revocation lists are in force', { file: path, lists: lists.count })
+    return true
+  }
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    throw cause
+  }
+}
