@@ -215,7 +215,7 @@ test('the next ztunnel takes over every listening socket under load, whatever th
   process.stdout.write(
     `handover: ${meshResult.dialled + plainResult.dialled} connections, ${rate.toFixed(0)} a second, and ${meshResult.resolved} questions of DNS, over two hand-overs: none lost\n`,
   )
-}, 120_000)
+}, 240_000)
 
 test.each([
   { who: 'successor', killed: 'second' },
