@@ -1,7 +1,7 @@
 import type { Logger } from '@ambient/telemetry'
 import type { HandoverRequest, HandoverResult } from '@ambient/zds'
 import type { HandoverCommand, HandoverReport } from '../handover/handover-messages.ts'
-import type { PodSocket } from '../worker/bind-pod.ts'
+import type { PodSocket } from '../worker/pod-socket.ts'
 import type { PodInfo } from '../worker/messages.ts'
 import type { NewPod } from './worker-pool.ts'
 

@@ -3,7 +3,7 @@ import { MailboxSender } from '@ambient/event-loop'
 import { eventfd } from '@ambient/linux'
 import type { Delta } from '@ambient/xds'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
-import { type PodSocket, shareSockets } from '../worker/bind-pod.ts'
+import { shareSockets } from '../worker/bind-pod.ts'
 import type {
   WorkerCommand,
   WorkerDescription,
@@ -11,6 +11,7 @@ import type {
   WorkerSettings,
   WorkerStart,
 } from '../worker/messages.ts'
+import type { PodSocket } from '../worker/pod-socket.ts'
 import { Gathering } from './gathering.ts'
 
 export interface WorkerPoolOptions {

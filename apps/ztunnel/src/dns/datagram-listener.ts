@@ -8,7 +8,7 @@ import {
 } from '@ambient/linux'
 import type { DnsRequest } from './dns-request.ts'
 import type { DnsThread } from './dns-thread.ts'
-import type { PodSocket } from '../worker/bind-pod.ts'
+import type { PodSocket } from '../worker/pod-socket.ts'
 
 const PAUSE_MS = 100
 /** Bounds the emptying of a queue that is filled meanwhile. */

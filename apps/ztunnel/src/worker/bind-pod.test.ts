@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type PodSocket, shareSockets } from './bind-pod.ts'
+import { shareSockets } from './bind-pod.ts'
+import type { PodSocket } from './pod-socket.ts'
 
 /** `15008` stands for HBONE, and so on; the number is the descriptor's as well. */
 function sockets(role: PodSocket['role'], ip: string, ...fds: readonly number[]): readonly PodSocket[] {

@@ -1,11 +1,7 @@
 import { closeDescriptor, Errno, listenOn, type SocketAddress, SyscallError, udpListen } from '@ambient/linux'
 import { ports } from '@ambient/telemetry'
-import type { HandedSocket } from '@ambient/zds'
 import type { PodListeners, WorkerSettings } from './messages.ts'
-
-/** A listening socket of a pod, and what it is for. */
-export type PodSocket = HandedSocket
-export type PodSocketRole = PodSocket['role']
+import type { PodSocket } from './pod-socket.ts'
 
 type Wanted = Omit<PodSocket, 'fd'>
 

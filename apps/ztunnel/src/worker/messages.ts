@@ -5,7 +5,7 @@ import type { DnsCounts } from '../dns/dns-report.ts'
 import type { DnsSettings } from '../dns/dns-thread.ts'
 import type { CounterName, LogLine } from '@ambient/telemetry'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
-import type { PodSocket } from './bind-pod.ts'
+import type { PodSocket } from './pod-socket.ts'
 
 /** The pod as the CNI agent named it; its identity is never read from the packet. */
 export interface PodInfo {

@@ -13,10 +13,11 @@ import { servePlaintext } from '../inbound/serve-plaintext.ts'
 import { FailingEndpoints } from '../outbound/failing-endpoints.ts'
 import { serveOutbound } from '../outbound/serve-outbound.ts'
 import { serveSocks } from '../socks/serve-socks.ts'
-import { bindPod, type PodSocket, type PodSocketRole } from './bind-pod.ts'
+import { bindPod } from './bind-pod.ts'
 import { Connection, type ConnectionFacts, refusedLine } from './connection.ts'
 import type { LiveConnection, PodInfo, PodListeners } from './messages.ts'
 import type { Closable, PodContext, Reauthorize, Refusal, WorkerShared } from './pod-context.ts'
+import type { PodSocket, PodSocketRole } from './pod-socket.ts'
 
 type Serve = (fd: number, peer: SocketAddress, pod: PodContext) => void
 
