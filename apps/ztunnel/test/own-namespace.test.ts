@@ -105,6 +105,16 @@ test('a dedicated proxy carries what its workload sends', async () => {
   peer.close()
 })
 
+test('what is refused before there is a connection is counted by its reason', async () => {
+  const certificate = await authority.certificate(client)
+  using tunnels = await dialHbone({ pod: pods.client, loop }, '10.0.0.1', certificate)
+  expect((await tunnels.connect('10.0.0.1:15001')).status).toBe(503)
+  const counted = 'ambient_connections_refused_total{direction="inbound",reason="SELF_CALL"} 1\n'
+  await waitFor('it to be counted', async () =>
+    (await pods.web.run('curl -s http://127.0.0.1:15020/metrics')).includes(counted),
+  )
+})
+
 test('the dump shows the mesh as it was written, and the workload', async () => {
   const dump: unknown = JSON.parse(await pods.web.run('curl -s http://127.0.0.1:15000/config_dump'))
   expect(dump).toMatchObject({
