@@ -33,7 +33,7 @@ export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
     note: 'the hybrid key exchange is preferred anyway; ZTUNNEL_TLS_GROUPS can make it the only one',
   },
   CONNECTION_TERMINATION_DEADLINE: { status: 'read', example: '9s' },
-  CRL_PATH: { status: 'refused', example: '/run/crl' },
+  CRL_PATH: { status: 'read', example: '/run/crl', note: 'looked at every second; see docs/limits.md' },
   ENABLE_ORIG_SRC: { status: 'read', example: 'true' },
   ENABLE_PROXY: { status: 'without effect', example: 'false', note: 'this process is nothing but the proxy' },
   ENABLE_RESPONSE_BAGGAGE: { status: 'read', example: 'false' },
