@@ -2,11 +2,11 @@
 export interface TlsObjectCounts {
   contexts: number
   connections: number
-  revocationLists: number
 }
 
 // Counts of this thread; each worker has its own copy of the module, as it has its own objects.
-const live: TlsObjectCounts = { contexts: 0, connections: 0, revocationLists: 0 }
+const live: TlsObjectCounts = { contexts: 0, connections: 0 }
+const lists = { live: 0 }
 
 /** For metrics and leak tests. */
 export function liveTlsObjects(): Readonly<TlsObjectCounts> {
@@ -22,5 +22,10 @@ export function countConnection(change: 1 | -1): void {
 }
 
 export function countRevocationLists(change: number): void {
-  live.revocationLists += change
+  lists.live += change
+}
+
+/** Revocation lists of this thread that are not freed. */
+export function liveRevocationLists(): number {
+  return lists.live
 }

@@ -1,6 +1,6 @@
 import { type TestCa, testCa } from '@ambient/testkit'
 import { beforeAll, expect, test } from 'vitest'
-import { liveTlsObjects } from './live-objects.ts'
+import { liveRevocationLists } from './live-objects.ts'
 import { readCertificates } from './pem.ts'
 import { RevocationLists } from './revocation-lists.ts'
 
@@ -21,7 +21,7 @@ test('RevocationLists reads PEM with several lists, and one in DER', async () =>
   const [one, two] = [await root.revocationList([]), await below.revocationList([])]
   using several = new RevocationLists(Buffer.from(`# first\n${one}\n# second\n${two}`))
   using single = new RevocationLists(der(one))
-  expect([several.count, single.count, liveTlsObjects().revocationLists]).toEqual([2, 1, 3])
+  expect([several.count, single.count, liveRevocationLists()]).toEqual([2, 1, 3])
 })
 
 test.each([
@@ -32,7 +32,7 @@ test.each([
 ])('RevocationLists refuses $name, and keeps nothing', async ({ file }) => {
   const text = file(await root.revocationList([]))
   expect(() => new RevocationLists(Buffer.from(text))).toThrow(/^Cannot read revocation list/)
-  expect(liveTlsObjects().revocationLists).toBe(0)
+  expect(liveRevocationLists()).toBe(0)
 })
 
 test.each<{ name: string; isRevoked: boolean; list: (leafOf: string) => Promise<string> }>([
