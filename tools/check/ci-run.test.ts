@@ -19,6 +19,7 @@ interface Machine {
   readonly check?: string
   readonly demo?: string
   readonly ways?: string
+  readonly powerCut?: string
 }
 
 function ciRun({
@@ -26,12 +27,15 @@ function ciRun({
   check = "echo '40 passed, 0 failed'",
   demo = 'true',
   ways = "echo '2 passed, 0 failed'",
+  powerCut = "echo '5 passed, 0 failed'",
 }: Machine): {
   readonly status: number | null
   readonly lastLine: string | undefined
 } {
   place('node', setUp)
-  place('npm', `case "$*" in *check*) ${check} ;; *demo*) ${demo} ;; *test*) ${ways} ;; esac`)
+  const scripts = { check, demo, test: ways, 'power-cut': powerCut }
+  const cases = Object.entries(scripts).map(([name, script]) => `*${name}*) ${script} ;;`)
+  place('npm', `case "$*" in ${cases.join(' ')} esac`)
   const { status, stdout } = spawnSync(join(root, '.ci/run'), {
     encoding: 'utf8',
     env: { PATH: `${join(root, 'bin')}:${process.env['PATH']}` },
@@ -44,29 +48,34 @@ function place(name: string, script: string): void {
   chmodSync(join(root, 'bin', name), 0o755)
 }
 
-test('.ci/run ends with the count of set-up, every check and test, the demo, and both again by other ways', () => {
-  expect(ciRun({})).toEqual({ status: 0, lastLine: '53 passed, 0 failed' })
+test('.ci/run ends with the count of set-up, every check and test, the demo, both again by other ways, and power cuts', () => {
+  expect(ciRun({})).toEqual({ status: 0, lastLine: '58 passed, 0 failed' })
 })
 
 test.each<Machine & { readonly name: string; readonly lastLine: string }>([
   { name: 'the set-up fails', setUp: 'exit 1', lastLine: '0 passed, 1 failed' },
-  { name: 'a check fails', check: "echo '39 passed, 2 failed'; exit 1", lastLine: '52 passed, 2 failed' },
-  { name: 'the check dies without a count', check: 'exit 139', lastLine: '13 passed, 1 failed' },
+  { name: 'a check fails', check: "echo '39 passed, 2 failed'; exit 1", lastLine: '57 passed, 2 failed' },
+  { name: 'the check dies without a count', check: 'exit 139', lastLine: '18 passed, 1 failed' },
   {
     name: 'the check ends badly after a good count',
     check: "echo '40 passed, 0 failed'; exit 1",
-    lastLine: '53 passed, 1 failed',
+    lastLine: '58 passed, 1 failed',
   },
   {
     name: 'the count is not the last line',
     check: "echo '40 passed, 0 failed'; echo more",
-    lastLine: '13 passed, 1 failed',
+    lastLine: '18 passed, 1 failed',
   },
-  { name: 'the demo fails', demo: 'exit 1', lastLine: '49 passed, 4 failed' },
+  { name: 'the demo fails', demo: 'exit 1', lastLine: '54 passed, 4 failed' },
   {
     name: 'a scenario fails by another way',
     ways: "echo '1 passed, 1 failed'; exit 1",
-    lastLine: '50 passed, 3 failed',
+    lastLine: '55 passed, 3 failed',
+  },
+  {
+    name: 'a power cut is not survived',
+    powerCut: "echo '4 passed, 1 failed'; exit 1",
+    lastLine: '57 passed, 1 failed',
   },
 ])('.ci/run fails when $name', ({ lastLine, ...machine }) => {
   expect(ciRun(machine)).toEqual({ status: 1, lastLine })
