@@ -11,7 +11,7 @@ export function metricsPage(): string {
   ])
   return `# Metrics
 
-Everything that can be scraped. Component \`all\`: ztunnel, istiod and cni each have it.
+Everything that can be scraped. Component \`all\`: every program of the mesh has it.
 
 ${markdownTable(['component', 'name', 'type', 'meaning', 'labels'], rows)}
 ## Traffic labels

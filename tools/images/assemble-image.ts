@@ -12,6 +12,7 @@ export interface ImageSpec {
 
 export const images: readonly ImageSpec[] = [
   { name: 'istiod', folder: 'apps/istiod' },
+  { name: 'waypoint-controller', folder: 'apps/waypoint-controller' },
   { name: 'ztunnel', folder: 'apps/ztunnel' },
   { name: 'cni', folder: 'apps/cni', extra: ['plugin/dist/istio-cni'] },
 ]

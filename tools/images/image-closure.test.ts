@@ -32,7 +32,7 @@ test('imageClosure() names what the lock file lacks', () => {
 
 test('imageClosure() of the real programs brings nothing that only builds or tests need', () => {
   const packages = readLockFile(readFileSync(join(import.meta.dirname, '../../package-lock.json'), 'utf8'))
-  for (const app of ['istiod', 'ztunnel', 'cni']) {
+  for (const app of ['istiod', 'ztunnel', 'cni', 'waypoint-controller']) {
     const names = imageClosure(packages, `apps/${app}`).map(({ name }) => name)
     expect(names).toContain('@ambient/lifecycle')
     expect(

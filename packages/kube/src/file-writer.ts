@@ -141,10 +141,10 @@ export class FileWriter {
 }
 
 function layerRef(part: Layer['part'], ref: ObjectRef, { owner }: WriteOptions): LayerRef {
-  if (!/^[a-z0-9.-]{1,63}$/.test(owner)) {
+  if (!/^[a-z0-9./-]{1,63}$/.test(owner)) {
     throw new KubeError(
       'OBJECT_INVALID',
-      `Cannot write to ${describeRef(ref)}: owner must be 1 to 63 of a-z 0-9 . -: "${owner}"`,
+      `Cannot write to ${describeRef(ref)}: owner must be 1 to 63 of a-z 0-9 . - /: "${owner}"`,
     )
   }
   const { uid: _uid, ...target } = ref

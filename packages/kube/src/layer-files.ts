@@ -103,7 +103,7 @@ export function fileNameOf(parts: readonly string[]): string {
 
 export function layerFileName(layer: Pick<Layer, 'part' | 'owner' | 'ref'>): string {
   const { kind, namespace, name } = layer.ref
-  return fileNameOf([kind, namespace ?? '', name, layer.part, layer.owner])
+  return fileNameOf([kind, namespace ?? '', name, layer.part, layer.owner.replaceAll('/', '+')])
 }
 
 /** Files here are written by this package alone, and atomically: one that does not parse is no layer. */

@@ -15,6 +15,9 @@ export type KindName =
   | 'Node'
   | 'ConfigMap'
   | 'DaemonSet'
+  | 'Deployment'
+  | 'HorizontalPodAutoscaler'
+  | 'PodDisruptionBudget'
   | 'Event'
   | 'EndpointSlice'
   | 'AuthorizationPolicy'
@@ -35,6 +38,19 @@ export const resourceKinds: Readonly<Record<KindName, ResourceKind>> = {
   ConfigMap: { group: '', version: 'v1', plural: 'configmaps', namespaced: true },
   Event: { group: '', version: 'v1', plural: 'events', namespaced: true },
   DaemonSet: { group: 'apps', version: 'v1', plural: 'daemonsets', namespaced: true },
+  Deployment: { group: 'apps', version: 'v1', plural: 'deployments', namespaced: true },
+  HorizontalPodAutoscaler: {
+    group: 'autoscaling',
+    version: 'v2',
+    plural: 'horizontalpodautoscalers',
+    namespaced: true,
+  },
+  PodDisruptionBudget: {
+    group: 'policy',
+    version: 'v1',
+    plural: 'poddisruptionbudgets',
+    namespaced: true,
+  },
   EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', namespaced: true },
   AuthorizationPolicy: {
     group: 'security.istio.io',

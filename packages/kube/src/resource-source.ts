@@ -29,7 +29,7 @@ export interface ResourceSource {
 
 /** Who writes: fields are kept apart by owner, and one owner's writing never undoes another's. */
 export interface WriteOptions {
-  /** 1 to 63 of `a-z 0-9 . -`, such as `istio-ambient-cni`. */
+  /** 1 to 63 of `a-z 0-9 . - /`, such as `istio-ambient-cni`. */
   readonly owner: string
 }
 

@@ -69,7 +69,7 @@ export function verifyResources(
 }
 
 const OWNER = { owner: 'verify-a' }
-const OTHER = { owner: 'verify-b' }
+const OTHER = { owner: 'verify.example/b' }
 
 async function listsWhatIsThere({ first, put, namespace }: ResourceSetup): Promise<void> {
   await put(pod(namespace, 'web', { labels: { app: 'web' } }))

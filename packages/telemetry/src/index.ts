@@ -1,4 +1,11 @@
 export { accessLine, type AccessEndpoint, type AccessError, type AccessRecord } from './access-line.ts'
+export {
+  type HttpAnswer,
+  type HttpEndpoint,
+  type HttpRequest,
+  type HttpRoute,
+  serveHttp,
+} from './http-endpoint.ts'
 export { LevelFilter, type LogLevel, logLevels } from './level-filter.ts'
 export {
   defineLimits,

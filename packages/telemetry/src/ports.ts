@@ -1,8 +1,10 @@
+import type { Component } from './metrics/metric-table.ts'
+
 /** One socket that some part of the mesh listens on; docs/ports.md is made from these. */
 export interface PortDefinition {
   readonly port: number
   readonly protocol: 'TCP' | 'UDP'
-  readonly component: 'ztunnel' | 'istiod' | 'cni'
+  readonly component: Component
   readonly where: string
   readonly bind: string
   readonly purpose: string
@@ -128,6 +130,14 @@ export const ports = {
     where: 'CNI agent',
     bind: 'wildcard',
     purpose: 'Prometheus metrics',
+  },
+  waypointController: {
+    port: 15014,
+    protocol: 'TCP',
+    component: 'waypoint-controller',
+    where: 'waypoint controller',
+    bind: 'wildcard',
+    purpose: 'Readiness probe, Prometheus metrics, version',
   },
 } as const
 

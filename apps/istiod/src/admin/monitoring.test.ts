@@ -4,7 +4,7 @@ import { debugCommandNames, type DebugDeps } from '../debug/debug-commands.ts'
 import { publishResources } from '../push/publish-resources.ts'
 import { DEFAULT_MESH } from '../translate/mesh-options.ts'
 import { meshState } from '../translate/mesh-state.ts'
-import type { HttpRequest } from './http-endpoint.ts'
+import type { HttpRequest } from '@ambient/telemetry'
 import { debugRoutes, monitoringRoutes } from './monitoring.ts'
 
 const state = meshState(DEFAULT_MESH, ({ cause }) => expect.fail(String(cause)))

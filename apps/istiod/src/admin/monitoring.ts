@@ -1,4 +1,4 @@
-import type { HttpAnswer, HttpRequest, HttpRoute } from './http-endpoint.ts'
+import type { HttpAnswer, HttpRequest, HttpRoute } from '@ambient/telemetry'
 import type { Caller } from '../auth/caller.ts'
 import { debugIndex, type DebugDeps, runDebugCommand } from '../debug/debug-commands.ts'
 import type { DebugViewer } from '../debug/debug-access.ts'

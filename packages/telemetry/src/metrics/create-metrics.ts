@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { defineLimits } from '../limits.ts'
 import { TelemetryError } from '../telemetry-error.ts'
-import { type MetricDefinition, type metricRows, metricTable } from './metric-table.ts'
+import { type Component, type MetricDefinition, type metricRows, metricTable } from './metric-table.ts'
 
 type NamesOf<T extends MetricDefinition['type']> = {
   [K in keyof typeof metricRows]: (typeof metricRows)[K]['type'] extends T ? K : never
@@ -33,7 +33,6 @@ const table = {
 
 export const METRICS_LIMITS: typeof table = defineLimits(table)
 
-type Component = 'ztunnel' | 'istiod' | 'cni'
 type LabelValues = readonly (string | undefined)[]
 type Recorder = (values: Record<string, string>, amount: number) => void
 

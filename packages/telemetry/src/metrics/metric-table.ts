@@ -2,9 +2,12 @@ import { controlPlaneRows } from './control-plane-rows.ts'
 import { dnsLabelNames } from './dns-labels.ts'
 import { trafficLabelNames } from './traffic-labels.ts'
 
+/** The programs that count. */
+export type Component = 'ztunnel' | 'istiod' | 'cni' | 'waypoint-controller'
+
 /** One metric as it is exposed; docs/metrics.md is made from these. */
 export interface MetricDefinition {
-  readonly component: 'ztunnel' | 'istiod' | 'cni' | 'all'
+  readonly component: Component | 'all'
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
   readonly labels: readonly string[]
@@ -283,6 +286,13 @@ const dataPlaneRows = {
     type: 'gauge',
     help: 'Kept connections that are still open',
     labels: [],
+  },
+
+  ambient_gateways_settled_total: {
+    component: 'waypoint-controller',
+    type: 'counter',
+    help: 'Looks at a Gateway, by what came of them',
+    labels: ['outcome'],
   },
 } as const
 
