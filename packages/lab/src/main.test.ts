@@ -76,7 +76,7 @@ test('the command line says in one line what is wrong with a manifest, and leave
   expect(up).toEqual({
     status: 1,
     stdout: '',
-    stderr: 'lab: Cannot apply Deployment web: no kind this mesh reads, or no name\n',
+    stderr: 'lab: Cannot apply Deployment web: no kind that does something in a lab, or no name\n',
   })
   expect(lab('down').stdout).toBe('No lab is up\n')
 })

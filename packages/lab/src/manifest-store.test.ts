@@ -98,7 +98,7 @@ test('label() sets and takes away, terminate() stamps, remove() forgets', () => 
 
 test.each([
   {
-    name: 'a kind this mesh does not read',
+    name: 'a kind that does nothing in a lab',
     text: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}',
   },
   { name: 'an object without a name', text: '{apiVersion: v1, kind: Pod, metadata: {}}' },

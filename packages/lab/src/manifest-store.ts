@@ -152,15 +152,22 @@ function parseManifests(text: string): readonly UnknownRecord[] {
   })
 }
 
-/** @throws {LabError} `MANIFEST_INVALID` for a kind this mesh knows nothing of */
+/** What only the controllers of a cluster make something of. */
+const ACTED_ON_BY_NOBODY: ReadonlySet<string> = new Set([
+  'Deployment',
+  'HorizontalPodAutoscaler',
+  'PodDisruptionBudget',
+])
+
+/** @throws {LabError} `MANIFEST_INVALID` for a kind that would lie in a lab without any effect */
 function refOfManifest(value: UnknownRecord): ObjectRef {
   const metadata = recordAt(value, 'metadata')
   const { name, namespace } = metadata
   const kind = kindOf(String(value['apiVersion']), String(value['kind']))
-  if (kind === undefined || typeof name !== 'string') {
+  if (kind === undefined || ACTED_ON_BY_NOBODY.has(kind) || typeof name !== 'string') {
     throw new LabError(
       'MANIFEST_INVALID',
-      `Cannot apply ${String(value['kind'])} ${String(name)}: no kind this mesh reads, or no name`,
+      `Cannot apply ${String(value['kind'])} ${String(name)}: no kind that does something in a lab, or no name`,
     )
   }
   if (!resourceKinds[kind].namespaced) return { kind, name }
