@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { isAddressInfo } from './listen-address.ts'
 
 export interface HttpAnswer {
   readonly status: number
@@ -46,7 +47,7 @@ export async function serveHttp(
   await once(server, 'listening')
   const bound = server.address()
   return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : at.port,
+    port: isAddressInfo(bound) ? bound.port : at.port,
     [Symbol.asyncDispose]: async () => {
       const closed = once(server, 'close')
       server.close()

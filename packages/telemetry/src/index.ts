@@ -14,6 +14,7 @@ export {
   type LimitValues,
   limitValues,
 } from './limits.ts'
+export { isAddressInfo } from './listen-address.ts'
 export { LineWriter, type LineWriterOptions } from './line-writer.ts'
 export { LOG_LIMITS } from './log-limits.ts'
 export { formatLogLine, type LogField, type LogFormat, type LogLine } from './log-line.ts'

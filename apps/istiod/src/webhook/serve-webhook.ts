@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 import { KubeError, parseObject } from '@ambient/kube'
-import { isAddressInfo } from '../admin/listen-address.ts'
+import { isAddressInfo } from '@ambient/telemetry'
 import { readReview, type Review, reviewAnswer, type Verdict } from './answer-review.ts'
 import { WEBHOOK_LIMITS } from './webhook-limits.ts'
 
