@@ -1,5 +1,6 @@
 /**
  * `npm test [-- OPTION... NAME...]`: every project's tests, or those of the named ones, then one plain line `N passed, N failed`.
+ * With `--long` also the files `*.long.test.ts`, which would take the whole past ten minutes.
  * Of them only files with one of `--file TEXT` in their names; with `--redirect MODE` and `--families FAMILIES`, labs of `e2e`
  * are made so.
  */
@@ -16,6 +17,7 @@ const root = join(import.meta.dirname, '..', '..')
 const { values, positionals } = parseArgs({
   options: {
     'allow-skip': { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
     file: { type: 'string', multiple: true, default: [] },
     redirect: { type: 'string' },
     families: { type: 'string' },
@@ -46,10 +48,7 @@ async function runAll(): Promise<number> {
         project,
         reports,
         files: values.file,
-        environment: {
-          ...(values.redirect === undefined ? {} : { LAB_REDIRECT: values.redirect }),
-          ...(values.families === undefined ? {} : { LAB_FAMILIES: values.families }),
-        },
+        environment: environment(),
         allowSkip: values['allow-skip'],
         limitMs: PROJECT_LIMIT_MS,
         signal: controller.signal,
@@ -68,6 +67,15 @@ async function runAll(): Promise<number> {
   }
   process.stdout.write(`${passed} passed, ${failed} failed\n`)
   return failed === 0 && passed > 0 ? 0 : 1
+}
+
+/** What the options mean to the tests; a file that is asked for by name may be a long one. */
+function environment(): Readonly<Record<string, string>> {
+  return {
+    TEST_LONG: values.long || values.file.length > 0 ? '1' : '0',
+    ...(values.redirect === undefined ? {} : { LAB_REDIRECT: values.redirect }),
+    ...(values.families === undefined ? {} : { LAB_FAMILIES: values.families }),
+  }
 }
 
 function show(project: string, { passed, failed, skipped, reasons, output, seconds }: ProjectResult): void {
