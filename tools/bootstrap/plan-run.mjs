@@ -14,6 +14,7 @@ const ENTRIES = {
   e2e: { file: 'e2e/cluster/main.ts', needsRoot: false },
   'kind-up': { file: 'e2e/cluster/kind-up.ts', needsRoot: false },
   fuzz: { file: 'tools/fuzz/main.ts', needsRoot: false },
+  h2spec: { file: 'packages/hbone/test/h2spec/main.ts', needsRoot: false },
   mutate: { file: 'tools/mutate/main.ts', needsRoot: false },
   'power-cut': { file: 'apps/cni/test/power-cut/main.ts', needsRoot: true },
   images: { file: 'tools/images/main.ts', needsRoot: false },
