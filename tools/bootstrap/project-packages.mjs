@@ -39,7 +39,12 @@ export async function generateCode(root, toolchain) {
   await runStep(toolchain, {
     name: 'protos',
     title: 'generated code',
-    key: hashOf(root, [...filesIn(root, 'proto'), 'tools/generate/protos.mjs', 'package-lock.json']),
+    key: hashOf(root, [
+      ...filesIn(root, 'proto'),
+      'tools/generate/protos.mjs',
+      'tools/generate/describe-protos.mjs',
+      'package-lock.json',
+    ]),
     isThere: existsSync(join(root, 'packages/xds-proto/src/generated')),
     work: async () => {
       await runCommand([nodePath(toolchain), 'tools/generate/protos.mjs'], {

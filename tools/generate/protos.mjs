@@ -1,7 +1,9 @@
-// Generates packages/xds-proto/src/generated from proto/: static protobufjs code and its types. Runs on the pinned Node.
+// Generates packages/xds-proto/src/generated from proto/: static protobufjs code and its types, and what the files say
+// of themselves, for reflection. Runs on the pinned Node.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { describeProtos } from './describe-protos.mjs'
 
 const root = join(import.meta.dirname, '..', '..')
 const out = join(root, 'packages/xds-proto/src/generated')
@@ -30,5 +32,18 @@ const fresh = `${out}.${process.pid}`
 mkdirSync(fresh, { recursive: true })
 run([bin('pbjs'), ...flags, '--path', '.', '--out', join(fresh, 'messages.js'), ...protos])
 run([bin('pbts'), '--out', join(fresh, 'messages.d.ts'), join(fresh, 'messages.js')])
+writeFileSync(
+  join(fresh, 'descriptors.js'),
+  `export const protoFiles = ${JSON.stringify(await describeProtos(join(root, 'proto'), protos), undefined, 2)}\n`,
+)
+writeFileSync(
+  join(fresh, 'descriptors.d.ts'),
+  `export declare const protoFiles: readonly {
+  readonly name: string
+  readonly imports: readonly string[]
+  readonly symbols: readonly string[]
+  readonly base64: string
+}[]\n`,
+)
 rmSync(out, { recursive: true, force: true })
 renameSync(fresh, out)

@@ -5,6 +5,7 @@ import { type HttpAnswer, type HttpEndpoint, type Logger, serveHttp } from '@amb
 import type { DeltaXdsServer } from '@ambient/xds'
 import { leadAllocation } from './allocate/lead-allocation.ts'
 import { healthMethods } from './admin/health-methods.ts'
+import { reflectionMethods } from './admin/reflection-methods.ts'
 import { IstiodMetrics } from './admin/istiod-metrics.ts'
 import { debugRoutes, monitoringRoutes } from './admin/monitoring.ts'
 import type { Caller } from './auth/caller.ts'
@@ -268,7 +269,9 @@ function debugDeps(parts: Parts): DebugDeps {
     fullNamespaces: [config.namespace, ...config.debugNamespaces],
     clusterId: config.clusterId,
     remoteClusters: () => remoteClusters(parts),
+    trustDomain: mesh.trustDomain,
     rootNamespace: mesh.rootNamespace,
+    systemNamespace: config.namespace,
     state,
     published,
     connections: () => xds.connections(),
@@ -292,17 +295,18 @@ async function serveWhenReady(parts: Parts, progress: Progress): Promise<Serving
     podsByAccountAndNode: state.podsByAccountAndNode,
   }
   const own = await openOwnCertificate(parts)
-  const methods = {
+  const served = {
     ...parts.xds.methods,
     ...debugMethods({ ...debugDeps(parts), ...parts, logger: logger.child('debug') }),
     ...caService({ ...parts, nodes, logger: logger.child('ca') }),
   }
+  const methods = { ...served, ...healthMethods(Object.keys(served)) }
   parts.collectGarbage?.()
   const server = await GrpcServer.open({
     address: config.listenAddress,
     port: config.securePort,
     credentials: own.credentials,
-    methods: { ...methods, ...healthMethods(Object.keys(methods)) },
+    methods: { ...methods, ...reflectionMethods(Object.keys(methods)) },
     random: parts.random,
     onFault: (cause) => {
       parts.metrics.onFault()

@@ -5,12 +5,16 @@ import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from '@ambient/xds'
 import {
   decodeClientConfig,
   decodeDeltaResponse,
+  decodeReflectionResponse,
   decodeWireAddress,
   decodeWorldResponse,
   DELTA_AGGREGATED_PATH,
   type DeltaResponse,
   encodeDeltaRequest,
+  encodeReflectionRequest,
   encodeWorldRequest,
+  REFLECTION_PATHS,
+  type ReflectionAnswer,
   STREAM_AGGREGATED_PATH,
   type WorldResponse,
 } from '@ambient/xds-proto'
@@ -145,4 +149,32 @@ test('startIstiod() answers the same over deltas to who subscribes to nothing, a
   expect(sync.resources.map(({ name }) => name)).toEqual([node.id])
   expect(decodeClientConfig(sync.resources[0]?.bytes ?? Buffer.alloc(0)).types[0]?.typeUrl).toBe(ADDRESS_TYPE)
   expect(got).toHaveLength(4)
+})
+
+test('startIstiod() tells by reflection which services its secure port has, to callers without a token too', async () => {
+  using fixture = await meshFixture()
+  await using istiod = await runIstiod(fixture)
+  const { client } = await openTool(fixture, (await istiod.serving).securePort, 'shop')
+  const stream = client.makeBidiStreamRequest(
+    REFLECTION_PATHS[0],
+    encodeReflectionRequest,
+    decodeReflectionResponse,
+  )
+  const answers: ReflectionAnswer[] = []
+  stream.on('data', (answer: ReflectionAnswer) => answers.push(answer))
+  const failures: unknown[] = []
+  stream.on('error', (error) => failures.push(error)) // at the latest when the test ends
+  stream.write({ kind: 'services' })
+  await waitFor('the list', () => answers.length + failures.length > 0)
+  expect(failures).toEqual([])
+  expect(answers[0]).toEqual({
+    kind: 'services',
+    names: [
+      'envoy.service.discovery.v3.AggregatedDiscoveryService',
+      'grpc.health.v1.Health',
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection',
+      'istio.v1.auth.IstioCertificateService',
+    ],
+  })
 })

@@ -59,6 +59,16 @@ export {
 export { decodeProxyConfig, encodeProxyConfig, type WireProxyConfig } from './proxy-config.ts'
 export { readableMessage, type ReadableKind } from './readable.ts'
 export {
+  decodeReflectionRequest,
+  decodeReflectionResponse,
+  describingFiles,
+  encodeReflectionRequest,
+  encodeReflectionResponse,
+  REFLECTION_PATHS,
+  type ReflectionAnswer,
+  type ReflectionQuestion,
+} from './reflection.ts'
+export {
   decodeWorldRequest,
   decodeWorldResponse,
   encodeWorldRequest,

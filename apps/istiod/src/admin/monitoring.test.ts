@@ -14,7 +14,9 @@ const deps: DebugDeps = {
   fullNamespaces: ['istio-system'],
   clusterId: 'Kubernetes',
   remoteClusters: () => [],
+  trustDomain: 'cluster.local',
   rootNamespace: 'istio-system',
+  systemNamespace: 'istio-system',
   state,
   published: publishResources(state),
   connections: () =>
@@ -39,7 +41,12 @@ const routes = debugRoutes({
 })
 
 test.each([
-  { name: 'a dump to this machine', path: 'mesh', status: 200, body: '{}\n' },
+  {
+    name: 'a dump to this machine',
+    path: 'mesh',
+    status: 200,
+    body: /^\{"trustDomain":"cluster.local","trustDomainAliases":\[\],"rootNamespace":"istio-system",/,
+  },
   {
     name: 'a dump with pretty lines',
     path: 'connections?pretty',

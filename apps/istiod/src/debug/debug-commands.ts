@@ -14,15 +14,20 @@ import {
   configObjects,
   serviceDump,
 } from './mesh-dumps.ts'
-import { clusterList, gatewayList } from './topology-dumps.ts'
+import { endpointShards, instancesByClient } from './endpoint-dumps.ts'
+import { meshConfigDump } from './mesh-config-dump.ts'
+import { clusterList, gatewayList, resourceList } from './topology-dumps.ts'
 import { renderJson } from './render-json.ts'
 
 export interface DebugDeps extends DebugAccess {
   readonly clusterId: string
   /** The mesh's other clusters, and whether everything of them has been read. */
   readonly remoteClusters: () => readonly { readonly id: string; readonly isSynced: boolean }[]
+  readonly trustDomain: string
   /** Where policies are for every namespace. */
   readonly rootNamespace: string
+  /** Istiod's own. */
+  readonly systemNamespace: string
   readonly state: MeshState
   readonly published: PublishedResources
   readonly connections: () => readonly XdsConnection[]
@@ -45,6 +50,11 @@ const SHORT_TYPES: ReadonlyMap<string, readonly string[]> = new Map([
   ['wds', [ADDRESS_TYPE, WORKLOAD_TYPE]],
   ['wads', [AUTHORIZATION_TYPE]],
 ])
+
+const ENDPOINTS: DebugCommand = {
+  help: 'Endpoints by host name, namespace and registry',
+  dump: ({ state }) => endpointShards(state.addresses),
+}
 
 /** Names are Istio's. */
 const COMMANDS: Readonly<Record<string, DebugCommand>> = {
@@ -77,13 +87,19 @@ const COMMANDS: Readonly<Record<string, DebugCommand>> = {
     help: 'Connected clients',
     dump: ({ connections }) => connectionList(connections()),
   },
+  endpointShardz: ENDPOINTS,
+  endpointz: { ...ENDPOINTS, help: 'The same as endpointShardz' },
+  instancesz: {
+    help: 'Connected clients, and the services that their own pods are endpoints of',
+    dump: ({ connections, state, clusterId }) => instancesByClient(connections(), state.addresses, clusterId),
+  },
   krtz: {
     help: 'What is derived from the objects, how often it was worked out, and what could not be',
     dump: ({ state, problems }) => ({ ...collectionDump(state), problems: problems() }),
   },
   mesh: {
-    help: 'The mesh configuration in force',
-    dump: ({ state }) => [...state.config.entries()].map(([, config]) => config)[0] ?? {},
+    help: 'The mesh configuration in force, and which of its settings have no effect',
+    dump: meshConfigDump,
   },
   networkz: {
     help: 'Gateways by which other networks are reached',
@@ -92,6 +108,10 @@ const COMMANDS: Readonly<Record<string, DebugCommand>> = {
   registryz: {
     help: 'Services',
     dump: ({ state }) => serviceDump(state),
+  },
+  resourcesz: {
+    help: 'Kinds of objects that are read',
+    dump: ({ state }) => resourceList(state),
   },
   syncz: {
     help: 'What each client was sent and has acknowledged; ?namespace= chooses',

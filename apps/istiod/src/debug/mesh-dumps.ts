@@ -30,7 +30,14 @@ export function serviceDump(state: MeshState): LazyList {
   })
 }
 
-function describeService({ name, namespace, hostname, addresses, ports, subjectAltNames }: Service): object {
+export function describeService({
+  name,
+  namespace,
+  hostname,
+  addresses,
+  ports,
+  subjectAltNames,
+}: Service): object {
   return {
     hostname,
     defaultAddress: addresses[0]?.ip ?? '0.0.0.0',

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import { LazyList, renderJson } from './render-json.ts'
+import { LazyList, LazyRecord, renderJson } from './render-json.ts'
 
 const clock = { monotonicMs: () => performance.now() }
 const list = (...elements: unknown[]): LazyList => new LazyList(() => elements)
+const record = (fields: object): LazyRecord => new LazyRecord(() => Object.entries(fields))
 
 test.each([
   { name: 'a plain value', value: { a: [1, 'x', null] }, expected: { a: [1, 'x', null] } },
@@ -12,6 +13,12 @@ test.each([
     name: 'an object with lazy lists',
     value: { 'a"': list(), b: list(1, 2), c: { d: 3 } },
     expected: { 'a"': [], b: [1, 2], c: { d: 3 } },
+  },
+  { name: 'an empty lazy record', value: record({}), expected: {} },
+  {
+    name: 'a lazy record with a lazy list, without what is undefined',
+    value: record({ a: undefined, 'b"': { c: 1 }, d: list(2) }),
+    expected: { 'b"': { c: 1 }, d: [2] },
   },
 ])('renderJson() writes $name, compact and pretty', async ({ value, expected }) => {
   expect(await renderJson(value, 'compact', clock)).toBe(`${JSON.stringify(expected)}\n`)

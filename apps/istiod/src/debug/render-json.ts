@@ -14,11 +14,24 @@ export class LazyList {
   }
 }
 
+/** The same of the fields of an object. */
+export class LazyRecord {
+  readonly #fields: () => Iterable<readonly [name: string, value: unknown]>
+
+  constructor(fields: () => Iterable<readonly [name: string, value: unknown]>) {
+    this.#fields = fields
+  }
+
+  [Symbol.iterator](): Iterator<readonly [name: string, value: unknown]> {
+    return this.#fields()[Symbol.iterator]()
+  }
+}
+
 const SLICE_MS = 5
 
 /**
- * JSON of a value, and of the lazy lists that it is or has for fields. Written in slices of time between which all
- * other work has its turn: nobody's push waits for a dump.
+ * JSON of a value, and of the lazy lists that it is or has for fields, and of a lazy record. Written in slices of time
+ * between which all other work has its turn: nobody's push waits for a dump.
  */
 export async function renderJson(
   value: unknown,
@@ -28,28 +41,36 @@ export async function renderJson(
   const pieces: string[] = []
   const indent = style === 'pretty' ? 4 : undefined
   let endMs = clock.monotonicMs() + SLICE_MS
+  const rest = async (): Promise<void> => {
+    if (clock.monotonicMs() < endMs) return
+    await setImmediate()
+    endMs = clock.monotonicMs() + SLICE_MS
+  }
   const list = async (elements: LazyList): Promise<void> => {
     let separator = '['
     for (const element of elements) {
       pieces.push(separator, JSON.stringify(element, undefined, indent))
       separator = ','
-      if (clock.monotonicMs() < endMs) continue
-      await setImmediate()
-      endMs = clock.monotonicMs() + SLICE_MS
+      await rest()
     }
     pieces.push(separator === '[' ? '[]' : ']')
   }
-  if (value instanceof LazyList) await list(value)
-  else if (hasLists(value)) {
+  const record = async (fields: Iterable<readonly [string, unknown]>): Promise<void> => {
     let separator = '{'
-    for (const [name, field] of Object.entries(value)) {
+    for (const [name, field] of fields) {
+      if (field === undefined) continue
       pieces.push(separator, JSON.stringify(name), ':')
       if (field instanceof LazyList) await list(field)
       else pieces.push(JSON.stringify(field, undefined, indent))
       separator = ','
+      await rest()
     }
-    pieces.push('}')
-  } else pieces.push(JSON.stringify(value, undefined, indent))
+    pieces.push(separator === '{' ? '{}' : '}')
+  }
+  if (value instanceof LazyList) await list(value)
+  else if (value instanceof LazyRecord) await record(value)
+  else if (hasLists(value)) await record(Object.entries(value))
+  else pieces.push(JSON.stringify(value, undefined, indent))
   return `${pieces.join('')}\n`
 }
 

@@ -1,3 +1,4 @@
+import { resourceKinds } from '@ambient/kube'
 import type { MeshState } from '../translate/mesh-state.ts'
 
 /** Our own cluster and the others; names are Istio's, which istioctl reads. */
@@ -23,4 +24,12 @@ export function gatewayList({ networkGateways }: Pick<MeshState, 'networkGateway
       HBONEPort: hbonePort,
       ServiceAccount: { Namespace: namespace, Name: serviceAccount },
     }))
+}
+
+/** The kinds of objects that are read. */
+export function resourceList({ inputs }: Pick<MeshState, 'inputs'>): readonly object[] {
+  return [...inputs.keys()].toSorted().map((kind) => {
+    const { group, version } = resourceKinds[kind]
+    return { group, version, kind }
+  })
 }
