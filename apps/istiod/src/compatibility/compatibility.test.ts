@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { objectKey, objectsFromYaml } from '@ambient/kube'
 import { expect, test } from 'vitest'
 import { DEFAULT_MESH } from '../translate/mesh-options.ts'
+import { meshConfigDump } from '../debug/mesh-config-dump.ts'
 import { meshState } from '../translate/mesh-state.ts'
 import { compatibilityTables } from './all-tables.ts'
 import { defineCompatibility, golden, ignored } from './compatibility.ts'
@@ -83,12 +84,15 @@ const API_VERSIONS: Readonly<Record<string, string>> = {
 function objectWith(kind: string, place: string): object {
   const [, sort = '', name = ''] = /^(label|annotation) (.*)$/.exec(place) ?? []
   const metadata = { name: 'a', namespace: 'shop', ...(sort === '' ? {} : { [`${sort}s`]: { [name]: 'x' } }) }
-  const [first = '', ...below] = place.split('.')
-  const nested = below.reduceRight<unknown>(
+  return { apiVersion: API_VERSIONS[kind], kind, metadata, ...(sort === '' ? nested(place) : {}) }
+}
+
+function nested(place: string): object {
+  const parts = place.split('.')
+  return parts.reduceRight<unknown>(
     (value, part) => (part.endsWith('[]') ? { [part.slice(0, -2)]: [value] } : { [part]: value }),
     'x',
-  )
-  return { apiVersion: API_VERSIONS[kind], kind, metadata, ...(sort === '' ? { [first]: nested } : {}) }
+  ) as object
 }
 
 const ignoredPlaces = compatibilityTables.flatMap(({ kind, fields, labels, annotations }) => {
@@ -102,7 +106,7 @@ const ignoredPlaces = compatibilityTables.flatMap(({ kind, fields, labels, annot
   return places.map((place) => ({ kind, place }))
 })
 
-// The mesh config is a ConfigMap, which has no status: its warnings are logged.
+// The mesh config is a ConfigMap, which has no status: its warnings are below.
 test.each(ignoredPlaces.filter(({ kind }) => kind !== 'ConfigMap'))(
   'a $kind that sets $place, which is ignored, is told so in its status',
   ({ kind, place }) => {
@@ -114,6 +118,27 @@ test.each(ignoredPlaces.filter(({ kind }) => kind !== 'ConfigMap'))(
       conditions.map(({ message }) => message),
     )
     expect(told.join()).toContain(kind === 'RequestAuthentication' ? 'selector' : `${place} has no effect`)
+  },
+)
+
+test.each(ignoredPlaces.filter(({ kind }) => kind === 'ConfigMap'))(
+  'a mesh config that sets $place, which is ignored, is told so in /debug/mesh',
+  ({ place }) => {
+    const state = meshState(DEFAULT_MESH, () => {})
+    const mesh = JSON.stringify(nested(place))
+    const [object] = objectsFromYaml(
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'istio', namespace: 'istio-system' },
+        data: { mesh },
+      }),
+    )
+    if (object === undefined) throw new Error('one object')
+    state.graph.transaction(() => state.inputs.get('ConfigMap')?.set(objectKey(object.metadata), object))
+    const names = { systemNamespace: 'istio-system', trustDomain: 'a', rootNamespace: 'b' }
+    const dump = meshConfigDump({ state, ...names })
+    expect(JSON.stringify(dump)).toContain(`data.mesh: ${place} has no effect`)
   },
 )
 

@@ -3,6 +3,7 @@ import { type CompatibilityTable, defineCompatibility, golden, ignored, supporte
 const STATIC = golden('service-entry-static')
 const SELECTOR = golden('service-entry-selector')
 const ENTRIES = golden('workload-entries')
+const LABELS = golden('entry-labels')
 const ALLOCATED = supported(
   'apps/istiod/test/allocation.test.ts › startIstiod() twice on one directory gives each ServiceEntry its virtual IPs once, and a restart keeps them',
 )
@@ -52,6 +53,12 @@ export const ENTRY_COMPATIBILITY: readonly CompatibilityTable[] = [
       'istio.io/rev': golden('revisions'),
       'networking.istio.io/enable-autoallocate-ip': golden('service-entry-allocated'),
       'networking.istio.io/tunnel': STATIC,
+      app: STATIC,
+      version: STATIC,
+      'service.istio.io/canonical-name': LABELS,
+      'service.istio.io/canonical-revision': LABELS,
+      'app.kubernetes.io/name': LABELS,
+      'app.kubernetes.io/version': LABELS,
     },
     annotations: {
       'networking.istio.io/traffic-distribution': STATIC,
@@ -75,6 +82,10 @@ export const ENTRY_COMPATIBILITY: readonly CompatibilityTable[] = [
       'service.istio.io/workload-name': ENTRIES,
       'service.istio.io/canonical-name': ENTRIES,
       'service.istio.io/canonical-revision': ENTRIES,
+      app: ENTRIES,
+      version: LABELS,
+      'app.kubernetes.io/name': LABELS,
+      'app.kubernetes.io/version': LABELS,
     },
     annotations: {
       'ambient.istio.io/redirection': ENTRIES,

@@ -37,6 +37,8 @@ export const MESH_CONFIG_COMPATIBILITY: readonly CompatibilityTable[] = [
       'caCertificates[].certSigners': ignored('istiod signs everything itself'),
       outboundTrafficPolicy: ignored('node proxies pass what they do not know, as Istio’s do'),
       defaultServiceExportTo: ignored('node proxies hear of every service'),
+      defaultDestinationRuleExportTo: OF_ENVOY,
+      defaultVirtualServiceExportTo: OF_ENVOY,
       accessLogFile: OF_ENVOY,
       accessLogFormat: OF_ENVOY,
       accessLogEncoding: OF_ENVOY,
@@ -55,6 +57,7 @@ export const MESH_CONFIG_COMPATIBILITY: readonly CompatibilityTable[] = [
       pathNormalization: OF_ENVOY,
       protocolDetectionTimeout: OF_ENVOY,
       tlsDefaults: OF_ENVOY,
+      zoneAwareLbSetting: OF_ENVOY,
     },
   }),
 ]

@@ -64,6 +64,7 @@ export const POD_COMPATIBILITY: readonly CompatibilityTable[] = [
       'topology.istio.io/network': golden('pods', 'on istiod’s own namespace'),
       'istio.io/dataplane-mode': BY_THE_AGENT,
       'istio-injection': OF_SIDECARS,
+      'istio.io/rev': untouched('it is about injection and gateways: objects say it themselves'),
     },
     annotations: {
       'networking.istio.io/traffic-distribution': golden('services'),
