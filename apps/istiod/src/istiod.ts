@@ -173,6 +173,7 @@ async function openParts(
   const metrics = deps.scope.use(new IstiodMetrics(clock, version))
   const mesh = meshOptions(config, startedWith)
   const state = meshState(mesh, (fault) => logFault(logger, fault))
+  metrics.follow(state)
   const meshConfig = new MeshConfigNow(state)
   const anchors = (): string =>
     anchorsOf(meshConfig.current, [config.trustDomain, ...meshConfig.current.trustDomainAliases])
@@ -231,12 +232,12 @@ async function openHttp(
   parts: Parts,
   progress: Progress,
 ): Promise<{ readonly monitoring: HttpEndpoint; readonly http: HttpEndpoint }> {
-  const { config, scope, state, metrics, logger } = parts
+  const { config, scope, metrics, logger } = parts
   const debug = debugRoutes({
     ...debugDeps(parts),
     verify: (authorization) => parts.verifier.verify({ authorization, certificate: undefined }),
   })
-  const monitored = monitoringRoutes({ version: parts.version, metrics: () => metrics.render(state) })
+  const monitored = monitoringRoutes({ version: parts.version, metrics: () => metrics.render() })
   const onFault = (cause: unknown): void => {
     metrics.onFault()
     logger.error('request failed', { error: String(cause) })

@@ -13,8 +13,6 @@ export interface SliceEndpoint {
   readonly addresses: readonly string[]
   /** Undefined means ready, as the API has it. */
   readonly ready: boolean | undefined
-  readonly nodeName: string | undefined
-  readonly zone: string | undefined
   readonly targetRef: TargetRef | undefined
 }
 
@@ -50,8 +48,6 @@ function readEndpoint(field: Field): SliceEndpoint {
   return {
     addresses: field.get('addresses').texts(),
     ready: field.get('conditions').get('ready').boolean(),
-    nodeName: field.get('nodeName').text(),
-    zone: field.get('zone').text(),
     targetRef: target.isAbsent
       ? undefined
       : {

@@ -3,6 +3,7 @@ import { createMetrics, type Metrics } from '@ambient/telemetry'
 import { Registry } from 'prom-client'
 import { CaMetrics } from './ca-metrics.ts'
 import { EventLoopBlock } from './event-loop-block.ts'
+import { MeshCounts } from './mesh-counts.ts'
 import { countObjectEvent } from './object-metrics.ts'
 import { WebhookMetrics } from './webhook-metrics.ts'
 import { XdsMetrics } from './xds-metrics.ts'
@@ -20,6 +21,7 @@ export class IstiodMetrics implements Disposable {
   readonly #recomputed = new Map<string, number>()
   readonly #eventLoop = new EventLoopBlock()
   #cpuMicroseconds = 0
+  #mesh: { readonly state: MeshState; readonly counts: MeshCounts } | undefined
 
   constructor(clock: Clock, version: string) {
     this.#metrics = createMetrics(this.#registry, 'istiod')
@@ -34,6 +36,12 @@ export class IstiodMetrics implements Disposable {
 
   [Symbol.dispose](): void {
     this.#eventLoop[Symbol.dispose]()
+  }
+
+  /** Counts what is in `state`, which must still be empty. */
+  follow(state: MeshState): void {
+    const counts = new MeshCounts(state, () => this.#metrics.add('endpoint_no_pod', 1))
+    this.#mesh = { state, counts }
   }
 
   onChange(kind: string, event: 'added' | 'modified' | 'deleted'): void {
@@ -76,17 +84,25 @@ export class IstiodMetrics implements Disposable {
   }
 
   /** The metrics in Prometheus' text form, those that only a look at the state tells included. */
-  async render(state: MeshState): Promise<{ readonly type: string; readonly body: string }> {
+  async render(): Promise<{ readonly type: string; readonly body: string }> {
     this.#metrics.set('istiod_uptime_seconds', (this.#clock.monotonicMs() - this.#startedMs) / 1000)
     this.#tellOfProcess()
     this.ca.tick()
+    this.#tellOfMesh()
+    return { type: this.#registry.contentType, body: await this.#registry.metrics() }
+  }
+
+  #tellOfMesh(): void {
+    if (this.#mesh === undefined) return
+    const { state, counts } = this.#mesh
     this.#metrics.set('pilot_services', state.inputs.get('Service')?.size ?? 0)
+    this.#metrics.set('pilot_no_ip', counts.podsWithoutAddress)
+    this.#metrics.set('pilot_eds_no_instances', counts.servicesWithoutEndpoints)
     for (const [name, count] of state.graph.evaluationsByName) {
       const before = this.#recomputed.get(name) ?? 0
       if (count > before) this.#metrics.add('ambient_collection_recomputed_total', count - before, [name])
       this.#recomputed.set(name, count)
     }
-    return { type: this.#registry.contentType, body: await this.#registry.metrics() }
   }
 
   #tellOfProcess(): void {

@@ -53,6 +53,8 @@ export interface MeshState {
   readonly pods: Collection<PodFacts>
   /** Pods that are not over, under `namespace/serviceAccount@node`. */
   readonly podsByAccountAndNode: CollectionIndex<PodFacts>
+  /** EndpointSlices of Services. */
+  readonly slices: Collection<SliceFacts>
   /** Under the names they have on the wire. */
   readonly addresses: Collection<Address>
   /** Which virtual IPs the ServiceEntries have and want, under `namespace/name`. */
@@ -115,6 +117,7 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
     config: config.current,
     pods: pods.facts,
     podsByAccountAndNode: pods.byAccountAndNode,
+    slices: parts.slices,
     addresses,
     addressClaims: addressClaims(inputs, config),
     warnings,

@@ -2,64 +2,62 @@ import { isRecord, type UnknownRecord } from '../field.ts'
 import type { KindName } from '../resource-kinds.ts'
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
-/** Of a pod and of its containers, what is often most of it and what no part of the mesh looks at. */
-const POD_SPEC = [
-  'volumes',
-  'tolerations',
-  'affinity',
-  'nodeSelector',
-  'topologySpreadConstraints',
-  'imagePullSecrets',
-]
-const POD_STATUS = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses']
-const CONTAINERS = ['containers', 'initContainers', 'ephemeralContainers']
-const CONTAINER = [
-  'command',
-  'args',
-  'env',
-  'envFrom',
-  'resources',
-  'volumeMounts',
-  'volumeDevices',
-  'livenessProbe',
-  'readinessProbe',
-  'startupProbe',
-  'lifecycle',
-  'securityContext',
-]
+
+/** What is kept of a value: all of it, or these members of it, or of each of its items if it is a list. */
+type Kept = true | { readonly [member: string]: Kept }
+
+const CONTAINERS: Kept = {
+  name: true,
+  restartPolicy: true,
+  ports: { name: true, containerPort: true, protocol: true },
+}
+
+/** Of the kinds of which there are tens of thousands: what `readPod` and `readEndpointSlice` look at. */
+const KEPT: Partial<Readonly<Record<KindName, Readonly<Record<string, Kept>>>>> = {
+  Pod: {
+    spec: {
+      nodeName: true,
+      serviceAccountName: true,
+      serviceAccount: true,
+      hostNetwork: true,
+      containers: CONTAINERS,
+      initContainers: CONTAINERS,
+    },
+    status: { phase: true, podIP: true, podIPs: true, conditions: { type: true, status: true } },
+  },
+  EndpointSlice: {
+    endpoints: {
+      addresses: true,
+      conditions: { ready: true },
+      targetRef: { kind: true, namespace: true, name: true, uid: true },
+    },
+  },
+}
 
 /**
- * An item without what nobody reads: tens of thousands of pods are kept in memory whole, and this is the larger part of
- * each. The item itself is left as it is.
+ * An item without what nobody reads: tens of thousands of pods and endpoints are kept in memory whole, and this is the
+ * larger part of each. The item itself is left as it is.
  */
 export function dropUnread(kind: KindName, item: UnknownRecord): UnknownRecord {
-  const metadata = record(item['metadata'])
-  const { managedFields: _dropped, ...kept } = metadata
-  const annotations = isRecord(metadata['annotations'])
-    ? without(metadata['annotations'], [LAST_APPLIED])
-    : undefined
-  const named = { ...item, metadata: { ...kept, ...(annotations === undefined ? {} : { annotations }) } }
-  if (kind !== 'Pod') return named
-  return {
-    ...named,
-    ...(isRecord(item['spec']) ? { spec: withoutContainerDetails(without(item['spec'], POD_SPEC)) } : {}),
-    ...(isRecord(item['status']) ? { status: without(item['status'], POD_STATUS) } : {}),
-  }
+  const kept = Object.entries(KEPT[kind] ?? {}).map(([member, of]) => [member, keep(item[member], of)])
+  return { ...item, ...Object.fromEntries(kept), metadata: keepMetadata(item['metadata']) }
 }
 
-function withoutContainerDetails(spec: UnknownRecord): UnknownRecord {
-  const lists = CONTAINERS.flatMap((name): readonly (readonly [string, unknown])[] => {
-    const list: unknown = spec[name]
-    if (!Array.isArray(list)) return []
-    return [[name, list.map((each: unknown) => (isRecord(each) ? without(each, CONTAINER) : each))]]
-  })
-  return { ...spec, ...Object.fromEntries(lists) }
+function keepMetadata(given: unknown): UnknownRecord {
+  const { managedFields: _dropped, ...metadata } = isRecord(given) ? given : {}
+  const { annotations } = metadata
+  if (!isRecord(annotations)) return metadata
+  const { [LAST_APPLIED]: _copy, ...kept } = annotations
+  return { ...metadata, annotations: kept }
 }
 
-function without(value: UnknownRecord, names: readonly string[]): UnknownRecord {
-  return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)))
-}
-
-function record(value: unknown): UnknownRecord {
-  return isRecord(value) ? value : {}
+/** What is neither a map nor a list is left for the reader to refuse. */
+function keep(value: unknown, kept: Kept): unknown {
+  if (kept === true) return value
+  if (Array.isArray(value)) return value.map((each: unknown) => keep(each, kept))
+  if (!isRecord(value)) return value
+  const members = Object.entries(kept).flatMap(([member, of]): readonly (readonly [string, unknown])[] =>
+    value[member] === undefined ? [] : [[member, keep(value[member], of)]],
+  )
+  return Object.fromEntries(members)
 }

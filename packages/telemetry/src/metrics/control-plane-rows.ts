@@ -105,6 +105,24 @@ export const controlPlaneRows = {
     labels: ['cluster', 'cluster_type', 'status'],
   },
   pilot_services: { component: 'istiod', type: 'gauge', help: 'Services known', labels: [] },
+  pilot_no_ip: {
+    component: 'istiod',
+    type: 'gauge',
+    help: 'Pods that are not over and have no address, so that nobody is told of them',
+    labels: [],
+  },
+  pilot_eds_no_instances: {
+    component: 'istiod',
+    type: 'gauge',
+    help: 'Services that nothing is behind',
+    labels: [],
+  },
+  endpoint_no_pod: {
+    component: 'istiod',
+    type: 'counter',
+    help: 'Endpoints in slices that named a pod which was not there when they came',
+    labels: [],
+  },
   pilot_k8s_cfg_events: {
     component: 'istiod',
     type: 'counter',
