@@ -29,6 +29,8 @@ type Outcome<V> =
   | { readonly kind: 'good'; readonly outputs: ReadonlyMap<string, V> }
   | { readonly kind: 'bad'; readonly cause: unknown }
 
+const NOTHING: ReadonlySet<string> = new Set()
+
 /** What is known of one source key: what it read, and what it gives. */
 class Place implements Evaluation {
   readonly #dirty: Set<string>
@@ -48,7 +50,8 @@ class Place implements Evaluation {
 
   set given(outputs: ReadonlySet<string>) {
     const [only] = outputs
-    this.#given = outputs.size === 1 ? only : outputs
+    if (outputs.size > 1) this.#given = outputs
+    else this.#given = only ?? NOTHING
   }
 
   mark(): void {

@@ -36,7 +36,10 @@ const pod = {
     podIP: '10.0.0.1',
     podIPs: [{ ip: '10.0.0.1' }],
     hostIP: '192.168.0.1',
-    conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
+    conditions: [
+      { type: 'Initialized', status: 'True' },
+      { type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' },
+    ],
     containerStatuses: [{ name: 'app' }],
   },
 }
@@ -125,8 +128,9 @@ test('dropUnread() leaves what is malformed for the reader to refuse', () => {
     spec: [],
     status: null,
   })
-  expect(dropUnread('Pod', { spec: { containers: [1, 'x'] } })).toEqual({
+  expect(dropUnread('Pod', { spec: { containers: [1, 'x'] }, status: { conditions: ['x'] } })).toEqual({
     metadata: {},
     spec: { containers: [1, 'x'] },
+    status: { conditions: ['x'] },
   })
 })

@@ -3,8 +3,8 @@ import type { KindName } from '../resource-kinds.ts'
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 
-/** What is kept of a value: all of it, or these members of it, or of each of its items if it is a list. */
-type Kept = true | { readonly [member: string]: Kept }
+/** What is kept of a value: all of it, what a function makes of it, or these members of it, or of each of its items if it is a list. */
+type Kept = true | ((value: unknown) => unknown) | { readonly [member: string]: Kept }
 
 const CONTAINERS: Kept = {
   name: true,
@@ -23,7 +23,7 @@ const KEPT: Partial<Readonly<Record<KindName, Readonly<Record<string, Kept>>>>> 
       containers: CONTAINERS,
       initContainers: CONTAINERS,
     },
-    status: { phase: true, podIP: true, podIPs: true, conditions: { type: true, status: true } },
+    status: { phase: true, podIP: true, podIPs: true, conditions: readyOf },
   },
   EndpointSlice: {
     endpoints: {
@@ -43,6 +43,14 @@ export function dropUnread(kind: KindName, item: UnknownRecord): UnknownRecord {
   return { ...item, ...Object.fromEntries(kept), metadata: keepMetadata(item['metadata']) }
 }
 
+/** Of conditions, what says whether a pod is ready. */
+function readyOf(conditions: unknown): unknown {
+  if (!Array.isArray(conditions)) return conditions
+  return conditions
+    .filter((each: unknown) => !isRecord(each) || each['type'] === 'Ready')
+    .map((each: unknown) => keep(each, { type: true, status: true }))
+}
+
 function keepMetadata(given: unknown): UnknownRecord {
   const { managedFields: _dropped, ...metadata } = isRecord(given) ? given : {}
   const { annotations } = metadata
@@ -54,6 +62,7 @@ function keepMetadata(given: unknown): UnknownRecord {
 /** What is neither a map nor a list is left for the reader to refuse. */
 function keep(value: unknown, kept: Kept): unknown {
   if (kept === true) return value
+  if (typeof kept === 'function') return kept(value)
   if (Array.isArray(value)) return value.map((each: unknown) => keep(each, kept))
   if (!isRecord(value)) return value
   const members = Object.entries(kept).flatMap(([member, of]): readonly (readonly [string, unknown])[] =>

@@ -4,6 +4,7 @@ import {
   type CollectionIndex,
   equalPlain,
   type Fetch,
+  type Filter,
 } from '@ambient/collections'
 import {
   includesLabels,
@@ -51,8 +52,10 @@ export interface PolicyState {
 /** What selectors look at. */
 export interface Labelled {
   readonly namespace: string
-  readonly labels: Readonly<Record<string, string>>
+  readonly labels: Labels
 }
+
+type Labels = Readonly<Record<string, string>>
 
 /** Where a policy applies, apart from what it says: pods depend on this, and not on rules. */
 interface Attachment {
@@ -116,9 +119,8 @@ export function policyState({ graph, mesh }: MeshInputs, config: ConfigState): P
     l7: l7Attachments(graph, policies.inForce, requestAuthentications.inForce, rootNamespace),
     attachedTo: (pod, fetch) => {
       const groups = [...anchorsFor(pod.namespace, pod.labels), ...anchorsFor(EVERYWHERE, pod.labels)]
-      const found = groups.flatMap((group) =>
-        fetch.find(bySelector, group, (each) => includesLabels(pod.labels, each.selector)),
-      )
+      const selects = attachmentsOf(pod.labels)
+      const found = groups.flatMap((group) => fetch.find(bySelector, group, selects))
       const names = found.map((each) => each.key).toSorted()
       return [...names, ...peerPolicyNames(pod, fetch, { peers, rootNamespace })]
     },
@@ -150,6 +152,11 @@ function attachment(converted: ConvertedPolicy, rootNamespace: string): Attachme
     reach: policy.namespace === rootNamespace ? EVERYWHERE : policy.namespace,
     selector,
   }
+}
+
+/** Filters are kept with what they were asked for, and so is all that they close over: the labels, and nothing else. */
+function attachmentsOf(labels: Labels): Filter<Attachment> {
+  return ({ selector }) => includesLabels(labels, selector)
 }
 
 /** The shared strict policy while there is any PeerAuthentication, and one for each with exceptions by port. */
@@ -198,12 +205,8 @@ function parentsOf(
   { peers, rootNamespace }: { readonly peers: PeerParts; readonly rootNamespace: string },
 ): Omit<PeerAuthenticationChain, 'workload'> {
   return {
-    mesh: oldestPeerAuthentication(
-      fetch.find(peers.byNamespace, rootNamespace, (one) => one.level === 'mesh'),
-    ),
-    namespace: oldestPeerAuthentication(
-      fetch.find(peers.byNamespace, namespace, (one) => one.level === 'namespace'),
-    ),
+    mesh: oldestPeerAuthentication(fetch.find(peers.byNamespace, rootNamespace, isOfMesh)),
+    namespace: oldestPeerAuthentication(fetch.find(peers.byNamespace, namespace, isOfNamespace)),
   }
 }
 
@@ -220,7 +223,17 @@ function elder(
 }
 
 function workloadLevel(pod: Labelled, fetch: Fetch, peers: PeerParts): PeerAuthentication | undefined {
-  const takes = (one: PeerAuthentication): boolean =>
-    one.level === 'workload' && includesLabels(pod.labels, one.matchLabels)
-  return oldestPeerAuthentication(fetch.find(peers.byNamespace, pod.namespace, takes))
+  return oldestPeerAuthentication(fetch.find(peers.byNamespace, pod.namespace, workloadLevelOf(pod.labels)))
+}
+
+function workloadLevelOf(labels: Labels): Filter<PeerAuthentication> {
+  return ({ level, matchLabels }) => level === 'workload' && includesLabels(labels, matchLabels)
+}
+
+function isOfMesh({ level }: PeerAuthentication): boolean {
+  return level === 'mesh'
+}
+
+function isOfNamespace({ level }: PeerAuthentication): boolean {
+  return level === 'namespace'
 }

@@ -1,4 +1,4 @@
-import type { Collection, CollectionIndex, Fetch } from '@ambient/collections'
+import type { Collection, CollectionIndex, Fetch, Filter } from '@ambient/collections'
 import { includesLabels } from '@ambient/kube'
 import { type PortMapping, serviceName } from '@ambient/model'
 import type { EndpointFacts } from '../entries/endpoint-facts.ts'
@@ -55,7 +55,7 @@ export function membership({ services, named, slices }: MembershipSources): Memb
         selectedPorts(service, pod),
       ])
       const behind = fetch
-        .find(slicesByPod, `${prefix}${pod.namespace}/${pod.name}`, (each) => names(each, pod))
+        .find(slicesByPod, `${prefix}${pod.namespace}/${pod.name}`, slicesOf(pod))
         .flatMap((slice): readonly Member[] => {
           const service = named({ prefix, namespace: slice.namespace, name: slice.serviceName }, fetch)
           if (service === undefined || service.selector !== undefined) return []
@@ -78,16 +78,20 @@ function selecting(
   fetch: Fetch,
   { bySelector, prefix }: { readonly bySelector: CollectionIndex<ServiceFacts>; readonly prefix: string },
 ): readonly ServiceFacts[] {
-  const selects = ({ selector }: ServiceFacts): boolean =>
-    selector !== undefined && includesLabels(workload.labels, selector)
+  const selects = servicesOf(workload)
   return anchorsFor(`${prefix}${workload.namespace}`, workload.labels).flatMap((group) =>
     fetch.find(bySelector, group, selects),
   )
 }
 
+/** Filters are kept with what they were asked for, and so is all that they close over. */
+function servicesOf({ labels }: Pick<Labelled, 'labels'>): Filter<ServiceFacts> {
+  return ({ selector }) => selector !== undefined && includesLabels(labels, selector)
+}
+
 /** A slice means one incarnation of a pod: its next one of the same name may be something else. */
-function names(slice: SliceFacts, pod: PodFacts): boolean {
-  return slice.pods.some((ref) => ref.name === pod.name && (ref.uid === undefined || ref.uid === pod.uid))
+function slicesOf({ name, uid }: Pick<PodFacts, 'name' | 'uid'>): Filter<SliceFacts> {
+  return ({ pods }) => pods.some((ref) => ref.name === name && (ref.uid === undefined || ref.uid === uid))
 }
 
 function inOrder(members: readonly Member[]): PortsByService {
