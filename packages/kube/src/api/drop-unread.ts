@@ -39,7 +39,10 @@ const KEPT: Partial<Readonly<Record<KindName, Readonly<Record<string, Kept>>>>> 
  * larger part of each. The item itself is left as it is.
  */
 export function dropUnread(kind: KindName, item: UnknownRecord): UnknownRecord {
-  const kept = Object.entries(KEPT[kind] ?? {}).map(([member, of]) => [member, keep(item[member], of)])
+  const kept = Object.entries(KEPT[kind] ?? {}).map(([member, of]): [string, unknown] => [
+    member,
+    keep(item[member], of),
+  ])
   return { ...item, ...Object.fromEntries(kept), metadata: keepMetadata(item['metadata']) }
 }
 
