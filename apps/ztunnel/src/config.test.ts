@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { ConfigError, type Host, readConfig } from './config.ts'
+import { type Host, readConfig } from './config.ts'
+import { ConfigError } from './env-values.ts'
 
 const host: Host = {
   cpus: 2,

@@ -1,7 +1,9 @@
-import { CodedError } from '@ambient/lifecycle'
+import type { HboneLimits } from '@ambient/hbone'
 import { canonicalIp } from '@ambient/model'
 import type { DnsSettings } from './dns/dns-thread.ts'
 import { nameserversOf, searchDomainsOf } from './dns/resolv-conf.ts'
+import { ConfigError, durationMs, type Env, flag, integer } from './env-values.ts'
+import { type TcpSettings, tcpSettings, tunnelLimits } from './connection-config.ts'
 import type { PodInfo } from './worker/messages.ts'
 
 export interface ServerAddress {
@@ -58,6 +60,9 @@ export interface ZtunnelConfig {
   readonly packetMark: number | undefined
   readonly ipv6: boolean
   readonly originalSource: 'always' | 'never' | 'best-effort'
+  readonly tcp: TcpSettings
+  /** Bounds of the table that are others here. */
+  readonly tunnelLimits: Partial<HboneLimits>
   readonly tunnelsToLoopback: boolean
   readonly exchangesBaggage: boolean
   /** Addresses are asked of the control plane one by one, when a connection needs them. */
@@ -74,19 +79,11 @@ export interface ZtunnelConfig {
   readonly logFormat: 'plain' | 'json'
 }
 
-type Env = Readonly<Record<string, string | undefined>>
-
 export interface Host {
   readonly cpus: number
   readonly fileExists: (path: string) => boolean
   /** The text of `/etc/resolv.conf`. */
   readonly resolvConf: string
-}
-
-export class ConfigError extends CodedError<'CONFIG_INVALID'> {
-  constructor(message: string) {
-    super('CONFIG_INVALID', message)
-  }
 }
 
 const DEFAULT_ROOT = './var/run/secrets/istio/root-cert.pem'
@@ -122,6 +119,8 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     inpodSocket: env['INPOD_UDS'] ?? '/var/run/ztunnel/ztunnel.sock',
     ipv6: flag(env, 'IPV6_ENABLED', true),
     originalSource: originalSource(env),
+    tcp: tcpSettings(env),
+    tunnelLimits: tunnelLimits(env),
     tunnelsToLoopback: flag(env, 'LOCALHOST_APP_TUNNEL', true),
     exchangesBaggage: flag(env, 'ENABLE_RESPONSE_BAGGAGE', true),
     isOnDemand: flag(env, 'XDS_ON_DEMAND', false),
@@ -330,33 +329,4 @@ function drainMs(env: Env): number {
   const grace = integer(env, 'TERMINATION_GRACE_PERIOD_SECONDS', 0)
   if (grace === 0) return 5000
   return (grace > 10 ? grace - 5 : Math.max(1, grace - 1)) * 1000
-}
-
-function durationMs(env: Env, name: string, fallbackMs: number): number {
-  const text = env[name]
-  if (text === undefined || text === '') return fallbackMs
-  const match = /^(\d+)(ms|s|m|h)$/.exec(text)
-  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? '']
-  if (match === null || unit === undefined)
-    throw new ConfigError(`Cannot use ${name} "${text}": expected a duration such as 10s or 5m`)
-  return Number(match[1]) * unit
-}
-
-function integer<Fallback extends number | undefined>(
-  env: Env,
-  name: string,
-  fallback: Fallback,
-): number | Fallback {
-  const text = env[name]
-  if (text === undefined || text === '') return fallback
-  if (!/^\d{1,9}$/.test(text)) throw new ConfigError(`Cannot use ${name} "${text}": expected a whole number`)
-  return Number(text)
-}
-
-function flag(env: Env, name: string, fallback: boolean): boolean {
-  const text = env[name]
-  if (text === undefined || text === '') return fallback
-  if (text === 'true' || text === '1') return true
-  if (text === 'false' || text === '0') return false
-  throw new ConfigError(`Cannot use ${name} "${text}": expected true or false`)
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { ConfigError, type Host, readConfig } from './config.ts'
+import { type Host, readConfig } from './config.ts'
+import { ConfigError } from './env-values.ts'
 import { ENVIRONMENT, withoutEffect } from './environment.ts'
 
 const HOST: Host = { cpus: 4, fileExists: () => false, resolvConf: 'nameserver 10.96.0.10' }

@@ -38,13 +38,13 @@ export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
   ENABLE_PROXY: { status: 'without effect', example: 'false', note: 'this process is nothing but the proxy' },
   ENABLE_RESPONSE_BAGGAGE: { status: 'read', example: 'false' },
   FAKE_CA: { status: 'refused', example: 'true', note: 'upstream has it in test builds only' },
-  HTTP2_CONNECTION_WINDOW_SIZE: {
-    status: 'without effect',
-    example: '1',
-    note: 'windows grow and are shared out as docs/limits.md says',
+  HTTP2_CONNECTION_WINDOW_SIZE: { status: 'read', example: '1048576', note: 'from 65536 on' },
+  HTTP2_FRAME_SIZE: { status: 'read', example: '16384' },
+  HTTP2_STREAM_WINDOW_SIZE: {
+    status: 'read',
+    example: '65535',
+    note: 'unset, a window grows with who keeps up, from 1 to 4 MiB',
   },
-  HTTP2_FRAME_SIZE: { status: 'without effect', example: '1', note: 'see docs/limits.md' },
-  HTTP2_STREAM_WINDOW_SIZE: { status: 'without effect', example: '1', note: 'see docs/limits.md' },
   INPOD_PORT_REUSE: {
     status: 'without effect',
     example: 'false',
@@ -59,14 +59,10 @@ export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
   ISTIO_META_DNS_CAPTURE: { status: 'read', example: 'false' },
   ISTIO_META_DNS_PROXY_ADDR: { status: 'read', example: '127.0.0.1:5353' },
   ISTIO_META_ISTIO_VERSION: { status: 'read', example: '1.30' },
-  KEEPALIVE_ENABLED: {
-    status: 'without effect',
-    example: 'false',
-    note: 'keepalive is on, with upstream’s numbers',
-  },
-  KEEPALIVE_INTERVAL: { status: 'without effect', example: '1s', note: '180 s' },
-  KEEPALIVE_RETRIES: { status: 'without effect', example: '1', note: '9' },
-  KEEPALIVE_TIME: { status: 'without effect', example: '1s', note: '180 s' },
+  KEEPALIVE_ENABLED: { status: 'read', example: 'false', note: 'HBONE servers ask by HTTP/2 pings instead' },
+  KEEPALIVE_INTERVAL: { status: 'read', example: '1s' },
+  KEEPALIVE_RETRIES: { status: 'read', example: '1' },
+  KEEPALIVE_TIME: { status: 'read', example: '1s' },
   KUBERNETES_SERVICE_HOST: {
     status: 'read',
     example: '10.96.0.1',
@@ -81,12 +77,8 @@ export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
   PACKET_MARK: { status: 'read', example: '7' },
   POD_NAME: { status: 'read', example: 'ztunnel-x' },
   POD_NAMESPACE: { status: 'read', example: 'istio-system' },
-  POOL_MAX_STREAMS_PER_CONNECTION: {
-    status: 'without effect',
-    example: '1',
-    note: '100, or what the peer allows if less',
-  },
-  POOL_UNUSED_RELEASE_TIMEOUT: { status: 'without effect', example: '1s', note: '5 min' },
+  POOL_MAX_STREAMS_PER_CONNECTION: { status: 'read', example: '1', note: 'or what the peer allows if less' },
+  POOL_UNUSED_RELEASE_TIMEOUT: { status: 'read', example: '1s' },
   PREFERED_SERVICE_NAMESPACE: { status: 'read', example: 'shop' },
   PROXY_CONFIG: {
     status: 'without effect',
@@ -121,7 +113,7 @@ export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
     note: 'the control plane says it of each workload, of our own pod as well',
   },
   UNSTABLE_ENABLE_SOCKS5: { status: 'read', example: 'true' },
-  USER_TIMEOUT_ENABLED: { status: 'without effect', example: 'true', note: 'the kernel’s own limits apply' },
+  USER_TIMEOUT_ENABLED: { status: 'read', example: 'true' },
   XDS_ADDRESS: { status: 'read', example: 'https://xds:15012' },
   'XDS_HEADER_*': { status: 'read', example: 'x' },
   XDS_ON_DEMAND: {

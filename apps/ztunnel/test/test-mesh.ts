@@ -32,6 +32,8 @@ const SETTINGS: WorkerSettings = {
   packetMark: 1337,
   ipv6: false,
   originalSource: 'always',
+  tcp: { keepAlive: undefined, userTimeoutMs: undefined },
+  tunnelLimits: {},
   drainMs: 100,
   tlsGroups: undefined,
   clusterId: 'Kubernetes',

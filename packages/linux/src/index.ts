@@ -35,7 +35,7 @@ export {
 } from './seqpacket.ts'
 export { streamPair } from './stream-pair.ts'
 export type { SocketAddress } from './socket-address.ts'
-export { setKeepAlive, setNoDelay, setUserTimeout, takeSocketError } from './socket-option.ts'
+export { type KeepAlive, setKeepAlive, setNoDelay, setUserTimeout, takeSocketError } from './socket-option.ts'
 export { bindSource } from './source-address.ts'
 export { MSG_NOSIGNAL, SHUT_WR, SPLICE_NONBLOCK, sys, type Syscalls } from './syscalls.ts'
 export {

@@ -34,12 +34,18 @@ export function setNoDelay(fd: number): void {
   setOption(fd, IPPROTO_TCP, 1, 1)
 }
 
-/** Keepalive as the mesh wants it for plain sockets: 180 s idle, 180 s apart, 9 probes. HBONE uses HTTP/2 pings instead. */
-export function setKeepAlive(fd: number): void {
+export interface KeepAlive {
+  readonly idleSeconds: number
+  readonly intervalSeconds: number
+  readonly probes: number
+}
+
+/** The kernel asks a peer that has been silent, and ends the connection if it does not answer. */
+export function setKeepAlive(fd: number, { idleSeconds, intervalSeconds, probes }: KeepAlive): void {
   setOption(fd, SOL_SOCKET, 9, 1)
-  setOption(fd, IPPROTO_TCP, 4, 180)
-  setOption(fd, IPPROTO_TCP, 5, 180)
-  setOption(fd, IPPROTO_TCP, 6, 9)
+  setOption(fd, IPPROTO_TCP, 4, idleSeconds)
+  setOption(fd, IPPROTO_TCP, 5, intervalSeconds)
+  setOption(fd, IPPROTO_TCP, 6, probes)
 }
 
 /** TCP_USER_TIMEOUT: how long sent data may stay unacknowledged. */

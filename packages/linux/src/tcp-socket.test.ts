@@ -133,9 +133,9 @@ test('startConnect() reports a refusal that is known at once', () => {
   expect(startConnect(fd, { ip: '::1', port: 1 })).toMatchObject({ kind: 'failed' })
 })
 
-test('setKeepAlive(), setNoDelay() and setUserTimeout() set what the mesh wants', async () => {
+test('setKeepAlive(), setNoDelay() and setUserTimeout() set what they say', async () => {
   const { client } = await connectedPair('127.0.0.1', '127.0.0.1')
-  setKeepAlive(client)
+  setKeepAlive(client, { idleSeconds: 180, intervalSeconds: 60, probes: 9 })
   setNoDelay(client)
   setUserTimeout(client, 1_800_000)
   const [keepAlive, idle, interval, count] = [
@@ -144,7 +144,7 @@ test('setKeepAlive(), setNoDelay() and setUserTimeout() set what the mesh wants'
     option(client, IPPROTO_TCP, 5),
     option(client, IPPROTO_TCP, 6),
   ]
-  expect({ keepAlive, idle, interval, count }).toEqual({ keepAlive: 1, idle: 180, interval: 180, count: 9 })
+  expect({ keepAlive, idle, interval, count }).toEqual({ keepAlive: 1, idle: 180, interval: 60, count: 9 })
   expect([option(client, IPPROTO_TCP, 1), option(client, IPPROTO_TCP, 18)]).toEqual([1, 1_800_000])
 })
 

@@ -2,7 +2,7 @@ import { readFileSync, unwatchFile, watchFile } from 'node:fs'
 import { errorText } from '@ambient/lifecycle'
 import { limitValues, type Logger } from '@ambient/telemetry'
 import { RevocationLists } from '@ambient/tls'
-import { ConfigError } from '../config.ts'
+import { ConfigError } from '../env-values.ts'
 import { CRL_LIMITS } from './crl-limits.ts'
 
 export interface CrlFileDeps {

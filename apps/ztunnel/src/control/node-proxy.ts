@@ -288,7 +288,7 @@ export class NodeProxy implements AsyncDisposable {
 
 /** What the byte threads need of the configuration: a message, so no more than that. */
 function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
-  const { network, packetMark, ipv6, originalSource, drainMs, clusterId } = config
+  const { network, packetMark, ipv6, originalSource, tcp, tunnelLimits, drainMs, clusterId } = config
   const { tunnelsToLoopback, exchangesBaggage, isOnDemand, socks5, logsPolicies, tlsGroups, dns } = config
   const { logFilter } = config
   return {
@@ -296,6 +296,8 @@ function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
     packetMark,
     ipv6,
     originalSource,
+    tcp,
+    tunnelLimits,
     drainMs,
     clusterId,
     tunnelsToLoopback,

@@ -6,6 +6,8 @@ const SETTINGS: WorkerPoolOptions['settings'] = {
   packetMark: 1337,
   ipv6: false,
   originalSource: 'never',
+  tcp: { keepAlive: undefined, userTimeoutMs: undefined },
+  tunnelLimits: {},
   drainMs: 100,
   clusterId: 'Kubernetes',
   tunnelsToLoopback: true,

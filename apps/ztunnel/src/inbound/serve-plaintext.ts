@@ -1,10 +1,4 @@
-import {
-  originalDestination,
-  resetSocket,
-  setKeepAlive,
-  setNoDelay,
-  type SocketAddress,
-} from '@ambient/linux'
+import { originalDestination, resetSocket, type SocketAddress } from '@ambient/linux'
 import type { Workload } from '@ambient/model'
 import { joinRelay } from '../worker/join-relay.ts'
 import type { PodContext } from '../worker/pod-context.ts'
@@ -15,11 +9,11 @@ import { authorizeInbound } from './authorize-inbound.ts'
 import { denialOf } from './denial.ts'
 import { logDryRun } from './log-dry-run.ts'
 import { inboundFacts } from './inbound-facts.ts'
+import { setTcpOptions } from '../worker/set-tcp-options.ts'
 
 /** Takes one connection that came in the clear: no identity, so only policy that needs none can let it in. Owns `fd`. */
 export function servePlaintext(fd: number, peer: SocketAddress, pod: PodContext): void {
-  setNoDelay(fd)
-  setKeepAlive(fd)
+  setTcpOptions(fd, pod.shared.settings.tcp)
   const destination = originalDestination(fd)
   const ends = { direction: 'inbound', src: peer, dst: destination } as const
   if (pod.shared.illegalPorts.has(destination.port)) return pod.refuse(fd, { ...ends, ...SELF_CALL })

@@ -136,7 +136,7 @@ function joinApp(tunnel: Tunnel, admission: Admission, connection: Connection): 
   const { pod, session, local, target } = admission
   const to = { ip: target.dial.ip, port: target.port }
   const sourceIp = pod.keepsSource ? target.dial.sourceIp : undefined
-  const app = dial(pod, to, { keepAlive: true, sourceIp })
+  const app = dial(pod, to, sourceIp)
   if (app.kind !== 'started') {
     connection.end({ kind: 'failed', reason: 'CONNECT_FAILED', detail: app.detail })
     return session.answer(tunnel, 503)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { CodedError } from '@ambient/lifecycle'
-import { ConfigError, type LocalMeshSource } from '../config.ts'
+import type { LocalMeshSource } from '../config.ts'
+import { ConfigError } from '../env-values.ts'
 import { type LocalMesh, readLocalMesh } from './read-local-mesh.ts'
 
 /** @throws {ConfigError} `CONFIG_INVALID`, naming the file, the place in it and what is wrong there. */

@@ -1,6 +1,6 @@
 import { fieldsOfYaml } from '@ambient/kube'
 import { expect, test } from 'vitest'
-import { ConfigError } from '../config.ts'
+import { ConfigError } from '../env-values.ts'
 import { loadLocalMesh } from './load-local-mesh.ts'
 import { readLocalMesh } from './read-local-mesh.ts'
 

@@ -26,7 +26,7 @@ export function checkoutSession(pod: PodContext, wish: SessionWish): CheckedOut 
   const key = `${identity}|${route.expectedIds.join()}|${route.nextHop.ip}|${route.nextHop.port}`
   let failure: CheckedOut = { kind: 'lacking', detail: 'no room for another session to the next hop' }
   const session = pool.checkout(key, () => {
-    const dialled = dial(pod, route.nextHop, { keepAlive: false, sourceIp: undefined })
+    const dialled = dial(pod, route.nextHop, undefined)
     if (dialled.kind !== 'started') {
       failure = dialled
       return undefined

@@ -15,8 +15,6 @@ import {
   errnoName,
   localAddress,
   resetSocket,
-  setKeepAlive,
-  setNoDelay,
   type SocketAddress,
   sys,
   takeSocketError,
@@ -27,6 +25,7 @@ import { type AppSide, UpstreamConnect } from '../outbound/upstream-connect.ts'
 import type { PodContext } from '../worker/pod-context.ts'
 import { isSelfCall, SELF_CALL } from '../worker/self-call.ts'
 import { withLocal } from '../worker/with-local.ts'
+import { setTcpOptions } from '../worker/set-tcp-options.ts'
 import { SOCKS_LIMITS } from './socks-limits.ts'
 import {
   decodeGreeting,
@@ -43,8 +42,7 @@ const MESSAGE_BYTES = 5 + 255 + 2
 
 /** Takes one SOCKS5 client of the pod from its greeting to its last byte; owns `fd` from here on. */
 export function serveSocks(fd: number, peer: SocketAddress, pod: PodContext): void {
-  setNoDelay(fd)
-  setKeepAlive(fd)
+  setTcpOptions(fd, pod.shared.settings.tcp)
   new SocksHandshake(fd, peer, pod).start()
 }
 

@@ -56,7 +56,7 @@ export class DataPlane {
     const { loop, settings, random, post } = options
     this.#logFilter = LevelFilter.parse(settings.logFilter)
     const snapshot = new MeshSnapshot()
-    const limits = options.limits ?? hboneLimits()
+    const limits = options.limits ?? hboneLimits(settings.tunnelLimits)
     const waiting = waitLimits(options.waitLimits)
     const after = (delayMs: number, fire: () => void) => loop.after(delayMs, fire)
     const report = new TrafficReport({ post, after, defer: (run) => loop.defer({ run }) })

@@ -3,30 +3,26 @@ import {
   closeDescriptor,
   errnoName,
   formatAddress,
-  setKeepAlive,
-  setNoDelay,
   type SocketAddress,
   startConnect,
   SyscallError,
   tcpSocket,
 } from '@ambient/linux'
 import type { PodContext } from './pod-context.ts'
+import { setTcpOptions } from './set-tcp-options.ts'
 
 export type Dialled =
   | { readonly kind: 'started'; readonly fd: number }
   /** `lacking`: it is we who could not, for want of descriptors or rights, and not the destination. */
   | { readonly kind: 'lacking' | 'failed'; readonly errno: number; readonly detail: string }
 
-export interface DialOptions {
-  /** HBONE connections are kept alive by HTTP/2 pings, all others by TCP. */
-  readonly keepAlive: boolean
-  /** The source address the destination is to see; undefined leaves the choice to the kernel. */
-  readonly sourceIp: string | undefined
-}
-
-/** Starts a connect from inside the pod's network namespace, marked as ours. The outcome comes as an event on the descriptor. */
-export function dial(pod: PodContext, to: SocketAddress, options: DialOptions): Dialled {
-  const { packetMark, originalSource } = pod.shared.settings
+/**
+ * Starts a connect from inside the pod's network namespace, marked as ours. The outcome comes as an event on the descriptor.
+ *
+ * @param sourceIp The source address the destination is to see; undefined leaves the choice to the kernel.
+ */
+export function dial(pod: PodContext, to: SocketAddress, sourceIp: string | undefined): Dialled {
+  const { packetMark, originalSource, tcp } = pod.shared.settings
   const family = to.ip.includes(':') ? 'v6' : 'v4'
   let fd: number
   try {
@@ -34,10 +30,9 @@ export function dial(pod: PodContext, to: SocketAddress, options: DialOptions): 
   } catch (cause) {
     return failure(cause)
   }
-  setNoDelay(fd)
-  if (options.keepAlive) setKeepAlive(fd)
+  setTcpOptions(fd, tcp)
   try {
-    if (options.sourceIp !== undefined && originalSource !== 'never') bindSource(fd, options.sourceIp)
+    if (sourceIp !== undefined && originalSource !== 'never') bindSource(fd, sourceIp)
   } catch (cause) {
     if (originalSource === 'always' || !(cause instanceof SyscallError)) {
       closeDescriptor(fd)

@@ -23,7 +23,7 @@ export function joinRelay(
   { pod, connection, to, sourceIp, onUp, onUnreachable }: RelayJoin,
 ): void {
   const { shared } = pod
-  const upstream = dial(pod, to, { keepAlive: true, sourceIp })
+  const upstream = dial(pod, to, sourceIp)
   if (upstream.kind !== 'started')
     return onUnreachable(fd, { reason: 'CONNECT_FAILED', detail: upstream.detail }, upstream.kind)
   const relay = new Relay(fd, upstream.fd, {

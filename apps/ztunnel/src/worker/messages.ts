@@ -1,6 +1,8 @@
 /** What crosses between the control thread and a byte thread. Plain values only: each message is cloned. */
 import type { MessagePort } from 'node:worker_threads'
+import type { HboneLimits } from '@ambient/hbone'
 import type { SpiffeId } from '@ambient/spiffe'
+import type { TcpSettings } from '../connection-config.ts'
 import type { DnsCounts } from '../dns/dns-report.ts'
 import type { DnsSettings } from '../dns/dns-thread.ts'
 import type { CounterName, LogLine } from '@ambient/telemetry'
@@ -25,6 +27,9 @@ export interface WorkerSettings {
   readonly packetMark: number | undefined
   readonly ipv6: boolean
   readonly originalSource: 'always' | 'never' | 'best-effort'
+  readonly tcp: TcpSettings
+  /** Bounds of the table that are others here. */
+  readonly tunnelLimits: Partial<HboneLimits>
   readonly drainMs: number
   readonly clusterId: string
   /** PROXY tunnels go to the app over loopback, not to the pod's own address. */
