@@ -4,6 +4,7 @@ import { ConfigError } from './env-values.ts'
 
 const host: Host = {
   cpus: 2,
+  proxyConfig: {},
   fileExists: () => false,
   resolvConf: 'search a.example\nnameserver 10.96.0.10\n',
 }
@@ -157,6 +158,11 @@ test.each([
     expected: { tlsGroups: 'X25519:P-256' },
   },
   {
+    name: 'post-quantum key exchange only, whatever groups are named',
+    env: { COMPLIANCE_POLICY: 'pqc', ZTUNNEL_TLS_GROUPS: 'X25519' },
+    expected: { tlsGroups: 'X25519MLKEM768' },
+  },
+  {
     name: 'a grace period of 30 s leaves 25 s to drain',
     env: { TERMINATION_GRACE_PERIOD_SECONDS: '30' },
     expected: { drainMs: 25_000 },
@@ -189,6 +195,7 @@ test.each([
   { env: { PACKET_MARK: 'x' }, text: 'PACKET_MARK' },
   { env: { SECRET_TTL: '5 years' }, text: 'SECRET_TTL' },
   { env: { ZTUNNEL_TLS_GROUPS: 'X25519, P-256' }, text: 'ZTUNNEL_TLS_GROUPS' },
+  { env: { COMPLIANCE_POLICY: 'fips-140-2' }, text: 'COMPLIANCE_POLICY' },
   { env: { IPV6_ENABLED: 'maybe' }, text: 'IPV6_ENABLED' },
 ])('readConfig() refuses $env and names $text', ({ env, text }) => {
   expect(() => readConfig(env, host)).toThrow(ConfigError)

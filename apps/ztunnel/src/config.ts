@@ -4,6 +4,8 @@ import type { DnsSettings } from './dns/dns-thread.ts'
 import { nameserversOf, searchDomainsOf } from './dns/resolv-conf.ts'
 import { ConfigError, durationMs, type Env, flag, integer } from './env-values.ts'
 import { type TcpSettings, tcpSettings, tunnelLimits } from './connection-config.ts'
+import type { ProxyConfig } from './proxy-config.ts'
+import { workerThreads } from './worker-threads.ts'
 import type { PodInfo } from './worker/messages.ts'
 
 export interface ServerAddress {
@@ -73,6 +75,8 @@ export interface ZtunnelConfig {
   readonly tlsGroups: string | undefined
   /** Undefined when pods' DNS is not ours. */
   readonly dns: DnsSettings | undefined
+  readonly adminPort: number
+  readonly statsPort: number
   readonly workerThreads: number
   readonly drainMs: number
   readonly logFilter: string
@@ -80,6 +84,8 @@ export interface ZtunnelConfig {
 }
 
 export interface Host {
+  /** What the settings of all proxies say. */
+  readonly proxyConfig: ProxyConfig
   readonly cpus: number
   readonly fileExists: (path: string) => boolean
   /** The text of `/etc/resolv.conf`. */
@@ -98,20 +104,21 @@ const DEFAULT_DNS_ADDRESS = 'localhost:15053'
  * @see ztunnel `src/config.rs`
  */
 export function readConfig(env: Env, host: Host): ZtunnelConfig {
-  const metadata = proxyMetadata(env)
+  const { proxyConfig } = host
+  const metadata = { ...proxyConfig.metadata, ...proxyMetadata(env) }
   const isDnsCaptured = (metadataText(metadata, 'DNS_CAPTURE') ?? 'true').toLowerCase() === 'true'
   const served = servedPods(env)
   refuseUnsupported(env, isDnsCaptured)
-  const clusterId = env['ISTIO_META_CLUSTER_ID'] ?? env['CLUSTER_ID'] ?? 'Kubernetes'
+  const clusterId = metadataText(metadata, 'CLUSTER_ID') ?? env['CLUSTER_ID'] ?? 'Kubernetes'
   return {
     ...ownPlace(env),
     clusterId,
     clusterDomain: env['CLUSTER_DOMAIN'] ?? 'cluster.local',
     metadata,
-    version: env['ISTIO_META_ISTIO_VERSION'] ?? 'unknown',
+    version: metadataText(metadata, 'ISTIO_VERSION') ?? 'unknown',
     ...served,
     localMesh: localMesh(env),
-    xds: controlPlanePeer(env, 'XDS'),
+    xds: controlPlanePeer(env, 'XDS', proxyConfig.discoveryAddress),
     ca: controlPlanePeer(env, 'CA'),
     token: tokenSource(env, host),
     secretTtlSeconds: durationMs(env, 'SECRET_TTL', 86_400_000) / 1000,
@@ -133,7 +140,9 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
           searchDomains: served.dedicatedTo && searchDomainsOf(host.resolvConf),
         }
       : undefined,
-    workerThreads: workerThreads(env, host.cpus),
+    adminPort: proxyConfig.adminPort ?? 15_000,
+    statsPort: proxyConfig.statsPort ?? 15_020,
+    workerThreads: workerThreads(env, host.cpus, host.proxyConfig.concurrency),
     drainMs: drainMs(env),
     logFilter: env['RUST_LOG'] ?? 'info',
     logFormat: env['LOG_FORMAT'] === 'json' ? 'json' : 'plain',
@@ -202,14 +211,13 @@ function refuseUnsupported(env: Env, isDnsCaptured: boolean): void {
     if (flag(env, name, false))
       throw new ConfigError(`Cannot start with ${name} "true": not supported; unset it`)
   }
-  if ((env['COMPLIANCE_POLICY'] ?? '') !== '')
-    throw new ConfigError('Cannot start with COMPLIANCE_POLICY set: not supported; unset it')
 }
 
-function controlPlanePeer(env: Env, prefix: 'XDS' | 'CA'): ControlPlanePeer | undefined {
+function controlPlanePeer(env: Env, prefix: 'XDS' | 'CA', preferred?: string): ControlPlanePeer | undefined {
   const inCluster = (env['KUBERNETES_SERVICE_HOST'] ?? '') !== ''
   const address =
     env[`${prefix}_ADDRESS`] ??
+    preferred ??
     (inCluster ? 'https://istiod.istio-system.svc:15012' : 'https://localhost:15012')
   if (address === '') return undefined
   const headerPrefix = `${prefix}_HEADER_`
@@ -305,18 +313,13 @@ function originalSource(env: Env): ZtunnelConfig['originalSource'] {
   return flag(env, 'ENABLE_ORIG_SRC', true) ? 'always' : 'never'
 }
 
-/** Upstream's rule: an explicit number or share of the cores, else a quarter of them, at least two. */
-function workerThreads(env: Env, cpus: number): number {
-  const text = env['ZTUNNEL_WORKER_THREADS']
-  if (text === undefined || text === '') return Math.max(Math.ceil(cpus / 4), 2)
-  const share = /^(\d+)%$/.exec(text)
-  if (share !== null) return Math.max(1, Math.ceil((Number(share[1]) * cpus) / 100))
-  const count = integer(env, 'ZTUNNEL_WORKER_THREADS', 2)
-  return count === 0 ? cpus : count
-}
-
+/** Post-quantum groups come first anyway; the policy makes them the only ones. */
 function tlsGroups(env: Env): string | undefined {
+  const policy = env['COMPLIANCE_POLICY'] ?? ''
   const text = env['ZTUNNEL_TLS_GROUPS'] ?? ''
+  if (policy !== '' && policy !== 'pqc')
+    throw new ConfigError(`Cannot use COMPLIANCE_POLICY "${policy}": expected pqc, or unset it`)
+  if (policy === 'pqc') return 'X25519MLKEM768'
   if (text === '') return undefined
   if (/^[\w-]+(:[\w-]+)*$/.test(text)) return text
   throw new ConfigError(`Cannot use ZTUNNEL_TLS_GROUPS "${text}": expected names such as X25519:P-256`)

@@ -28,9 +28,9 @@ export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
   },
   CLUSTER_ID: { status: 'read', example: 'east', note: 'after ISTIO_META_CLUSTER_ID' },
   COMPLIANCE_POLICY: {
-    status: 'refused',
+    status: 'read',
     example: 'pqc',
-    note: 'the hybrid key exchange is preferred anyway; ZTUNNEL_TLS_GROUPS can make it the only one',
+    note: 'pqc: post-quantum key exchange only; other policies are refused',
   },
   CONNECTION_TERMINATION_DEADLINE: { status: 'read', example: '9s' },
   CRL_PATH: { status: 'read', example: '/run/crl', note: 'looked at every second; see docs/limits.md' },
@@ -81,9 +81,9 @@ export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
   POOL_UNUSED_RELEASE_TIMEOUT: { status: 'read', example: '1s' },
   PREFERED_SERVICE_NAMESPACE: { status: 'read', example: 'shop' },
   PROXY_CONFIG: {
-    status: 'without effect',
+    status: 'read',
     example: 'discoveryAddress: istiod:15012',
-    note: 'its settings have variables of their own',
+    note: 'over defaultConfig of ./etc/istio/config/mesh; discoveryAddress, proxyAdminPort, statsPort, concurrency, proxyMetadata',
   },
   PROXY_MODE: {
     status: 'read',
@@ -123,13 +123,9 @@ export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
     alongside: { ISTIO_META_DNS_CAPTURE: 'false' },
   },
   XDS_ROOT_CA: { status: 'read', example: 'SYSTEM' },
-  ZTUNNEL_CPU_LIMIT: {
-    status: 'without effect',
-    example: '4',
-    note: 'ZTUNNEL_WORKER_THREADS says how many threads there are',
-  },
-  ZTUNNEL_RESOURCE_CPU_LIMIT: { status: 'without effect', example: '4', note: 'see ZTUNNEL_CPU_LIMIT' },
-  ZTUNNEL_RESOURCE_CPU_REQUEST: { status: 'without effect', example: '4', note: 'see ZTUNNEL_CPU_LIMIT' },
+  ZTUNNEL_CPU_LIMIT: { status: 'read', example: '40', note: 'as many cores are counted' },
+  ZTUNNEL_RESOURCE_CPU_LIMIT: { status: 'read', example: '4' },
+  ZTUNNEL_RESOURCE_CPU_REQUEST: { status: 'read', example: '4' },
   ZTUNNEL_TLS_GROUPS: {
     status: 'read',
     example: 'X25519',

@@ -12,6 +12,7 @@ import { withoutEffect } from './environment.ts'
 import { NodeProxy } from './control/node-proxy.ts'
 import { loadLocalMesh } from './local/load-local-mesh.ts'
 import type { LocalMesh } from './local/read-local-mesh.ts'
+import { loadProxyConfig } from './proxy-config.ts'
 
 const USAGE = `Usage: ztunnel [proxy [ztunnel] | version | help]
 
@@ -52,12 +53,17 @@ async function configuration(): Promise<Configuration> {
     const config = readConfig(process.env, {
       cpus: availableParallelism(),
       fileExists: existsSync,
-      resolvConf: existsSync(RESOLV_CONF) ? readFileSync(RESOLV_CONF, 'utf8') : '',
+      resolvConf: textOf(RESOLV_CONF) ?? '',
+      proxyConfig: await loadProxyConfig(process.env, textOf),
     })
     return { config, localMesh: config.localMesh && (await loadLocalMesh(config.localMesh)) }
   } catch (cause) {
     return refuse(cause)
   }
+}
+
+function textOf(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
 }
 
 /** What is not to be used ends the start with one line; anything else is a bug. */

@@ -55,7 +55,7 @@ async function echoed({ loop }: TestMesh): Promise<net.Socket> {
 
 test('a peer is told of the windows and the frame size, and tunnels share connections as far as they may', async () => {
   const made = await start({ ...SIZES, POOL_MAX_STREAMS_PER_CONNECTION: '2' })
-  const sessions = new Set<http2.ServerHttp2Session>()
+  const sessions = new Set<http2.Http2Session>()
   const server = serveHbonePeer(pods.peer, await made.certificate(peer), (stream) => {
     if (stream.session !== undefined) sessions.add(stream.session)
     echoTunnel(stream)

@@ -53,7 +53,7 @@ test('configDump() is what its schema says, with every field of it filled', asyn
   const svid = { id, certificateChainPem, privateKeyPem, trustBundlePem, notBeforeMs: 0, notAfterMs: 1 }
   const config = readConfig(
     { NODE_NAME: 'node1', AUTH_TOKEN: 'eyJ.token', XDS_HEADER_KEY: 'eyJ.key' },
-    { cpus: 2, fileExists: () => false, resolvConf: 'nameserver 10.96.0.10' },
+    { cpus: 2, proxyConfig: {}, fileExists: () => false, resolvConf: 'nameserver 10.96.0.10' },
   )
   const dump = configDump({
     snapshot,

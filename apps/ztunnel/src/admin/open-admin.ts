@@ -18,8 +18,6 @@ export interface AdminDeps {
   readonly stop: () => void
 }
 
-const ADMIN_PORT = 15000
-const STATS_PORT = 15020
 const READINESS_PORT = 15021
 
 /** Opens the three operator ports: admin on loopback, statistics and readiness on every address. */
@@ -50,13 +48,18 @@ export async function openAdmin(deps: AdminDeps): Promise<Scope> {
     scope.use(
       await HttpServer.open({
         host: anywhere,
-        port: STATS_PORT,
+        port: config.statsPort,
         onError,
         routes: { '/metrics': metrics, '/stats/prometheus': metrics },
       }),
     )
     scope.use(
-      await HttpServer.open({ host: '127.0.0.1', port: ADMIN_PORT, onError, routes: adminRoutes(deps) }),
+      await HttpServer.open({
+        host: '127.0.0.1',
+        port: config.adminPort,
+        onError,
+        routes: adminRoutes(deps),
+      }),
     )
     return scope
   } catch (cause) {

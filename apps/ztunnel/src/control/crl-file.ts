@@ -1,4 +1,4 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { errorText } from '@ambient/lifecycle'
 import { limitValues, type Logger } from '@ambient/telemetry'
 import { RevocationLists } from '@ambient/tls'
@@ -20,7 +20,9 @@ export interface CrlFileDeps {
  */
 export class CrlFile implements Disposable {
   readonly #deps: CrlFileDeps
-  readonly #onLook = (): void => this.#look()
+  readonly #timer: NodeJS.Timeout
+  /** Of the file that was looked at last; undefined when there was none. */
+  #seen: string | undefined
   #last: Buffer | undefined
 
   /**
@@ -30,21 +32,26 @@ export class CrlFile implements Disposable {
    */
   constructor(deps: CrlFileDeps) {
     this.#deps = deps
+    // Before it is read: what changes meanwhile is seen at the next look.
+    this.#seen = versionOf(deps.path)
     try {
       this.#load()
     } catch (cause) {
       throw new ConfigError(`Cannot use CRL_PATH "${deps.path}": ${errorText(cause)}`)
     }
     // By looking, not by inotify: a mounted ConfigMap changes by a link of its directory, which may not be there yet.
-    watchFile(deps.path, { interval: deps.everyMs ?? CRL_LIMITS.crlLookMs.value }, this.#onLook)
+    this.#timer = setInterval(() => this.#look(), deps.everyMs ?? CRL_LIMITS.crlLookMs.value)
   }
 
   [Symbol.dispose](): void {
-    unwatchFile(this.#deps.path, this.#onLook)
+    clearInterval(this.#timer)
   }
 
   #look(): void {
     const { logger, path } = this.#deps
+    const version = versionOf(path)
+    if (version === this.#seen) return
+    this.#seen = version
     try {
       if (!this.#load()) logger.warn('revocation lists are gone; the last ones stay in force', { file: path })
     } catch (cause) {
@@ -69,6 +76,11 @@ export class CrlFile implements Disposable {
     logger.info('revocation lists are in force', { file: path, lists: lists.count })
     return true
   }
+}
+
+function versionOf(path: string): string | undefined {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return stat && [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join()
 }
 
 function readIfThere(path: string): Buffer | undefined {
