@@ -140,13 +140,19 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
           searchDomains: served.dedicatedTo && searchDomainsOf(host.resolvConf),
         }
       : undefined,
-    adminPort: proxyConfig.adminPort ?? 15_000,
-    statsPort: proxyConfig.statsPort ?? 15_020,
-    workerThreads: workerThreads(env, host.cpus, host.proxyConfig.concurrency),
+    ...operatorPorts(proxyConfig),
+    workerThreads: workerThreads(env, host.cpus, proxyConfig.concurrency),
     drainMs: drainMs(env),
     logFilter: env['RUST_LOG'] ?? 'info',
     logFormat: env['LOG_FORMAT'] === 'json' ? 'json' : 'plain',
   }
+}
+
+function operatorPorts({
+  adminPort = 15_000,
+  statsPort = 15_020,
+}: ProxyConfig): Pick<ZtunnelConfig, 'adminPort' | 'statsPort'> {
+  return { adminPort, statsPort }
 }
 
 /** Where this proxy runs, as its pod spec tells it. */

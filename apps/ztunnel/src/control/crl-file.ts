@@ -79,8 +79,13 @@ export class CrlFile implements Disposable {
 }
 
 function versionOf(path: string): string | undefined {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return stat && [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join()
+  try {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return stat && [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join()
+  } catch (cause) {
+    // Said once, by who reads it.
+    return errorText(cause)
+  }
 }
 
 function readIfThere(path: string): Buffer | undefined {
