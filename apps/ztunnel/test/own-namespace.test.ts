@@ -1,6 +1,7 @@
 /** Workloads in ztunnel's own network namespace, with a mesh that is written down: the whole program. */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { gunzipSync } from 'node:zlib'
 import { EventLoop } from '@ambient/event-loop'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { keepTurning, requireRoot, waitFor } from '@ambient/testkit'
@@ -121,6 +122,38 @@ test('the dump shows the mesh as it was written, and the workload', async () => 
     staticConfig: { policies: [{ name: 'closed', action: 'Deny' }], services: [{ vips: ['/10.96.0.1'] }] },
     workloadState: { own: { state: 'Up', info: { name: 'web', namespace: 'shop', serviceAccount: 'web' } } },
   })
+})
+
+test('statistics come as the scraper asks for them', async () => {
+  const scrape = (options: string) =>
+    pods.web.run(`curl -sD - ${options} http://127.0.0.1:15020/stats/prometheus`)
+  expect(await scrape('')).toMatch(/content-type: text\/plain[^]*\n# TYPE istio_xds_message_total counter\n/i)
+  const openMetrics = await scrape("-H 'accept: application/openmetrics-text;version=1.0.0'")
+  expect(openMetrics).toMatch(
+    /content-type: application\/openmetrics-text[^]*\n# TYPE istio_xds_message counter\n[^]*\n# EOF\n$/i,
+  )
+  expect(await scrape("--compressed -H 'accept-encoding: gzip'")).toMatch(
+    /content-encoding: gzip[^]*\n# TYPE istio_build gauge\n/i,
+  )
+})
+
+test('profiles of every thread are there for the asking', async () => {
+  const admin = (path: string) => pods.web.run(`curl -sw ' %{http_code}' 'http://127.0.0.1:15000${path}'`)
+  const profile = async (path: string) =>
+    gunzipSync(
+      Buffer.from(await pods.web.run(`curl -sf 'http://127.0.0.1:15000${path}' | base64 -w 0`), 'base64'),
+    ).toString('latin1')
+  const time = await profile('/debug/pprof/profile?seconds=1&frequency=500')
+  for (const text of ['control', 'ztunnel-0', 'wall', 'nanoseconds', 'worker.ts'])
+    expect(time).toContain(text)
+  expect(await admin('/debug/pprof/profile?seconds=301')).toMatch(/^seconds must be .* 400$/s)
+  expect(await admin('/debug/pprof/heap')).toMatch(/ 503$/)
+  expect(await admin('/debug/pprof/heap/profiling?activate=yes')).toMatch(/ 400$/)
+  expect(await admin('/debug/pprof/heap/profiling?activate=true')).toBe('heap profiling is active\n 200')
+  const heap = await profile('/debug/pprof/heap')
+  for (const text of ['control', 'ztunnel-0', 'inuse_space', 'bytes']) expect(heap).toContain(text)
+  expect(await admin('/debug/pprof/heap/profiling?activate=false')).toBe('heap profiling is not active\n 200')
+  expect(await admin('/')).toContain('<a href="/debug/pprof/heap">')
 })
 
 test('ztunnel’s own ports are reached through the mesh, under its own address', async () => {

@@ -1,14 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
+import { chooseCoding, compress } from './content-coding.ts'
 
 export interface Answer {
   readonly status: number
   readonly contentType?: string
-  readonly body: string
+  readonly body: string | Uint8Array
 }
 
 export interface Route {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'any'
   readonly answer: (query: URLSearchParams, request: IncomingMessage) => Answer | Promise<Answer>
 }
 
@@ -59,17 +60,23 @@ async function respond(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const url = URL.parse(request.url ?? '/', 'http://local')
-  const route = url === null ? undefined : options.routes[url.pathname]
-  if (url === null || route === undefined) return send(response, { status: 404, body: '' })
-  if (route.method !== request.method) return send(response, { status: 405, body: '' })
-  send(response, await route.answer(url.searchParams, request))
-}
-
-function send(response: ServerResponse, { status, contentType, body }: Answer): void {
-  response.writeHead(status, {
-    'content-type': contentType ?? 'text/plain; charset=utf-8',
-    'content-length': Buffer.byteLength(body),
+  const answer = await answerOf(options, request)
+  const plain = Buffer.from(answer.body)
+  const coding = chooseCoding(request.headers['accept-encoding'], plain.length)
+  const body = coding === undefined ? plain : await compress(coding, plain)
+  response.writeHead(answer.status, {
+    'content-type': answer.contentType ?? 'text/plain; charset=utf-8',
+    'content-length': body.length,
+    vary: 'accept, accept-encoding',
+    ...(coding !== undefined && { 'content-encoding': coding }),
   })
   response.end(body)
+}
+
+async function answerOf({ routes }: HttpServerOptions, request: IncomingMessage): Promise<Answer> {
+  const url = URL.parse(request.url ?? '/', 'http://local')
+  const route = url === null ? undefined : routes[url.pathname]
+  if (url === null || route === undefined) return { status: 404, body: '' }
+  if (route.method !== 'any' && route.method !== request.method) return { status: 405, body: '' }
+  return route.answer(url.searchParams, request)
 }

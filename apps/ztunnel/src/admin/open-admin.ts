@@ -5,6 +5,8 @@ import type { NodeProxy } from '../control/node-proxy.ts'
 import type { LocalMesh } from '../local/read-local-mesh.ts'
 import { dumpCertificates } from '../svid/dump-certificates.ts'
 import { configDump } from './config-dump.ts'
+import { OPEN_METRICS_TYPE, toOpenMetrics, wantsOpenMetrics } from './open-metrics.ts'
+import { profileRoutes } from './profile-routes.ts'
 import { shownConfig } from './shown-config.ts'
 import { type Answer, HttpServer, type Route } from './http-server.ts'
 
@@ -29,11 +31,12 @@ export async function openAdmin(deps: AdminDeps): Promise<Scope> {
   const anywhere = config.ipv6 ? '::' : '0.0.0.0'
   const metrics: Route = {
     method: 'GET',
-    answer: async () => ({
-      status: 200,
-      contentType: proxy.metrics.registry.contentType,
-      body: await proxy.metrics.scrape(proxy),
-    }),
+    answer: async (_query, { headers }) => {
+      const text = await proxy.metrics.scrape(proxy)
+      return wantsOpenMetrics(headers.accept)
+        ? { status: 200, contentType: OPEN_METRICS_TYPE, body: toOpenMetrics(text) }
+        : { status: 200, contentType: proxy.metrics.registry.contentType, body: text }
+    },
   }
   const readiness: Route = { method: 'GET', answer: () => proxy.readiness.answer() }
   try {
@@ -68,7 +71,24 @@ export async function openAdmin(deps: AdminDeps): Promise<Scope> {
   }
 }
 
-function adminRoutes({ proxy, config, localMesh, filter, stop }: AdminDeps): Readonly<Record<string, Route>> {
+function adminRoutes(deps: AdminDeps): Readonly<Record<string, Route>> {
+  const routes = operatorRoutes(deps)
+  return { ...routes, '/': indexRoute(Object.entries(routes)) }
+}
+
+function indexRoute(routes: readonly (readonly [path: string, route: Route])[]): Route {
+  const items = routes.map(([path, { method }]) => `<li>${method} <a href="${path}">${path}</a></li>\n`)
+  const body = `<!doctype html>\n<title>ztunnel</title>\n<ul>\n${items.join('')}</ul>\n`
+  return { method: 'GET', answer: () => ({ status: 200, contentType: 'text/html; charset=utf-8', body }) }
+}
+
+function operatorRoutes({
+  proxy,
+  config,
+  localMesh,
+  filter,
+  stop,
+}: AdminDeps): Readonly<Record<string, Route>> {
   return {
     '/config_dump': {
       method: 'GET',
@@ -94,6 +114,7 @@ function adminRoutes({ proxy, config, localMesh, filter, stop }: AdminDeps): Rea
         return answer
       },
     },
+    ...profileRoutes((step) => proxy.workers.profile(step)),
     '/quitquitquit': {
       method: 'POST',
       answer: () => {

@@ -42,3 +42,20 @@ test('scrape() shows what pods and certificates are like now, and what has happe
     ]),
   )
 })
+
+test('everything that Istio’s dashboard of ztunnel reads of it is there', async () => {
+  const text = await new ProxyMetrics('1.30').scrape(now)
+  const families = new Set(text.matchAll(/^# TYPE (\S+) /gm).map(([, name]) => name))
+  const read = [
+    'istio_build',
+    'istio_tcp_connections_opened_total',
+    'istio_tcp_connections_closed_total',
+    'istio_tcp_sent_bytes_total',
+    'istio_tcp_received_bytes_total',
+    'istio_dns_requests_total',
+    'istio_xds_connection_terminations_total',
+    'workload_manager_active_proxy_count',
+    'workload_manager_pending_proxy_count',
+  ]
+  expect(read.filter((name) => !families.has(name))).toEqual([])
+})

@@ -3,6 +3,8 @@ import { MailboxSender } from '@ambient/event-loop'
 import { eventfd } from '@ambient/linux'
 import type { Delta } from '@ambient/xds'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
+import type { ThreadStacks } from '../profile/pprof-message.ts'
+import type { ProfileStep } from '../profile/thread-profiler.ts'
 import { shareSockets } from '../worker/bind-pod.ts'
 import type {
   WorkerCommand,
@@ -11,6 +13,7 @@ import type {
   WorkerSettings,
   WorkerStart,
 } from '../worker/messages.ts'
+import { threadName } from '../worker/thread-name.ts'
 import type { PodSocket } from '../worker/pod-socket.ts'
 import { Gathering } from './gathering.ts'
 
@@ -42,6 +45,7 @@ export class WorkerPool {
     { left: number; errors: string[]; done: (error: string | undefined) => void }
   >()
   readonly #descriptions = new Gathering<WorkerDescription>()
+  readonly #profiles = new Gathering<ThreadStacks>()
   readonly #sockets = new Gathering<readonly PodSocket[]>()
 
   private constructor(options: WorkerPoolOptions) {
@@ -114,6 +118,11 @@ export class WorkerPool {
     return this.#descriptions.ask(this.count, (request) => this.broadcast({ kind: 'describe', request }))
   }
 
+  /** What each thread has to say of itself after `step`. */
+  async profile(step: ProfileStep): Promise<readonly ThreadStacks[]> {
+    return this.#profiles.ask(this.count, (request) => this.broadcast({ kind: 'profile', request, step }))
+  }
+
   /** Resolves when every thread has finished its connections or cut them at the deadline. */
   async drain(): Promise<void> {
     await this.#askAll('drain', () => ({ kind: 'drain' }))
@@ -132,7 +141,7 @@ export class WorkerPool {
     const thread = new Worker(this.#options.entry, {
       workerData: start,
       transferList: [port2],
-      name: `ztunnel-${index}`,
+      name: threadName(index),
       resourceLimits: HEAP_MB,
     })
     thread.on('message', (report: WorkerReport) => {
@@ -159,6 +168,8 @@ export class WorkerPool {
         return this.#answer('drain', undefined)
       case 'sockets':
         return this.#sockets.answer(report.request, report.sockets)
+      case 'profiled':
+        return this.#profiles.answer(report.request, report)
       case 'description':
         return this.#descriptions.answer(report.request, report.description)
       default:

@@ -12,6 +12,7 @@ import { illegalPorts, LevelFilter } from '@ambient/telemetry'
 import { TlsContext } from '@ambient/tls'
 import type { DnsLimits } from '../dns/dns-limits.ts'
 import { openDnsThread } from '../dns/dns-thread.ts'
+import { ThreadProfiler } from '../profile/thread-profiler.ts'
 import { MeshSnapshot } from '../state/mesh-snapshot.ts'
 import { AddressWaits } from './address-waits.ts'
 import { HostAddresses } from './host-addresses.ts'
@@ -19,10 +20,12 @@ import { IdentityStore } from './identity-store.ts'
 import type {
   HandoverCommand,
   KnowledgeCommand,
+  QuestionCommand,
   WorkerCommand,
   WorkerReport,
   WorkerSettings,
 } from './messages.ts'
+import { threadName } from './thread-name.ts'
 import { PodProxy } from './pod-proxy.ts'
 import type { WorkerShared } from './pod-context.ts'
 import { Revocations } from './revocations.ts'
@@ -49,6 +52,7 @@ export class DataPlane {
   readonly #options: DataPlaneOptions
   readonly #pods = new Map<string, PodProxy>()
   readonly #shared: WorkerShared
+  readonly #profiler = new ThreadProfiler()
   #logFilter: LevelFilter
 
   constructor(options: DataPlaneOptions) {
@@ -115,6 +119,7 @@ export class DataPlane {
   }
 
   handle(command: WorkerCommand): void {
+    if (isQuestion(command)) return this.#answer(command)
     switch (command.kind) {
       case 'add-pod':
         return this.#add(command, () => PodProxy.open(command, namespaceOf(command), this.#shared))
@@ -133,8 +138,6 @@ export class DataPlane {
       case 'log-filter':
         this.#logFilter = LevelFilter.parse(command.filter)
         return
-      case 'describe':
-        return this.#describe(command.request)
       case 'drain':
         return this.#drain()
       default:
@@ -210,6 +213,14 @@ export class DataPlane {
     post({ kind: 'description', request, description: { pods, loop: { ...loop.counters }, sessions } })
   }
 
+  #answer(command: QuestionCommand): void {
+    const { request } = command
+    if (command.kind === 'describe') return this.#describe(request)
+    const { post, settings } = this.#options
+    const stacks = this.#profiler.do(command.step)
+    post({ kind: 'profiled', request, thread: threadName(settings.index), stacks })
+  }
+
   /** Stop accepting, wait, cut what is left at the deadline. */
   #drain(): void {
     const { loop, settings, post } = this.#options
@@ -226,6 +237,10 @@ export class DataPlane {
     }
     look()
   }
+}
+
+function isQuestion(command: WorkerCommand): command is QuestionCommand {
+  return command.kind === 'describe' || command.kind === 'profile'
 }
 
 /** @throws {SyscallError} with what came along closed. */

@@ -6,6 +6,8 @@ import type { TcpSettings } from '../connection-config.ts'
 import type { DnsCounts } from '../dns/dns-report.ts'
 import type { DnsSettings } from '../dns/dns-thread.ts'
 import type { CounterName, LogLine } from '@ambient/telemetry'
+import type { Stack } from '../profile/pprof-message.ts'
+import type { ProfileStep } from '../profile/thread-profiler.ts'
 import type { MeshDelta } from '../state/mesh-snapshot.ts'
 import type { PodSocket } from './pod-socket.ts'
 
@@ -94,8 +96,16 @@ export type HandoverCommand =
   | { readonly kind: 'park-pod'; readonly uid: string }
   | { readonly kind: 'resume-pods' }
 
+/** What a thread is asked about itself. */
+export type QuestionCommand =
+  /** Answered by `description`. */
+  | { readonly kind: 'describe'; readonly request: number }
+  /** Answered by `profiled`. */
+  | { readonly kind: 'profile'; readonly request: number; readonly step: ProfileStep }
+
 export type WorkerCommand =
   | KnowledgeCommand
+  | QuestionCommand
   | HandoverCommand
   /** `netns` is a descriptor number of this process; the worker takes its own duplicate before it answers `pod-added`. */
   | {
@@ -116,7 +126,6 @@ export type WorkerCommand =
   | { readonly kind: 'remove-pod'; readonly uid: string }
   | { readonly kind: 'snapshot-delta'; readonly delta: MeshDelta }
   | { readonly kind: 'log-filter'; readonly filter: string }
-  | { readonly kind: 'describe'; readonly request: number }
   | { readonly kind: 'drain' }
 
 /** One combination of label values and what happened under it since the last report. */
@@ -180,4 +189,10 @@ export type WorkerReport =
   | { readonly kind: 'dns'; readonly counts: DnsCounts }
   | { readonly kind: 'log'; readonly lines: readonly LogLine[]; readonly dropped: number }
   | { readonly kind: 'description'; readonly request: number; readonly description: WorkerDescription }
+  | {
+      readonly kind: 'profiled'
+      readonly request: number
+      readonly thread: string
+      readonly stacks: readonly Stack[]
+    }
   | { readonly kind: 'drained' }
