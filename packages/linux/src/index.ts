@@ -33,6 +33,14 @@ export {
   type SeqpacketAccept,
   type SeqpacketResult,
 } from './seqpacket.ts'
+export {
+  type ExitStatus,
+  type ProgramToStart,
+  type StartedProgram,
+  startProgram,
+  type StartProgramResult,
+  takeExitStatus,
+} from './start-program.ts'
 export { streamPair } from './stream-pair.ts'
 export type { SocketAddress } from './socket-address.ts'
 export { type KeepAlive, setKeepAlive, setNoDelay, setUserTimeout, takeSocketError } from './socket-option.ts'
@@ -53,6 +61,7 @@ export {
   type ListenOptions,
   type SocketOptions,
 } from './tcp-socket.ts'
+export { tcpListeners, tcpTableEntries, type TcpTableEntry } from './tcp-table.ts'
 export {
   MAX_DATAGRAM_BYTES,
   receiveDatagram,

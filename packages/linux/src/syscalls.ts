@@ -62,6 +62,25 @@ export interface Syscalls {
   epoll_ctl(epoll: number, operation: number, fd: number, event: bigint): number
   epoll_wait(epoll: number, events: bigint, maxEvents: number, timeoutMs: number): number
   gettid(): number
+  waitpid(pid: number, status: bigint, flags: number): number
+  /** These return their error number. */
+  posix_spawn(
+    pid: bigint,
+    path: bigint,
+    actions: bigint,
+    attributes: bigint,
+    argv: bigint,
+    environment: bigint,
+  ): number
+  posix_spawn_file_actions_init(actions: bigint): number
+  posix_spawn_file_actions_adddup2(actions: bigint, from: number, to: number): number
+  posix_spawn_file_actions_addchdir_np(actions: bigint, path: bigint): number
+  posix_spawn_file_actions_destroy(actions: bigint): number
+  posix_spawnattr_init(attributes: bigint): number
+  posix_spawnattr_setflags(attributes: bigint, flags: number): number
+  posix_spawnattr_setsigdefault(attributes: bigint, signals: bigint): number
+  posix_spawnattr_setsigmask(attributes: bigint, signals: bigint): number
+  posix_spawnattr_destroy(attributes: bigint): number
 }
 
 /** SHUT_WR of shutdown(2). */
@@ -107,4 +126,18 @@ export const sys: Syscalls = new ffi.DynamicLibrary(null).getFunctions({
   epoll_ctl: { arguments: ['i32', 'i32', 'i32', 'pointer'], return: 'i32' },
   epoll_wait: { arguments: ['i32', 'pointer', 'i32', 'i32'], return: 'i32' },
   gettid: { arguments: [], return: 'i32' },
+  waitpid: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
+  posix_spawn: {
+    arguments: ['pointer', 'pointer', 'pointer', 'pointer', 'pointer', 'pointer'],
+    return: 'i32',
+  },
+  posix_spawn_file_actions_init: { arguments: ['pointer'], return: 'i32' },
+  posix_spawn_file_actions_adddup2: { arguments: ['pointer', 'i32', 'i32'], return: 'i32' },
+  posix_spawn_file_actions_addchdir_np: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  posix_spawn_file_actions_destroy: { arguments: ['pointer'], return: 'i32' },
+  posix_spawnattr_init: { arguments: ['pointer'], return: 'i32' },
+  posix_spawnattr_setflags: { arguments: ['pointer', 'i16'], return: 'i32' },
+  posix_spawnattr_setsigdefault: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  posix_spawnattr_setsigmask: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  posix_spawnattr_destroy: { arguments: ['pointer'], return: 'i32' },
 })
