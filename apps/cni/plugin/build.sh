@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the CNI plugin: plugin/dist/istio-cni, static, and with --sanitize also, for the tests, plugin/dist/istio-cni-sanitized
-# and plugin/dist/fuzz (with clang, plugin/dist/libfuzzer too).
+# and plugin/dist/fuzz (plugin/dist/libfuzzer too, where clang has what that needs).
 set -eu
 cd "$(dirname "$0")"
 command -v gcc >/dev/null || { echo "the CNI plugin needs gcc and libc6-dev: apt-get install -y gcc libc6-dev" >&2; exit 1; }
@@ -22,7 +22,12 @@ build istio-cni gcc istio-cni.c -static
 build istio-cni-sanitized gcc istio-cni.c $sanitize
 # shellcheck disable=SC2086
 build fuzz gcc fuzz.c $sanitize -Wno-unused-function
-if command -v clang >/dev/null; then
+has_libfuzzer() {
+  echo 'int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return data == 0 && size != 0; }' |
+    clang -fsanitize=fuzzer,address,undefined -x c -o dist/probe.$$ - 2>/dev/null || return 1
+  rm dist/probe.$$
+}
+if command -v clang >/dev/null && has_libfuzzer; then
   # shellcheck disable=SC2086
   build libfuzzer clang fuzz.c $sanitize -Wno-unused-function -DLIBFUZZER -fsanitize=fuzzer
 fi
