@@ -9,3 +9,8 @@ export function messageOf(cause: unknown): string {
   if (cause instanceof CniError) return `${cause.code}: ${cause.message}`
   return errorText(cause)
 }
+
+/** Whether ztunnel is why a pod is not in the mesh. */
+export function isZdsFailure(cause: unknown): boolean {
+  return cause instanceof CniError && cause.code.startsWith('ZDS_')
+}

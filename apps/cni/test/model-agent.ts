@@ -215,7 +215,7 @@ export class ModelAgent {
       annotate: ({ uid }, status) => this.#effect('annotate', () => node.annotate(uid, status)),
       repairs: { handle: (_, enrol) => enrol().then(() => 'enrolled' as const) },
       outside: {
-        list: () => Promise.resolve([]),
+        list: () => [],
         ports: () => ({ listening: new Set(), ephemeral: { first: 32_768, last: 60_999 } }),
         reset: () => undefined,
       },

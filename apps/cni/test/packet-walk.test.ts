@@ -48,7 +48,7 @@ describe.each(kinds)('through $name', ({ rules, host }) => {
   let backend: RedirectBackend
   beforeAll(async () => {
     net = new WalkNet()
-    backend = new NetfilterBackend({ run, sysctls, rules })
+    backend = new NetfilterBackend({ sysctls, rules })
     const set = host(net)
     await set.ensure()
     await set.add((['IPv4', 'IPv6'] as const).map((family) => ({ ip: places[family].pod, uid: 'u' })))

@@ -95,7 +95,7 @@ export class ReconcilerWorld {
       },
       repairs: { handle: (_, enrol) => enrol().then(() => 'enrolled' as const) },
       outside: {
-        list: () => Promise.resolve(this.outside),
+        list: () => this.outside,
         ports: () => ({ listening: new Set([8080]), ephemeral: { first: 32_768, last: 60_999 } }),
         reset: (_, connection) => {
           this.calls.push(`reset ${describeConnection(connection)}`)

@@ -1,17 +1,14 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { closeDescriptor, listenOn, localAddress, MESH_MARK, startConnect, tcpSocket } from '@ambient/linux'
-import { requireRoot, waitFor } from '@ambient/testkit'
+import { requireRoot } from '@ambient/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { iptablesPrograms } from '../src/redirect/choose-iptables.ts'
 import { IptablesRules } from '../src/redirect/iptables-rules.ts'
 import { NetfilterBackend } from '../src/redirect/netfilter-backend.ts'
 import { NftRules } from '../src/redirect/nft-rules.ts'
-import { tcpTable } from '../src/redirect/pod-connections.ts'
 import { podSysctls } from '../src/redirect/pod-sysctls.ts'
 import { createProgramRunner, type RunProgram } from '../src/redirect/run-program.ts'
-import { parseMarkedSockets } from '../src/redirect/tcp-connections.ts'
 import { plainSettings } from './redirect-cases.ts'
 import { ScratchNetns } from './scratch-netns.ts'
 import { verifyRedirectBackend } from './verify-redirect-backend.ts'
@@ -33,7 +30,6 @@ afterEach(() => {
 for (const flavour of ['nft', 'legacy'] as const) {
   verifyRedirectBackend(`iptables-${flavour}`, () => ({
     backend: new NetfilterBackend({
-      run,
       sysctls,
       rules: new IptablesRules(iptablesPrograms(flavour, installed), { run, lockDirectory }),
     }),
@@ -44,7 +40,7 @@ for (const flavour of ['nft', 'legacy'] as const) {
 }
 
 verifyRedirectBackend('nftables', () => ({
-  backend: new NetfilterBackend({ run, sysctls, rules: new NftRules({ run, maxReferences: 4 }) }),
+  backend: new NetfilterBackend({ sysctls, rules: new NftRules({ run, maxReferences: 4 }) }),
   breakRule: ['nft', 'flush', 'chain', 'inet', 'istio-ambient-nat', 'output'],
   broken: 'istio-ambient-nat output jump istio-output',
   foreignRule: [
@@ -70,7 +66,7 @@ test.each([
       flavour === undefined
         ? new NftRules({ run: counting, maxReferences: 4 })
         : new IptablesRules(iptablesPrograms(flavour, installed), { run: counting, lockDirectory })
-    const backend = new NetfilterBackend({ run: counting, sysctls, rules })
+    const backend = new NetfilterBackend({ sysctls, rules })
     using first = new ScratchNetns() // nftables' reference is made once for all pods
     await backend.apply(first.netns, plainSettings, 'new')
     seen.length = 0
@@ -79,14 +75,3 @@ test.each([
     expect(seen.toSorted()).toEqual(programs)
   },
 )
-
-test('parseMarkedSockets() finds the mark of ztunnel on its connections', async () => {
-  using pod = new ScratchNetns()
-  const listening = pod.netns.enter(() => listenOn({ ip: '127.0.0.1', port: 7000 }))
-  const [marked, plain] = pod.netns.enter(() => [tcpSocket({ mark: MESH_MARK }), tcpSocket()] as const)
-  for (const fd of [marked, plain]) startConnect(fd, { ip: '127.0.0.1', port: 7000 })
-  await waitFor('both connections', () => tcpTable(pod.netns).length === 4)
-  const found = parseMarkedSockets(pod.run('ss', '--tcp', '--numeric', '--no-header', '--extended'))
-  expect(found).toEqual([{ local: localAddress(marked), remote: { ip: '127.0.0.1', port: 7000 } }])
-  for (const fd of [listening, marked, plain]) closeDescriptor(fd)
-})

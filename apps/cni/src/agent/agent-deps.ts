@@ -1,7 +1,7 @@
 import type { NetworkNamespace } from '@ambient/linux'
 import type { Clock, Random } from '@ambient/lifecycle'
 import type { Logger, Metrics } from '@ambient/telemetry'
-import type { HostProbe } from '../redirect/host-probe.ts'
+import type { ProbeSet } from '../redirect/batched-probe-set.ts'
 import type { RedirectSettings } from '../redirect/redirect-backend.ts'
 import type { RedirectBackends } from '../redirect/redirect-backends.ts'
 import type { PodPorts, TcpConnection } from '../redirect/tcp-connections.ts'
@@ -19,7 +19,7 @@ export type RedirectionStatus = 'enabled' | 'pending'
 /** Everything that enrolling pods reaches out to. */
 export interface AgentDeps {
   readonly backends: RedirectBackends
-  readonly probeSet: Pick<HostProbe, 'add' | 'remove' | 'list'>
+  readonly probeSet: ProbeSet
   readonly ztunnels: Ztunnels
   readonly finder: NetnsFinder
   readonly cluster: ClusterView
@@ -41,7 +41,7 @@ export interface AgentDeps {
 
 /** What can be learnt and done about connections of an enrolled pod that ztunnel has no end of. */
 export interface OutsideConnections {
-  list(netns: NetworkNamespace): Promise<readonly TcpConnection[]>
+  list(netns: NetworkNamespace): readonly TcpConnection[]
   ports(netns: NetworkNamespace): PodPorts
   /** @returns the errno of a kernel that would not */
   reset(netns: NetworkNamespace, connection: TcpConnection): number | undefined

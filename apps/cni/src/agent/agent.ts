@@ -8,9 +8,11 @@ import { openPluginEndpoint } from '../endpoint/plugin-endpoint.ts'
 import { Installation, type InstallState } from '../install/installation.ts'
 import { observeDaemonSet } from '../install/observe-daemon-set.ts'
 import { planShutdown, type Shutdown } from '../install/plan-shutdown.ts'
+import { BatchedProbeSet } from '../redirect/batched-probe-set.ts'
 import type { HostProbe } from '../redirect/host-probe.ts'
 import {
   connectionsOutside,
+  listeningPorts,
   ownAddresses,
   podPorts,
   resetConnection,
@@ -32,7 +34,6 @@ import { PodReconciler } from './pod-reconciler.ts'
 import { PodRecords } from './pod-records.ts'
 import { openSource } from './open-source.ts'
 import type { PodView } from './pod-view.ts'
-import { listeningPorts } from '../redirect/listening-ports.ts'
 import { createPodActions } from './pod-events.ts'
 import { Repairs } from './repairs.ts'
 import { watchSandboxes } from './watch-sandboxes.ts'
@@ -325,7 +326,7 @@ async function makeDeps(request: DepsRequest): Promise<{
   let connected: ZtunnelLink | undefined
   const deps: PartialDeps = {
     backends: redirection,
-    probeSet: redirection.probe,
+    probeSet: new BatchedProbeSet(redirection.probe),
     ztunnels: () => connected,
     connect: (ztunnels) => {
       connected = ztunnels
@@ -344,8 +345,7 @@ async function makeDeps(request: DepsRequest): Promise<{
     }),
     connectionsOf: (netns) => ({ table: tcpTable(netns), ownIps: ownAddresses(netns) }),
     outside: {
-      list: (netns) =>
-        connectionsOutside(netns, { earlier: [], probe: options.settings.probe, run: redirection.run }),
+      list: (netns) => connectionsOutside(netns, { earlier: [], probe: options.settings.probe }),
       ports: podPorts,
       reset: resetConnection,
     },

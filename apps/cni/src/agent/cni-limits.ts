@@ -17,6 +17,7 @@ const table = {
     unit: 'ms',
     whenHit: 'CNI ADD of a pod that the cluster does not know fails with 11',
   },
+  enrolments: { value: 8, unit: 'items', whenHit: 'Further running pods wait to be enrolled' },
   programs: { value: 8, unit: 'items', whenHit: 'Further runs of iptables, nft, ip and ipset wait' },
   programMs: { value: 10_000, unit: 'ms', whenHit: 'The program is killed and the step is tried again' },
   programOutputBytes: {

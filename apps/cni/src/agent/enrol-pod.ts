@@ -6,6 +6,14 @@ import { podFields, podInfo } from './pod-fields.ts'
 import { type PodRules, writeRules } from './pod-rules.ts'
 import type { PodView } from './pod-view.ts'
 
+/** A sandbox the runtime is making. */
+export interface NewSandbox {
+  readonly pod: PodView
+  readonly netnsPath: string
+  readonly containerId: string
+  readonly ips: readonly string[]
+}
+
 export interface Enrolment {
   readonly pod: PodView
   readonly netns: NetworkNamespace

@@ -36,10 +36,10 @@ export function resetRefused(
 }
 
 /** Does the same for a pod that is enrolled already, after PeerAuthentications have changed. */
-export async function resetRefusedOf(held: MeshPod, pod: PodView, deps: PlaintextDeps): Promise<MeshPod> {
+export function resetRefusedOf(held: MeshPod, pod: PodView, deps: PlaintextDeps): MeshPod {
   const { netns } = held
   if (netns === undefined || held.kept.count === 0) return held
-  const left = resetRefused(await deps.outside.list(netns), { pod, netns }, deps)
+  const left = resetRefused(deps.outside.list(netns), { pod, netns }, deps)
   const after = { ...held, kept: nameConnections(left) }
   deps.records.save(after)
   return after

@@ -34,7 +34,6 @@ test('PodReconciler enrols in the order that leaves no gap: listener, rules, hos
     'zds add',
     'apply to running pod',
     'probe set adds 10.0.0.2',
-    'probe set adds 10.0.0.2',
     'annotate enabled',
   ])
 })

@@ -1,9 +1,10 @@
 import type { NetworkNamespace } from '@ambient/linux'
-import { CniError, messageOf } from '../cni-error.ts'
+import { CniError, isZdsFailure, messageOf } from '../cni-error.ts'
+import { Places } from '../places.ts'
 import type { ProbeEntry } from '../redirect/host-probe.ts'
 import type { AgentDeps } from './agent-deps.ts'
 import { cniLimits } from './cni-limits.ts'
-import { enrolPod } from './enrol-pod.ts'
+import { enrolPod, type NewSandbox } from './enrol-pod.ts'
 import { type MeshPod, MeshPods, noKeptConnections, type PodState } from './mesh-pod.ts'
 import { resetRefusedOf } from './plaintext-connections.ts'
 import { planPod, type PodStep } from './plan-pod.ts'
@@ -17,14 +18,6 @@ import { SerialWork } from './serial-work.ts'
 import { Turns } from './turns.ts'
 import { forgetPod, goOnDraining, startDraining } from './unenrol-pod.ts'
 
-/** A sandbox the runtime is making. */
-export interface NewSandbox {
-  readonly pod: PodView
-  readonly netnsPath: string
-  readonly containerId: string
-  readonly ips: readonly string[]
-}
-
 const ANNOTATION = 'ambient.istio.io/redirection'
 
 /**
@@ -37,6 +30,7 @@ export class PodReconciler implements AsyncDisposable {
   readonly #work = new SerialWork()
   /** Running pods move from one backend to another one by one. */
   readonly #moves = new Turns((uid) => this.touch(uid))
+  readonly #enrolments = new Places(cniLimits.enrolments)
   readonly #touched = new Set<string>()
   readonly #retries: PodRetries
   /** Sandboxes that are being enrolled, by container. */
@@ -102,8 +96,9 @@ export class PodReconciler implements AsyncDisposable {
   /** PeerAuthentications have changed: what enrolment kept may be refused from now on. */
   resetRefused(): void {
     for (const { uid } of this.pods.all().filter(({ kept }) => kept.count > 0)) {
-      void this.#step(uid, (held, pod) => resetRefusedOf(held, pod, this.#deps)).catch((cause: unknown) =>
-        this.#deps.logger.warn('cannot look at kept connections', { uid, error: messageOf(cause) }),
+      void this.#step(uid, async (held, pod) => resetRefusedOf(held, pod, this.#deps)).catch(
+        (cause: unknown) =>
+          this.#deps.logger.warn('cannot look at kept connections', { uid, error: messageOf(cause) }),
       )
     }
   }
@@ -210,8 +205,12 @@ export class PodReconciler implements AsyncDisposable {
     if (!this.#isRunning) return
     this.#retries.started(uid)
     try {
-      const step = this.#plan(uid)
-      if (step !== 'none') await this.#take(step, uid)
+      const goOn = async (): Promise<void> => {
+        const step = this.#plan(uid)
+        if (step !== 'none') await this.#take(step, uid)
+      }
+      // Many at once only keep each other waiting; a sandbox that the runtime is making is not kept waiting by them.
+      await (this.#plan(uid) === 'enrol' ? this.#enrolments.run(goOn) : goOn())
       if (this.pods.get(uid)?.state.kind !== 'draining') this.#retries.succeeded(uid)
     } catch (cause) {
       this.#failed(uid, cause)
@@ -277,7 +276,7 @@ export class PodReconciler implements AsyncDisposable {
       held.state.kind === 'pending' ? held.state : { kind: 'pending', cause: 'being enrolled' }
     const { containerId, ips } = this.pods.put({ ...held, netns, state, backends, ips: pod.ips })
     this.pods.put(await enrolPod({ pod, netns, containerId, ips, age: 'running', earlier: held }, this.#deps))
-    await this.#refresh(pod)
+    await this.#annotateEnabled(pod)
   }
 
   #areRulesRight({ backends, areRulesWhole }: MeshPod): boolean {
@@ -302,6 +301,10 @@ export class PodReconciler implements AsyncDisposable {
     await this.#deps.probeSet.remove(gone.map((ip) => ({ ip, uid: pod.uid })))
     await this.#deps.probeSet.add(ips.map((ip) => ({ ip, uid: pod.uid })))
     this.pods.put({ ...held, ips })
+    await this.#annotateEnabled(pod)
+  }
+
+  async #annotateEnabled(pod: PodView): Promise<void> {
     if (pod.annotations[ANNOTATION] !== 'enabled') await this.#deps.annotate(pod, 'enabled')
   }
 
@@ -389,8 +392,4 @@ export class PodReconciler implements AsyncDisposable {
   #count(type: string): void {
     this.#deps.metrics.add('nodeagent_reconcile_events_total', 1, [type])
   }
-}
-
-function isZdsFailure(cause: unknown): boolean {
-  return cause instanceof CniError && cause.code.startsWith('ZDS_')
 }

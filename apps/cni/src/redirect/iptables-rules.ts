@@ -35,14 +35,14 @@ export class IptablesRules implements PacketRules {
   }
 
   async read(netns: NetworkNamespace, families: readonly IpFamily[]): Promise<RulesThere> {
-    const found: readonly FamilyRules[] = await Promise.all(
+    const found: readonly FamilyRules[] = await allOf(
       families.map(async (family) => ({
         family,
         tables: await this.#saved(netns, family),
       })),
     )
     const each = async (input: (rules: FamilyRules) => string): Promise<void> => {
-      for (const rules of found) await this.#restore(netns, rules.family, input(rules))
+      await allOf(found.map((rules) => this.#restore(netns, rules.family, input(rules))))
     }
     return {
       redirects: found.some(({ tables }) => hasOurs(tables, ['nat'])),
@@ -96,6 +96,12 @@ export class IptablesRules implements PacketRules {
   #program(family: IpFamily, verb: '-save' | '-restore'): string {
     return `${this.#programs[family]}${verb}`
   }
+}
+
+/** Of works at the same time; none goes on behind a failure. @throws what the first of them throws */
+async function allOf<T>(works: readonly Promise<T>[]): Promise<readonly T[]> {
+  await Promise.allSettled(works)
+  return Promise.all(works)
 }
 
 function planFor({ family, tables }: FamilyRules, settings: RedirectSettings): ReturnType<typeof planApply> {

@@ -22,10 +22,8 @@ import type {
   SettingsBefore,
 } from './redirect-backend.ts'
 import type { IpFamily } from './redirect-rules.ts'
-import type { RunProgram } from './run-program.ts'
 
 export interface NetfilterDeps {
-  readonly run: RunProgram
   readonly sysctls: PodSysctls
   readonly rules: PacketRules
 }
@@ -83,7 +81,7 @@ export class NetfilterBackend implements RedirectBackend {
     await rules.write(settings)
     const kept =
       isFresh || age === 'enrolled'
-        ? await connectionsOutside(netns, { earlier, probe: settings.probe, run: this.#deps.run })
+        ? connectionsOutside(netns, { earlier, probe: settings.probe })
         : undefined
     const state = await this.inspect(netns, settings)
     if (state.kind === 'complete') return { kept, before }

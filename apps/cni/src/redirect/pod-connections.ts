@@ -1,25 +1,31 @@
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { destroyTcp, type NetworkNamespace } from '@ambient/linux'
+import {
+  destroyTcp,
+  MESH_MARK,
+  type NetworkNamespace,
+  tcpListeners,
+  tcpTableEntries,
+  type TcpTableEntry,
+} from '@ambient/linux'
 import { canonicalIp } from '@ambient/model'
-import { listeningPorts } from './listening-ports.ts'
 import type { ProbeAddresses } from './redirect-backend.ts'
-import { mustRun, type RunProgram } from './run-program.ts'
 import {
   describeConnection,
   keptConnections,
   lateConnections,
-  parseMarkedSockets,
-  parseTcpTable,
   type PodPorts,
   type TcpConnection,
 } from './tcp-connections.ts'
 
 /** The connections of the pod as they are now; synchronous, for what must not change meanwhile. */
-export function tcpTable(netns: NetworkNamespace): readonly TcpConnection[] {
-  return netns.enter(() =>
-    ['tcp', 'tcp6'].flatMap((name) => parseTcpTable(readOrEmpty(`/proc/thread-self/net/${name}`))),
-  )
+export function tcpTable(netns: NetworkNamespace): readonly TcpTableEntry[] {
+  return netns.enter(tcpTableEntries)
+}
+
+/** The TCP ports somebody listens on in a namespace. Synchronous, as entering is. */
+export function listeningPorts(netns: NetworkNamespace): ReadonlySet<number> {
+  return new Set(netns.enter(tcpListeners).map(({ port }) => port))
 }
 
 /** What tells an inbound connection from an outbound one. */
@@ -33,26 +39,24 @@ export interface OutsideOptions {
   readonly earlier: readonly TcpConnection[]
   /** Probes of the node stay outside for ever, and none of them for long. */
   readonly probe: ProbeAddresses
-  readonly run: RunProgram
 }
 
 /**
  * Connections of a redirected pod that ztunnel has no end of: those that were open `earlier`, before the first rule, and what
  * was opened while there were none.
  */
-export async function connectionsOutside(
+export function connectionsOutside(
   netns: NetworkNamespace,
-  { earlier, probe, run }: OutsideOptions,
-): Promise<readonly TcpConnection[]> {
+  { earlier, probe }: OutsideOptions,
+): readonly TcpConnection[] {
   const ownIps = ownAddresses(netns)
   const isProbe = ({ remote }: TcpConnection): boolean => remote.ip === probe.v4 || remote.ip === probe.v6
-  const late = lateConnections(earlier, tcpTable(netns), ownIps).filter((each) => !isProbe(each))
-  if (late.length === 0) return keptConnections(earlier, ownIps)
-  const text = await mustRun(run, ['ss', '--tcp', '--numeric', '--no-header', '--extended'], { netns })
-  const marked = new Set(parseMarkedSockets(text).map(describeConnection))
+  const now = tcpTable(netns)
+  const ofZtunnel = new Set(now.filter(({ mark }) => mark === MESH_MARK).map(describeConnection))
+  const late = lateConnections(earlier, now, ownIps)
   return [
     ...keptConnections(earlier, ownIps),
-    ...late.filter((each) => !marked.has(describeConnection(each))),
+    ...late.filter((each) => !isProbe(each) && !ofZtunnel.has(describeConnection(each))),
   ]
 }
 

@@ -68,7 +68,7 @@ export async function openRedirection(
       ? await findIptables(options.forcedIptables, { run, has, hostNetns, file })
       : undefined
   const lockDirectory = options.scopedLocks ? options.runDirectory : undefined
-  const byRules = (rules: PacketRules): RedirectBackend => new NetfilterBackend({ run, sysctls, rules })
+  const byRules = (rules: PacketRules): RedirectBackend => new NetfilterBackend({ sysctls, rules })
   const legacy = iptablesPrograms('legacy', has)
   const nft = iptablesPrograms('nft', has)
   const byName = {

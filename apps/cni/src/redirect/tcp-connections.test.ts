@@ -1,42 +1,13 @@
 import { expect, test } from 'vitest'
 import {
   countTunnels,
-  describeConnection,
   isInbound,
   keptConnections,
   lateConnections,
-  parseMarkedSockets,
-  parseTcpTable,
   type TcpConnection,
 } from './tcp-connections.ts'
 
-const HEAD =
-  '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'
-const row = (local: string, remote: string, state: string): string =>
-  `   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000     0        0 1 1`
 const own = new Set(['127.0.0.1', '::1', '10.1.0.4', 'fd00::4'])
-
-test('parseTcpTable() reads both families and folds mapped addresses', () => {
-  const text = [
-    HEAD,
-    row('0400010A:1F90', '0900020A:C350', '01'),
-    row('0000000000000000FFFF00000400010A:1F90', '0000000000000000FFFF00000900020A:C351', '08'),
-    row('000000FD000000000000000004000000:0050', '000000FD000000000000000009000000:0051', '01'),
-    'rubbish',
-  ].join('\n')
-  expect(parseTcpTable(text).map(describeConnection)).toEqual([
-    '10.1.0.4:8080 -> 10.2.0.9:50000',
-    '10.1.0.4:8080 -> 10.2.0.9:50001',
-    '[fd00::4]:80 -> [fd00::9]:81',
-  ])
-})
-
-test.each([
-  { state: '0A', name: 'LISTEN' },
-  { state: '06', name: 'TIME_WAIT' },
-])('parseTcpTable() leaves out $name', ({ state }) => {
-  expect(parseTcpTable(`${HEAD}\n${row('0400010A:1F90', '0900020A:C350', state)}`)).toEqual([])
-})
 
 const to = (ip: string, port = 1000): { ip: string; port: number } => ({ ip, port })
 test.each([
@@ -127,19 +98,6 @@ test.each<{ name: string; before: TcpConnection[]; after: TcpConnection[]; late:
   },
 ])('lateConnections() $name', ({ before, after, late }) => {
   expect(lateConnections(before, after, own)).toEqual(late)
-})
-
-test('parseMarkedSockets() reads the connections that carry the mark', () => {
-  const text = [
-    'ESTAB 0 0 10.1.0.4:44122 10.2.0.7:15008 ino:1 sk:2 cgroup:/ fwmark:0x539 <->',
-    'ESTAB 0 0 10.1.0.4:44123 10.2.0.7:80 ino:1 sk:2 cgroup:/ <->',
-    'ESTAB 0 0 [::ffff:10.1.0.4]:80 [::ffff:10.2.0.7]:81 ino:1 sk:3 fwmark:0x539 v6only:0 <->',
-    'ESTAB 0 0 10.1.0.4%eth0:1 10.2.0.7:2 fwmark:0x5390',
-  ].join('\n')
-  expect(parseMarkedSockets(text).map(describeConnection)).toEqual([
-    '10.1.0.4:44122 -> 10.2.0.7:15008',
-    '10.1.0.4:80 -> 10.2.0.7:81',
-  ])
 })
 
 const ports = { listening: new Set([8080, 40_000]), ephemeral: { first: 32_768, last: 60_999 } }

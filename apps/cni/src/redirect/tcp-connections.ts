@@ -1,6 +1,6 @@
-import { canonicalIp, formatHostPort, ipFromBytes } from '@ambient/model'
+import { formatHostPort } from '@ambient/model'
 
-/** One row of `/proc/net/tcp` or `tcp6`. */
+/** A connection, seen from the pod. */
 export interface TcpConnection {
   readonly local: TcpEnd
   readonly remote: TcpEnd
@@ -11,22 +11,7 @@ export interface TcpEnd {
   readonly port: number
 }
 
-const TIME_WAIT = '06'
-const LISTEN = '0A'
 const ZTUNNEL_PORTS: ReadonlySet<number> = new Set([15_001, 15_006, 15_008])
-
-/** Reads `/proc/net/tcp` and `tcp6`: connections that still carry something, neither listening nor in TIME_WAIT. Pure. */
-export function parseTcpTable(text: string): readonly TcpConnection[] {
-  return text.split('\n').flatMap((line) => {
-    const [, local, remote, state] = line.trim().split(/\s+/)
-    if (local === undefined || remote === undefined || state === undefined || !/^[0-9A-F]{2}$/.test(state))
-      return []
-    if (state === TIME_WAIT || state === LISTEN) return []
-    const ends = [parseEnd(local), parseEnd(remote)]
-    const [from, to] = ends
-    return from === undefined || to === undefined ? [] : [{ local: from, remote: to }]
-  })
-}
 
 /**
  * The connections that enrolment leaves outside the mesh: those with somebody else. What a pod says to itself is never
@@ -83,16 +68,6 @@ export function isInbound({ local }: TcpConnection, { listening, ephemeral }: Po
   return listening.has(local.port) || local.port < ephemeral.first || local.port > ephemeral.last
 }
 
-/** Reads `ss --tcp --numeric --no-header --extended`: the connections that carry ztunnel's mark. Pure. */
-export function parseMarkedSockets(text: string): readonly TcpConnection[] {
-  return text.split('\n').flatMap((line) => {
-    if (!/\bfwmark:0x539\b/.test(line)) return []
-    const [, , , local, remote] = line.trim().split(/\s+/)
-    const [from, to] = [parseSsEnd(local ?? ''), parseSsEnd(remote ?? '')]
-    return from === undefined || to === undefined ? [] : [{ local: from, remote: to }]
-  })
-}
-
 /**
  * What of ztunnel is still at work in this netns: captured connections that it accepted (15001, 15006), and those that it
  * dialled with a client's address, which belongs to no interface here. Idle HBONE sessions carry no tunnel and do not count. Pure.
@@ -112,26 +87,10 @@ function endText({ ip, port }: TcpEnd): string {
   return formatHostPort(ip, port)
 }
 
-function parseSsEnd(text: string): TcpEnd | undefined {
-  const [, address = '', port = ''] = /^\[?([^\]%]*)(?:%[^\]:]*)?\]?:(\d+)$/.exec(text) ?? []
-  const ip = canonicalIp(address)
-  return ip === undefined ? undefined : { ip, port: Number(port) }
-}
-
 function isOwn(ip: string, ownIps: ReadonlySet<string>): boolean {
   return isLoopback(ip) || ownIps.has(ip)
 }
 
 function isLoopback(ip: string): boolean {
   return ip.startsWith('127.') || ip === '::1'
-}
-
-/** The kernel prints an address as 32-bit words in the machine's own order, which is little-endian wherever we run. */
-function parseEnd(text: string): TcpEnd | undefined {
-  const match = /^([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})$/.exec(text)
-  const [, address, port] = match ?? []
-  if (address === undefined || port === undefined) return undefined
-  const bytes = Buffer.from(address, 'hex')
-  const ip = ipFromBytes(bytes.swap32())
-  return ip === undefined ? undefined : { ip, port: Number.parseInt(port, 16) }
 }
