@@ -78,6 +78,11 @@ export class GrpcServerCall implements GrpcCaller {
     )
   }
 
+  /** One message, whole. Settles when the connection has taken it, or when it never will. */
+  send(message: Uint8Array): Promise<void> {
+    return new Promise((resolve) => this.write({ pieces: [message], encoding: 'identity' }, () => resolve()))
+  }
+
   /** Gives the status, after everything that was written; only the first one counts. */
   end(status: GrpcStatus): void {
     if (this.isEnded) return

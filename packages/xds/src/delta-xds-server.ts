@@ -122,7 +122,7 @@ export class DeltaXdsServer<Caller> {
         const request = readRequest(bytes)
         const answer = this.#options.question?.(authentication.caller, request)
         if (answer !== undefined) {
-          if (request.nonce === '') await send(call, encodeDeltaResponse(await answer))
+          if (request.nonce === '') await call.send(encodeDeltaResponse(await answer))
           continue
         }
         connection ??= this.#open(call, request, authentication.caller)
@@ -214,10 +214,6 @@ export class DeltaXdsServer<Caller> {
 function versionOf({ metadata }: DiscoveryNode): string {
   const version = metadata['ISTIO_VERSION']
   return typeof version === 'string' && version !== '' ? version : 'unknown'
-}
-
-function send(call: GrpcServerCall, message: Uint8Array): Promise<void> {
-  return new Promise((resolve) => call.write({ pieces: [message], encoding: 'identity' }, () => resolve()))
 }
 
 function readRequest(bytes: Buffer): DeltaRequest {

@@ -1,4 +1,4 @@
-import { GrpcError, type GrpcMethod, type GrpcServerCall, grpcStatus } from '@ambient/grpc'
+import { GrpcError, type GrpcMethod, grpcStatus } from '@ambient/grpc'
 import {
   decodeReflectionRequest,
   describingFiles,
@@ -20,7 +20,7 @@ export function reflectionMethods(paths: readonly string[]): Readonly<Record<str
   const names = services.toSorted()
   const serve: GrpcMethod = async (call) => {
     for await (const bytes of call.requests())
-      await send(call, encodeReflectionResponse(answer(questionIn(bytes), names), bytes))
+      await call.send(encodeReflectionResponse(answer(questionIn(bytes), names), bytes))
   }
   return Object.fromEntries(REFLECTION_PATHS.map((path) => [path, serve]))
 }
@@ -46,9 +46,4 @@ function questionIn(bytes: Uint8Array): ReflectionQuestion {
   } catch (cause) {
     throw new GrpcError(grpcStatus.invalidArgument, 'a request that cannot be read', { cause })
   }
-}
-
-/** One answer at a time: who asks and does not read is not answered further. */
-function send(call: GrpcServerCall, message: Buffer): Promise<void> {
-  return new Promise((resolve) => call.write({ pieces: [message], encoding: 'identity' }, () => resolve()))
 }

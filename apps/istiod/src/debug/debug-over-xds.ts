@@ -57,7 +57,7 @@ export function debugMethods(deps: DebugOverXdsDeps): Readonly<Record<string, Gr
         const { typeUrl } = request
         const resources = await answer(request, caller.namespace, deps)
         const version = new Date(deps.clock.nowMs()).toISOString()
-        await send(call, encodeWorldResponse({ typeUrl, version, nonce: `${version}/${++count}`, resources }))
+        await call.send(encodeWorldResponse({ typeUrl, version, nonce: `${version}/${++count}`, resources }))
       }
     },
   }
@@ -155,8 +155,4 @@ function sentTo(proxyId: string, { connections }: DebugDeps): readonly Resource[
           return resource === undefined ? [] : [{ name, typeUrl: view.typeUrl, bytes: resource.bytes }]
         }),
   )
-}
-
-function send(call: GrpcServerCall, message: Buffer): Promise<void> {
-  return new Promise((resolve) => call.write({ pieces: [message], encoding: 'identity' }, () => resolve()))
 }
