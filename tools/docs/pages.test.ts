@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reasons } from '@ambient/telemetry'
@@ -59,6 +59,17 @@ test('docs/troubleshooting.md has every reason: what it means, how to see it, wh
     expect(section).toMatch(/^- See it: .{20,}$/m)
     expect(section).toContain(`- Do: ${action}`)
   }
+})
+
+test('every reason is given by something: nobody looks for what never happens', () => {
+  const root = join(import.meta.dirname, '..', '..')
+  const given = new Set<string>()
+  for (const path of globSync('{apps,packages}/*/src/**/*.ts', { cwd: root })) {
+    if (path.includes('/reasons/') || path.endsWith('.test.ts')) continue
+    for (const [code] of readFileSync(join(root, path), 'utf8').matchAll(/\b[A-Z][A-Z0-9_]+\b/g))
+      given.add(code)
+  }
+  expect(Object.keys(reasons).filter((code) => !given.has(code))).toEqual([])
 })
 
 test('markdownTable() keeps a bar and a line end inside their cell', () => {

@@ -73,6 +73,7 @@ test('a host name ends at the port it stands for', async () => {
 })
 
 test.each([
+  { authority: '10.0.0.2', status: 400, reason: 'AUTHORITY_INVALID' },
   { authority: '10.0.0.3:8080', status: 400, reason: 'AUTHORITY_MISMATCH' },
   { authority: '10.0.0.2:15001', status: 503, reason: 'SELF_CALL' },
   { authority: 'nobody:80', status: 503, reason: 'PORT_UNRESOLVED' },

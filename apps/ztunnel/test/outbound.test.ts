@@ -52,6 +52,7 @@ async function open() {
 
 beforeAll(async () => {
   pods = await open()
+  await pods.hole.run('iptables -A INPUT -p tcp --dport 8080 -j DROP')
   mesh = await TestMesh.open({}, { limits: hboneLimits({ connectMs: 300 }), onReport: resolve })
   mesh.know(web)
   await mesh.enrol(pods.client, client)
@@ -117,6 +118,7 @@ test.each([
     over: { serviceAccount: 'another' },
     reason: 'PEER_IDENTITY_MISMATCH',
   },
+  { name: 'packets are dropped, in the clear', ip: '10.0.0.3', over: PLAIN, reason: 'CONNECT_TIMEOUT' },
   { name: 'nobody listens, in the clear', ip: '10.0.0.2', over: PLAIN, reason: 'CONNECT_FAILED' },
 ])('where $name, the next endpoint serves, and the first is left alone', async ({ ip, over, reason }) => {
   const retries = () => mesh.counted('ambient_upstream_retries_total', reason)
@@ -169,6 +171,14 @@ test('a pooled session that has died is replaced, and nobody notices', async () 
   server.dropWhenAsked()
   expect(await say('second')).toBe('second')
   expect(server.connections).toBe(2)
+  server.close()
+})
+
+test('a peer that hangs up instead of an answer, again and again, is told of as such', async () => {
+  const server = await peerAt('bad', ({ session }) => session?.destroy())
+  endpoint({ ip: '10.0.0.5' })
+  expect(await outcomeOf(await pods.client.dial(mesh.loop, VIP, 80))).toBe('ECONNRESET')
+  await mesh.logged('connection complete', { reason: 'SESSION_LOST' })
   server.close()
 })
 

@@ -156,6 +156,18 @@ test('profiles of every thread are there for the asking', async () => {
   expect(await admin('/')).toContain('<a href="/debug/pprof/heap">')
 })
 
+test('levels of the log are changed while it runs, and go back to those of the start', async () => {
+  const ask = (options: string, query = '') =>
+    pods.web.run(`curl -sw '%{http_code}' ${options} 'http://127.0.0.1:15000/logging${query}'`)
+  expect(await ask('-X POST')).toBe('current log level is info\n200')
+  expect(await ask('-X POST', '?level=access=debug,warn')).toMatch(
+    /^current log level is .*access=debug.*\n200$/,
+  )
+  expect(await ask('-X POST', '?level=access=loud')).toMatch(/usage: POST \/logging[^]*\n400$/)
+  expect(await ask('-X POST', '?reset')).toBe('current log level is info\n200')
+  expect(await ask('', '?level=debug')).toBe('405')
+})
+
 test('ztunnel’s own ports are reached through the mesh, under its own address', async () => {
   const callers: (string | undefined)[] = []
   pods.node.listen(8080, (socket: Socket) => {
@@ -198,4 +210,17 @@ test.each([
   expect([refused.exitCode, refused.said]).toEqual([1, expect.stringMatching(message)])
   taken.close()
   await once(taken, 'close')
+})
+
+test('a shutdown that is asked for tells HBONE peers to go, and ends with status 0', async () => {
+  const ask = (method: string) =>
+    pods.web.run(`curl -sw '%{http_code}' -X ${method} http://127.0.0.1:15000/quitquitquit`)
+  expect(await ask('GET')).toBe('405')
+  const certificate = await authority.certificate(client)
+  using tunnels = await dialHbone({ pod: pods.client, loop }, '10.0.0.1', certificate)
+  const toldToGo = once(tunnels.session, 'goaway')
+  expect(await ask('POST')).toBe('shutdown now\n200')
+  await toldToGo
+  await waitFor('the process to end', () => dedicated.exitCode !== null)
+  expect(dedicated.exitCode).toBe(0)
 })

@@ -6,12 +6,6 @@ export const controlReasons = {
     meaning: 'An environment variable, an argument or a configuration file has a value that cannot be used.',
     action: 'Correct the value that the message names, and start again.',
   },
-  PRIVILEGE_MISSING: {
-    flag: '-',
-    component: 'all',
-    meaning: 'The process lacks a capability that it cannot work without.',
-    action: 'Run it as root or with SYS_ADMIN, NET_ADMIN and NET_RAW.',
-  },
   PLATFORM_UNSUPPORTED: {
     flag: '-',
     component: 'all',
@@ -93,18 +87,6 @@ export const controlReasons = {
     meaning: 'Ztunnel did not acknowledge a message in time.',
     action: 'Look at ztunnel’s log and load.',
   },
-  ZDS_PROTOCOL: {
-    flag: '-',
-    component: 'the agent and ztunnel',
-    meaning: 'The peer on the ZDS socket sent what the protocol does not allow.',
-    action: 'Check that agent and ztunnel are of compatible versions.',
-  },
-  AGENT_UNREACHABLE: {
-    flag: '-',
-    component: 'the plugin',
-    meaning: 'The CNI plugin could not reach the agent on its socket.',
-    action: 'Check that the agent runs on the node; the container runtime tries again.',
-  },
   CNI_REQUEST_INVALID: {
     flag: '-',
     component: 'the plugin',
@@ -131,12 +113,6 @@ export const controlReasons = {
     meaning:
       'A pod that is said to be in the mesh and is not is not deleted or labelled yet: too many were lately.',
     action: 'Find out why so many pods start without the plugin; it goes on by itself.',
-  },
-  STATE_NOT_WRITABLE: {
-    flag: '-',
-    component: 'the agent',
-    meaning: 'A directory in which the agent keeps its sockets and what it knows of pods cannot be written.',
-    action: 'Make the directory that the message names writable for the agent, and start it again.',
   },
   TOKEN_MISSING: {
     flag: '-',
@@ -188,20 +164,6 @@ export const controlReasons = {
     action:
       'Replace the files of the plugged-in CA; a root of istiod’s own gets a successor in time by itself.',
   },
-  CA_UNAVAILABLE: {
-    flag: '-',
-    component: 'ztunnel',
-    meaning: 'The CA could not be reached or gave an error.',
-    action:
-      'Check istiod; the request is made again with growing delays, and at once for a waiting connection.',
-  },
-  CA_ANSWER_INVALID: {
-    flag: '-',
-    component: 'ztunnel',
-    meaning:
-      'The CA answered with a chain that lacks a root, is for another identity or key, or has expired.',
-    action: 'Check the CA; the answer was not used.',
-  },
   CA_ROOT_INVALID: {
     flag: '-',
     component: 'istiod',
@@ -215,19 +177,6 @@ export const controlReasons = {
     meaning:
       'A resource from the control plane breaks a rule of its type and was refused; its last good version stays.',
     action: 'Correct the Kubernetes object that the message names.',
-  },
-  RESOURCE_TYPE_UNKNOWN: {
-    flag: '-',
-    component: 'istiod',
-    meaning: 'A subscriber asked for a type of resource that this control plane does not serve.',
-    action: 'Check that the proxy is of a kind this control plane supports.',
-  },
-  XDS_UNAVAILABLE: {
-    flag: '-',
-    component: 'ztunnel',
-    meaning: 'The stream to the control plane ended or could not be made.',
-    action:
-      'Check istiod, its address and root certificate; what is known stays in force, and it is tried again.',
   },
   STATUS_NOT_WRITTEN: {
     flag: '-',

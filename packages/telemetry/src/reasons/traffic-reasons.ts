@@ -1,11 +1,5 @@
 /** Refusals and ends of connections, in the order in which a connection can meet them. */
 export const trafficReasons = {
-  DESTINATION_UNKNOWN: {
-    flag: 'CONNECT',
-    meaning: 'The original destination of a redirected connection could not be read from its socket.',
-    action:
-      'Check that the connection came through the redirect rules, and that connection tracking is not full.',
-  },
   SOCKS_REQUEST_INVALID: {
     flag: 'CONNECT',
     meaning: 'A client on the SOCKS5 port asked for what this proxy does not do, or did not speak SOCKS5.',
@@ -183,11 +177,6 @@ export const trafficReasons = {
     flag: 'CONNECT',
     meaning: 'The HBONE connection that carried this tunnel ended, or stopped answering pings.',
     action: 'See whether the peer’s proxy restarted or its node went away.',
-  },
-  UPSTREAM_CLOSED: {
-    flag: 'CONNECT',
-    meaning: 'The upstream closed before all data was written to it.',
-    action: 'Look at the destination app’s log.',
   },
   DOWNSTREAM_CLOSED: {
     flag: 'CONNECT',
