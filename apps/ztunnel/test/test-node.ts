@@ -22,6 +22,7 @@ import {
   DeltaXdsServer,
   encodeAddressResource,
   encodeAuthorizationResource,
+  nodeGroup,
   ResourceTable,
 } from '@ambient/xds'
 import { ZdsServer } from '@ambient/zds'
@@ -32,6 +33,7 @@ type Line = Readonly<Record<string, unknown>>
 
 const BIN = new URL('../bin/ztunnel', import.meta.url).pathname
 const CONTROL_PORT = 15_012
+const NODE = 'node1'
 /** A busy machine takes its time to start a process. */
 const START_MS = 90_000
 const CALLER = 'spiffe://cluster.local/ns/istio-system/sa/ztunnel'
@@ -73,7 +75,7 @@ class TestControlPlane {
     const views = [this.policies, this.addresses]
     const xds = new DeltaXdsServer<string>({
       authenticate: () => Promise.resolve({ kind: 'accepted', caller: CALLER }),
-      admit: () => ({ kind: 'admitted', scope: { identity: CALLER, views } }),
+      admit: () => ({ kind: 'admitted', scope: { identity: CALLER, views, home: nodeGroup(NODE) } }),
       isSynced: () => true,
       clock: systemClock,
       logger: createLogger({
@@ -170,7 +172,7 @@ export class TestNode implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
         PATH: process.env['PATH'],
-        NODE_NAME: 'node1',
+        NODE_NAME: NODE,
         XDS_ADDRESS: address,
         CA_ADDRESS: address,
         INPOD_UDS: path,
