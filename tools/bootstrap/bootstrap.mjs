@@ -8,7 +8,12 @@ import { BootstrapError } from './bootstrap-error.mjs'
 import { extraNames, installExtra } from './extras.mjs'
 import { installOsPackages, thisSystem, tidyUp } from './os-packages.mjs'
 import { checkKernel, checkPlatform, thisMachine } from './platform.mjs'
-import { buildPlugin, generateCode, installProjectPackages } from './project-packages.mjs'
+import {
+  buildKernelPrograms,
+  buildPlugin,
+  generateCode,
+  installProjectPackages,
+} from './project-packages.mjs'
 import { say } from './progress.mjs'
 import { stopWatching, watchForInterrupts } from './run-command.mjs'
 import { installToolchain, nodePath } from './toolchain.mjs'
@@ -16,6 +21,7 @@ import { installToolchain, nodePath } from './toolchain.mjs'
 const here = fileURLToPath(import.meta.url)
 export const root = join(dirname(here), '..', '..')
 const toolchain = join(root, '.toolchain')
+const BPF_HEADERS = '/usr/include/bpf/bpf_helpers.h'
 export const pinnedNode = nodePath(toolchain)
 
 /**
@@ -41,7 +47,8 @@ export async function bootstrap(os) {
     }
     await installProjectPackages(root, toolchain)
     await generateCode(root, toolchain)
-    if (hasCompiler()) await buildPlugin(root, toolchain)
+    if (hasCompiler('gcc')) await buildPlugin(root, toolchain)
+    if (hasCompiler('clang') && existsSync(BPF_HEADERS)) await buildKernelPrograms(root, toolchain)
   } finally {
     stopWatching()
   }
@@ -64,8 +71,9 @@ async function installExtras(names) {
   }
 }
 
-function hasCompiler() {
-  return existsSync('/usr/bin/gcc') || existsSync('/usr/local/bin/gcc')
+/** @param {'gcc' | 'clang'} name */
+function hasCompiler(name) {
+  return existsSync(`/usr/bin/${name}`) || existsSync(`/usr/local/bin/${name}`)
 }
 
 /** Shows the one line of a failed set-up. @param {unknown} error @returns {number} The exit code. */

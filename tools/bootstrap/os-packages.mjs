@@ -29,6 +29,7 @@ const PROGRAMS = [
   ['curl', 'curl'],
   ['dnsmasq', 'dnsmasq-base'],
   ['gcc', 'gcc'],
+  ['clang', 'clang'],
   ['conntrack', 'conntrack'],
   ['nsenter', 'util-linux'],
   ['ps', 'procps'],
@@ -36,6 +37,7 @@ const PROGRAMS = [
 /** @type {OsNeeds['files']} */
 const FILES = [
   ['usr/include/stdio.h', 'libc6-dev'],
+  ['usr/include/bpf/bpf_helpers.h', 'libbpf-dev'],
   ['usr/lib/cni/bridge', 'containernetworking-plugins'],
 ]
 /** @type {OsNeeds} */

@@ -24,9 +24,9 @@ case "$*" in *--print-uris*) echo "'somewhere' nginx.deb 1500000 SHA256:0"; exit
 case "$*" in *--no-download*) ;; *) exit 0 ;; esac
 [ ! -e hang ] || { touch hanging; while [ -e hang ]; do sleep 0.05; done; }
 usr/sbin/policy-rc.d nginx start || touch kept-down
-mkdir -p usr/bin usr/sbin usr/include usr/lib/cni etc/systemd/system/multi-user.target.wants etc/rc3.d
-for program in iptables-restore nft ipset ip tcpdump nginx redis-server redis-cli curl dnsmasq gcc conntrack nsenter ps; do touch usr/bin/$program; done
-touch usr/include/stdio.h usr/lib/cni/bridge
+mkdir -p usr/bin usr/sbin usr/include/bpf usr/lib/cni etc/systemd/system/multi-user.target.wants etc/rc3.d
+for program in iptables-restore nft ipset ip tcpdump nginx redis-server redis-cli curl dnsmasq gcc clang conntrack nsenter ps; do touch usr/bin/$program; done
+touch usr/include/stdio.h usr/include/bpf/bpf_helpers.h usr/lib/cni/bridge
 ln -sf /lib/nginx.service etc/systemd/system/multi-user.target.wants/nginx.service
 ln -sf ../init.d/redis-server etc/rc3.d/S01redis-server
 [ ! -e break ]

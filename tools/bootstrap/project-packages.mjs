@@ -74,6 +74,25 @@ export async function buildPlugin(root, toolchain) {
   })
 }
 
+/** The programs of the kernel: built when there is a compiler for them. @param {string} root @param {string} toolchain */
+export async function buildKernelPrograms(root, toolchain) {
+  const sources = [...filesIn(root, 'bpf'), ...filesIn(root, 'bpf/include')].filter((path) =>
+    /\.(c|h|sh)$/.test(path),
+  )
+  const script = join('bpf', 'build.sh')
+  if (!sources.includes(script)) return
+  await runStep(toolchain, {
+    name: 'kernel-programs',
+    title: 'eBPF programs',
+    key: hashOf(root, sources),
+    isThere: existsSync(join(root, 'bpf', 'dist', 'redirect.o')),
+    work: async () => {
+      await runCommand(['sh', script], { cwd: root, env: toolchainEnv(toolchain) })
+      return 'eBPF programs built'
+    },
+  })
+}
+
 /** @param {string} root */
 function manifests(root) {
   const folders = ['packages', 'apps'].flatMap((folder) => filesIn(root, folder))
