@@ -1,10 +1,4 @@
-import {
-  attachAsFilter,
-  attachByLink,
-  type AttachPoint,
-  type BpfDescriptor,
-  type RedirectProgram,
-} from '@ambient/bpf'
+import { attachAsFilter, attachByLink, type RedirectProgram } from '@ambient/bpf'
 import {
   acceptOn,
   Arena,
@@ -45,7 +39,6 @@ const RULES = [
   'pref 32002 iif lo ipproto tcp lookup 100',
   'pref 32003 iif lo ipproto udp dport 53 lookup 100',
 ]
-const SET_UP = ['echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad', 'ip link set lo up']
 const SO_BINDTODEVICE = 25
 const SOL_SOCKET = 1
 const buffer = new Arena(MAX_DATAGRAM_BYTES)
@@ -54,7 +47,6 @@ const buffer = new Arena(MAX_DATAGRAM_BYTES)
 export class SteeredNet implements Disposable {
   readonly pod: SteeredPod = new SteeredPod()
   readonly remote: NetworkNamespace = NetworkNamespace.create()
-  readonly links: BpfDescriptor[] = []
   readonly #open = new DisposableStack()
   readonly #mine = new Set<number>()
 
@@ -63,22 +55,17 @@ export class SteeredNet implements Disposable {
     this.#open.use(this.remote)
     const peer = `/proc/${process.pid}/fd/${this.remote.fd}`
     const cable = `ip link add eth0 type veth peer name eth0 netns ${peer}`
-    shell(this.remote, SET_UP) // before the cable: its end takes what is set for new devices
-    shell(this.pod.netns, [...SET_UP, cable, ...addresses(POD)])
-    shell(this.remote, addresses(REMOTE))
+    shell(this.pod.netns, [cable, ...addresses(POD)])
+    shell(this.remote, ['ip link set lo up', ...addresses(REMOTE)])
     shell(this.pod.netns, routes())
-    for (const [program, device, direction] of HOOKS) {
-      const at = this.point(device, direction)
-      if (way === 'filters')
-        attachAsFilter(this.pod.redirect.program(program), at, { handle: 1, priority: 1 })
-      else this.links.push(this.#open.use(attachByLink(this.pod.redirect.program(program), at)))
+    const { netns, redirect } = this.pod
+    const eth0 = Number(inNamespace(netns, 'ip', '-o', 'link', 'show', 'eth0').split(':')[0])
+    for (const [name, device, direction] of HOOKS) {
+      const at = { netns, device: device === 'lo' ? 1 : eth0, direction }
+      const program = redirect.program(name)
+      if (way === 'links') this.#open.use(attachByLink(program, at))
+      else attachAsFilter(program, at, { handle: 1, priority: 1 })
     }
-  }
-
-  point(device: 'lo' | 'eth0', direction: 'ingress' | 'egress'): AttachPoint {
-    const { netns } = this.pod
-    const number = Number(inNamespace(netns, 'ip', '-o', 'link', 'show', device).split(':')[0])
-    return { netns, device: number, direction }
   }
 
   /** A listener that ends with this. */
@@ -162,7 +149,7 @@ function shell(netns: NetworkNamespace, lines: readonly string[]): void {
 }
 
 function addresses({ v4, v6 }: { readonly v4: string; readonly v6: string }): readonly string[] {
-  return [`ip address add ${v4}/24 dev eth0`, `ip address add ${v6}/64 dev eth0`, 'ip link set eth0 up']
+  return [`ip address add ${v4}/24 dev eth0`, `ip address add ${v6}/64 dev eth0 nodad`, 'ip link set eth0 up']
 }
 
 function rules(verb: 'add' | 'del'): readonly string[] {
