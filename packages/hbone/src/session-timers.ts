@@ -20,6 +20,7 @@ export class SessionTimers {
   #timer: Timer | undefined
   #pingTimer: Timer | undefined
   #pingSentAtMs: number | undefined
+  #isOver = false
 
   constructor(owner: SessionTimersOwner) {
     this.#owner = owner
@@ -28,6 +29,7 @@ export class SessionTimers {
   /** A step begins; the deadline of the step before is over. */
   expectWithin(ms: number): void {
     this.#timer?.cancel()
+    if (this.#isOver) return
     this.#timer = this.#owner.loop.after(ms, () => this.#owner.onLate(), this.#owner)
   }
 
@@ -39,6 +41,7 @@ export class SessionTimers {
 
   /** Pings from now on, whatever else passes. */
   keepPinging(): void {
+    if (this.#isOver) return
     const { loop, limits } = this.#owner
     this.#pingTimer = loop.after(limits.pingMs, () => this.#ping(), this.#owner)
   }
@@ -50,7 +53,9 @@ export class SessionTimers {
     return wasExpected
   }
 
+  /** For good: whoever is told that a session opens, or that a request ends, may close the session in the midst of it. */
   cancel(): void {
+    this.#isOver = true
     this.#timer?.cancel()
     this.#pingTimer?.cancel()
   }

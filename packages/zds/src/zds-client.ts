@@ -111,8 +111,9 @@ export class ZdsClient implements Source {
     this.#state = { kind: 'connected', fd, progress: 'hello', isAnswering: false }
     if (sendPacket(fd, encodeZdsHello(), []).kind !== 'sent')
       return this.#disconnect('hello could not be sent')
-    this.#options.onConnected()
+    // First, because whoever is told may close it.
     this.#loop.add(fd, DATA_EVENTS, this)
+    this.#options.onConnected()
   }
 
   #serve(packet: ZdsPacket): void {

@@ -139,7 +139,8 @@ describe('what cannot be read', () => {
       for (const fd of sent) closeDescriptor(fd)
       expect(text(await heard(peer))).toContain(`failure to read message : ${reason}`)
       expect(await heard(peer)).toBe('eof')
-      expect(events).toEqual(['connected', `disconnected: ${reason}`])
+      // It may be back already.
+      expect(events.slice(0, 2)).toEqual(['connected', `disconnected: ${reason}`])
       expect(requests).toEqual([])
       expect(await heard(await agent())).toBe(HELLO)
     },
