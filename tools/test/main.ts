@@ -2,7 +2,7 @@
  * `npm test [-- OPTION... NAME...]`: every project's tests, or those of the named ones, then one plain line `N passed, N failed`.
  * With `--long` also the files `*.long.test.ts`, which would take the whole past ten minutes.
  * Of them only files with one of `--file TEXT` in their names; with `--redirect MODE` and `--families FAMILIES`, labs of `e2e`
- * are made so.
+ * are made so. With `--debug-memory` the memory that C sees is checked.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,6 +21,7 @@ const { values, positionals } = parseArgs({
     file: { type: 'string', multiple: true, default: [] },
     redirect: { type: 'string' },
     families: { type: 'string' },
+    'debug-memory': { type: 'boolean', default: false },
   },
   allowPositionals: true,
 })
@@ -73,6 +74,7 @@ async function runAll(): Promise<number> {
 function environment(): Readonly<Record<string, string>> {
   return {
     TEST_LONG: values.long || values.file.length > 0 ? '1' : '0',
+    ...(values['debug-memory'] ? { AMBIENT_DEBUG_MEMORY: '1' } : {}),
     ...(values.redirect === undefined ? {} : { LAB_REDIRECT: values.redirect }),
     ...(values.families === undefined ? {} : { LAB_FAMILIES: values.families }),
   }

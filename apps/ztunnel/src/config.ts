@@ -71,6 +71,8 @@ export interface ZtunnelConfig {
   readonly isOnDemand: boolean
   readonly socks5: boolean
   readonly logsPolicies: boolean
+  /** The memory of the byte path is checked; the packages below look at the variable themselves, when they are loaded. */
+  readonly debugsMemory: boolean
   /** Key-exchange groups of tunnels as OpenSSL names them, preferred first; undefined for our own choice. */
   readonly tlsGroups: string | undefined
   /** Undefined when pods' DNS is not ours. */
@@ -133,6 +135,7 @@ export function readConfig(env: Env, host: Host): ZtunnelConfig {
     isOnDemand: flag(env, 'XDS_ON_DEMAND', false),
     socks5: flag(env, 'UNSTABLE_ENABLE_SOCKS5', false),
     logsPolicies: flag(env, 'AUTHZ_POLICY_INFO_LOGGING', false),
+    debugsMemory: flag(env, 'AMBIENT_DEBUG_MEMORY', false),
     tlsGroups: tlsGroups(env),
     dns: isDnsCaptured
       ? {

@@ -12,6 +12,11 @@ export interface EnvironmentVariable {
 export const ENVIRONMENT: Readonly<Record<string, EnvironmentVariable>> = {
   ALT_CA_HOSTNAME: { status: 'read', example: 'ca.example' },
   ALT_XDS_HOSTNAME: { status: 'read', example: 'xds.example' },
+  AMBIENT_DEBUG_MEMORY: {
+    status: 'read',
+    example: 'true',
+    note: 'our own: pointers, arenas, OpenSSL objects and descriptors are checked, and the process ends at a misuse; not for production',
+  },
   AUTHZ_POLICY_INFO_LOGGING: {
     status: 'read',
     example: 'true',

@@ -116,6 +116,7 @@ async function serve({ config, localMesh }: Configuration): Promise<void> {
   const idle = withoutEffect(process.env)
   if (idle.length > 0)
     logger.warn('variables without effect, see docs/compatibility.md', { names: idle.join(',') })
+  if (config.debugsMemory) logger.warn('memory is checked, which is slow', { by: 'AMBIENT_DEBUG_MEMORY' })
   logger.info('started', { node: config.nodeName, workers: config.workerThreads })
   const code = await stopped
   proxy.readiness.close('draining')

@@ -15,7 +15,7 @@ import type { Address, Service, Workload } from '@ambient/model'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { parseSpiffeId, type SpiffeId } from '@ambient/spiffe'
 import { createLogger, LevelFilter } from '@ambient/telemetry'
-import { turnUntil, waitFor } from '@ambient/testkit'
+import { debugMemory, turnUntil, waitFor } from '@ambient/testkit'
 import {
   ADDRESS_TYPE,
   AUTHORIZATION_TYPE,
@@ -180,6 +180,7 @@ export class TestNode implements AsyncDisposable {
         IPV6_ENABLED: 'false',
         LOG_FORMAT: 'json',
         ZTUNNEL_WORKER_THREADS: '2',
+        ...debugMemory(),
         ...env,
       },
     })

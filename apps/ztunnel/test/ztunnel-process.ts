@@ -10,7 +10,7 @@ import { GrpcServer } from '@ambient/grpc'
 import { systemClock, systemRandom } from '@ambient/lifecycle'
 import type { Workload } from '@ambient/model'
 import { parseSpiffeId, type SpiffeId, spiffeId } from '@ambient/spiffe'
-import { type IssuedCertificate, waitFor, type WaitOptions } from '@ambient/testkit'
+import { debugMemory, type IssuedCertificate, waitFor, type WaitOptions } from '@ambient/testkit'
 import type { TestPod } from './pod-net.ts'
 
 const PROGRAM = new URL('../bin/ztunnel', import.meta.url).pathname
@@ -119,6 +119,7 @@ export function startZtunnel(
       INPOD_UDS: '/nowhere/ztunnel.sock',
       ZTUNNEL_WORKER_THREADS: '1',
       IPV6_ENABLED: 'false',
+      ...debugMemory(),
       ...env,
     },
   })

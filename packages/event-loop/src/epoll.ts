@@ -24,6 +24,7 @@ const DATA_AT = process.arch === 'x64' ? 4 : 8
 /** One epoll descriptor; each event carries the number and the generation it was registered with. */
 export class Epoll {
   readonly #fd: number = check(sys.epoll_create1(EPOLL_CLOEXEC), 'epoll_create1')
+  #isClosed = false
   readonly #events = new Arena(EVENT_BYTES * MAX_EVENTS)
   readonly #control = new Arena(16)
 
@@ -62,7 +63,12 @@ export class Epoll {
     return this.#events.view.getUint32(index * EVENT_BYTES + DATA_AT + 4, true)
   }
 
+  /** Once only: its number may be somebody else's by now. */
   close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
     sys.close(this.#fd)
+    this.#events.free()
+    this.#control.free()
   }
 }

@@ -54,13 +54,14 @@ export class OwedBytes {
     if (written < 0) return written
     this.#length -= written
     chunk.from += written
-    if (chunk.from === chunk.to) this.#chunks.shift()
+    if (chunk.from === chunk.to) this.#chunks.shift()?.arena.free()
     return written
   }
 
   /** @returns How many bytes were dropped. */
   clear(): number {
     const dropped = this.#length
+    for (const { arena } of this.#chunks) arena.free()
     this.#chunks = []
     this.#length = 0
     return dropped

@@ -81,6 +81,7 @@ export class RelayDirection {
     const written = sys.write(this.#to.fd, buffer.base, got)
     if (written < 0 && errno() !== Errno.EAGAIN) return this.#failed(this.#to)
     if (written < got) this.#owed.append(buffer.bytes, Math.max(0, written), got)
+    buffer.expire(got)
     // A short read says that the source is empty, unless a FIN is already queued and its edge is spent.
     if (got < wanted && !this.#from.sawHangup) this.#from.waitForEdge()
     if (this.#bytes >= limits.spliceAfterBytes && this.#owed.length === 0) this.#pipe = pipes.take()

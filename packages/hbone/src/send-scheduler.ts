@@ -203,7 +203,10 @@ export class SendScheduler implements Task {
   }
 
   #write(length: number): boolean {
-    if (this.#transport.write(this.#deps.buffers.staging, length)) return true
+    const { staging } = this.#deps.buffers
+    const isTaken = this.#transport.write(staging, length)
+    staging.expire(length)
+    if (isTaken) return true
     if (!this.#transport.isBlocked) this.#failLater('transport-dead')
     return false
   }

@@ -67,12 +67,15 @@ export class SessionInput implements FrameSink {
    * @throws {H2ConnectionError} when the connection has to end.
    */
   feed(length: number): void {
+    const { receive, segments } = this.#owner.buffers
+    receive.hold()
     try {
-      this.#parser.feed(this.#owner.buffers.receive.bytes, 0, length)
+      this.#parser.feed(receive.bytes, 0, length)
       this.#deliver()
     } finally {
       this.#receiver = undefined
-      this.#owner.buffers.segments.clear()
+      segments.clear()
+      receive.expire(length)
     }
   }
 

@@ -33,6 +33,10 @@ export function parseRedirectMode(text: string): LabRedirectMode {
 
 export type AppKind = 'istiod' | 'agent' | 'ztunnel'
 
+const { AMBIENT_DEBUG_MEMORY } = process.env
+/** Programs that have a debug mode of memory are in it when the lab itself was asked for it. */
+const DEBUG_MEMORY: Readonly<Record<string, string>> =
+  AMBIENT_DEBUG_MEMORY === undefined ? {} : { AMBIENT_DEBUG_MEMORY }
 const NAMESPACE = 'istio-system'
 const TOKEN_SECONDS = 43_200
 const SECURE_PORT = 'https-dns'
@@ -143,6 +147,7 @@ export function agentPod(
       POD_NAMESPACE: NAMESPACE,
       MOUNTED_CNI_NET_DIR: networks,
       MOUNTED_CNI_BIN_DIR: plugins,
+      ...DEBUG_MEMORY,
       ...extra.agent,
     },
     probe: { port: 8000, path: '/readyz' },
@@ -178,6 +183,7 @@ export function ztunnelPod(
       CLUSTER_ID: 'Kubernetes',
       RUST_LOG: 'info',
       ZTUNNEL_WORKER_THREADS: '2',
+      ...DEBUG_MEMORY,
       ...extra.ztunnel,
     },
     probe: { port: 15021, path: '/healthz/ready' },

@@ -56,6 +56,11 @@ export function errno(): number {
   return errnoCell[0] ?? 0
 }
 
+/** Puts back what a check in between may have changed. */
+export function restoreErrno(code: number): void {
+  errnoCell[0] = code
+}
+
 /** `ECONNRESET` for 104; the number as text when it is not one we know. */
 export function errnoName(code: number): string {
   return names.get(code) ?? `errno ${code}`

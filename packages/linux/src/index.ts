@@ -1,5 +1,8 @@
-export { Arena, copyOut, NULL, withCString } from './arena.ts'
+export { Arena, copyOut, NULL, withBytes, withCString } from './arena.ts'
+export { addressOf, checkCalls, type ForeignCall, numberOf } from './checked-calls.ts'
 export { closeDescriptor, duplicateDescriptor, openFile } from './descriptor.ts'
+export { lend, pointerAt, type Span } from './memory-map.ts'
+export { endForMisuse, isMemoryDebugged, stackHere } from './memory-misuse.ts'
 export { destroyTcp, type DestroyTcpResult } from './destroy-tcp.ts'
 export { check, Errno, errno, errnoName, SyscallError } from './errno.ts'
 export { eventfd, takeWake, wake } from './eventfd.ts'
@@ -45,7 +48,8 @@ export { streamPair } from './stream-pair.ts'
 export type { SocketAddress } from './socket-address.ts'
 export { type KeepAlive, setKeepAlive, setNoDelay, setUserTimeout, takeSocketError } from './socket-option.ts'
 export { bindSource } from './source-address.ts'
-export { MSG_NOSIGNAL, SHUT_WR, SPLICE_NONBLOCK, sys, type Syscalls } from './syscalls.ts'
+export { MSG_NOSIGNAL, SHUT_WR, SPLICE_NONBLOCK, sys } from './syscalls.ts'
+export type { Syscalls } from './syscall-types.ts'
 export {
   acceptOn,
   formatAddress,

@@ -24,7 +24,7 @@ function own(fd: number): number {
 }
 
 function write(text: string): number {
-  return Buffer.from(arena.bytes.buffer).write(text)
+  return Buffer.from(arena.bytes.buffer, arena.bytes.byteOffset, arena.bytes.length).write(text)
 }
 
 function read(length: number): string {

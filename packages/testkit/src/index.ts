@@ -1,4 +1,5 @@
 export { checkJson, type JsonCheck } from './check-json.ts'
+export { debugMemory } from './debug-memory.ts'
 export { freePort } from './free-port.ts'
 export { ENVOY, installExtras } from './install-extras.ts'
 export { keepTurning, type CountedTurning } from './keep-turning.ts'

@@ -1,5 +1,7 @@
 /** The OpenSSL inside the node binary, through node:ffi: the only file that names its symbols. */
+import { isMemoryDebugged } from '@ambient/linux'
 import ffi from 'node:ffi'
+import { checkedOpenSsl } from './checked-openssl.ts'
 
 /** What C hands to a callback. */
 export type CallbackPointer = bigint | string | ArrayBuffer | NodeJS.ArrayBufferView | null
@@ -143,7 +145,9 @@ const lib = new ffi.DynamicLibrary(null)
 /** The names this package calls. */
 export const openSslSymbols: readonly string[] = Object.keys(definitions)
 
-export const ssl: OpenSsl = lib.getFunctions(presentOnly())
+const functions: OpenSsl = lib.getFunctions(presentOnly())
+
+export const ssl: OpenSsl = isMemoryDebugged ? checkedOpenSsl(functions) : functions
 
 /** Whether this node binary has `symbol`. */
 export function hasSymbol(symbol: string): boolean {

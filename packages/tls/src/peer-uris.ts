@@ -12,9 +12,13 @@ export function readPeerUris(connection: bigint): readonly string[] {
     const length = ssl.i2d_X509(certificate, NULL)
     if (length <= 0) return []
     const der = new Arena(length)
-    cursor.view.setBigUint64(0, der.base, true)
-    ssl.i2d_X509(certificate, cursor.base)
-    return uriSans(der.bytes)
+    try {
+      cursor.view.setBigUint64(0, der.base, true)
+      ssl.i2d_X509(certificate, cursor.base)
+      return uriSans(der.bytes)
+    } finally {
+      der.free()
+    }
   } catch (cause) {
     if (cause instanceof RangeError) return []
     throw cause

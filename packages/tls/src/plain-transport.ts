@@ -50,7 +50,7 @@ export class PlainTransport implements Transport {
     const written = sys.write(this.#fd, held.arena.at(held.from), held.arena.bytes.length - held.from)
     if (written > 0) held.from += written
     if (held.from < held.arena.bytes.length) return false
-    this.#held = undefined
+    this.#release()
     return true
   }
 
@@ -61,5 +61,11 @@ export class PlainTransport implements Transport {
   close(): void {
     this.flush()
     this.#isClosed = true
+    this.#release()
+  }
+
+  #release(): void {
+    this.#held?.arena.free()
+    this.#held = undefined
   }
 }

@@ -1,4 +1,4 @@
-import { Arena, NULL } from '@ambient/linux'
+import { Arena, NULL, withBytes } from '@ambient/linux'
 import { takeError } from './failure-reason.ts'
 import { countRevocationLists } from './live-objects.ts'
 import { ssl } from './openssl.ts'
@@ -61,20 +61,22 @@ function isRevoked(list: bigint, certificate: bigint, issuer: bigint): boolean {
 
 function readLists(file: Uint8Array): readonly bigint[] {
   const expected = Buffer.from(file).toString('latin1').split(PEM_BEGIN).length - 1
-  const memory = new Arena(Math.max(1, file.length))
-  memory.bytes.set(file)
-  const bio = ssl.BIO_new_mem_buf(memory.base, file.length)
-  const lists: bigint[] = []
-  const read = (): bigint =>
-    expected === 0 ? ssl.d2i_X509_CRL_bio(bio, NULL) : ssl.PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)
-  for (let left = Math.max(1, expected); left > 0; left--) {
-    const list = read()
-    if (list === NULL) break
-    lists.push(list)
-  }
-  ssl.BIO_free(bio)
+  const wanted = Math.max(1, expected)
+  // The BIO reads the bytes in place, so both end together.
+  const lists = withBytes(file, (bytes, length) => {
+    const bio = ssl.BIO_new_mem_buf(bytes, length)
+    const found: bigint[] = []
+    while (found.length < wanted) {
+      const list =
+        expected === 0 ? ssl.d2i_X509_CRL_bio(bio, NULL) : ssl.PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)
+      if (list === NULL) break
+      found.push(list)
+    }
+    ssl.BIO_free(bio)
+    return found
+  })
   const error = takeError()
-  if (lists.length === Math.max(1, expected)) return lists
+  if (lists.length === wanted) return lists
   for (const list of lists) ssl.X509_CRL_free(list)
   throw new TlsError('CRL_UNUSABLE', `Cannot read revocation list ${lists.length + 1}: ${error}`)
 }

@@ -60,6 +60,7 @@ export class PacketLink implements Source {
     this.#isOpen = false
     this.#deps.loop.remove(this.#fd)
     closeDescriptor(this.#fd)
+    this.#buffer.free()
   }
 
   #lose(reason: string): void {

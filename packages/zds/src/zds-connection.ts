@@ -97,6 +97,7 @@ export class ZdsConnection implements Source {
     this.#state = { kind: 'closed' }
     this.#deps.loop.remove(this.#fd)
     closeDescriptor(this.#fd)
+    this.#buffer.free()
     const waiting = [
       ...(this.#inFlight === undefined ? [] : [this.#inFlight.pending]),
       ...this.#queue.splice(0),

@@ -191,4 +191,5 @@ function send(fd: number, bytes: Uint8Array): void {
   const arena = new Arena(bytes.length)
   arena.bytes.set(bytes)
   sys.write(fd, arena.base, bytes.length)
+  arena.free()
 }
