@@ -1,7 +1,7 @@
 import { Arena } from './arena.ts'
-import { check } from './errno.ts'
+import { check, Errno, errno } from './errno.ts'
 import { familyOf } from './ip-text.ts'
-import { putAddress, SOCKADDR_BYTES } from './socket-address.ts'
+import { putAddress, SOCKADDR_BYTES, type SocketAddress } from './socket-address.ts'
 import { IPPROTO_IP, IPPROTO_IPV6, setOption } from './socket-option.ts'
 import { sys } from './syscalls.ts'
 import { setTransparent } from './tcp-socket.ts'
@@ -12,9 +12,23 @@ const IPV6_FREEBIND = 78
 
 const address = new Arena(SOCKADDR_BYTES)
 
+/** The odd ones of those that Linux gives to connections that name none. */
+const PORTS = { first: 32_769, count: 14_116 } as const
+/** Has no divisor with the count in common, so that each is taken once before one is taken again. */
+const STRIDE = 4999
+/** Where many are taken, more tries cost more than they find. */
+const MAX_TRIES = 8
+
+// Threads begin at different ports.
+const thread = { turn: (sys.gettid() * 7919) % PORTS.count }
+
 /**
  * Binds to an address that need not be ours (the caller's), so that the app sees the real source. Needs NET_ADMIN;
  * the socket must be of the address's family.
+ *
+ * The port is an odd one, for the caller's own kernel gives odd ones to its connections only when it is out of even ones. Were
+ * both the same, the caller's next connection to the app would be taken for a part of this one, by conntrack and by the app's
+ * socket, and never be answered.
  *
  * @throws {SyscallError} the caller still owns `fd`.
  */
@@ -27,8 +41,16 @@ export function bindSource(fd: number, ip: string): void {
       : setOption(fd, IPPROTO_IP, IP_FREEBIND, 1),
     'setsockopt IP_FREEBIND',
   )
-  // The port is picked at connect, so that there are 64k per destination and not in all. The option serves IPv6 too.
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    thread.turn = (thread.turn + STRIDE) % PORTS.count
+    if (bindTo(fd, { ip, port: PORTS.first + 2 * thread.turn }) === 0) return
+    if (errno() !== Errno.EADDRINUSE) break
+  }
+  // Picked at connect, a port may serve several destinations, so that there are enough. The option serves IPv6 too.
   check(setOption(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1), 'setsockopt IP_BIND_ADDRESS_NO_PORT')
-  const length = putAddress(address, 0, { ip, port: 0 })
-  check(sys.bind(fd, address.base, length), `bind source ${ip}`)
+  check(bindTo(fd, { ip, port: 0 }), `bind source ${ip}`)
+}
+
+function bindTo(fd: number, to: SocketAddress): number {
+  return sys.bind(fd, address.base, putAddress(address, 0, to))
 }

@@ -115,11 +115,32 @@ describe.skipIf(!requireRoot())('in a pod', () => {
     const listening = inside(() => listenOn({ ip: app, port: 8080 }))
     const fd = inside(() => tcpSocket({ family, mark: MESH_MARK }))
     bindSource(fd, source)
-    expect(localAddress(fd)).toEqual({ ip: source, port: 0 })
+    expect(localAddress(fd).ip).toBe(source)
     expect(startConnect(fd, { ip: app, port: 8080 })).toEqual({ kind: 'started' })
     expect((await accepted(listening)).ip).toBe(source)
     expect(localAddress(fd).port).toBeGreaterThan(0)
   })
+
+  test.each([
+    { family: 'v4' as const, app: '10.99.0.2', source: '10.99.1.7' },
+    ...(hasIpv6 ? [{ family: 'v6' as const, app: 'fd99::2', source: 'fd99:1::7' }] : []),
+  ])(
+    'bindSource() takes no port that a caller’s kernel takes, as long as there are others ($family)',
+    ({ family, app, source }) => {
+      inside(() => listenOn({ ip: app, port: 8080 }, { backlog: 1000 }))
+      const portOf = (isBound: boolean): number => {
+        const fd = inside(() => tcpSocket({ family, mark: MESH_MARK }))
+        if (isBound) bindSource(fd, source)
+        startConnect(fd, { ip: app, port: 8080 })
+        return localAddress(fd).port
+      }
+      const dialled = Array.from({ length: 200 }, () => portOf(true))
+      expect(new Set(dialled).size).toBe(200)
+      expect(dialled.filter((port) => port % 2 === 0)).toEqual([])
+      const own = Array.from({ length: 200 }, () => portOf(false))
+      expect(own.filter((port) => port % 2 !== 0)).toEqual([])
+    },
+  )
 
   test.each([
     { listen: '0.0.0.0', dial: '10.99.0.2', family: undefined },
