@@ -1,6 +1,6 @@
 /** `npm run bench -- NAME`: the contestants in turn on a lab; each value goes into a file, a table and a chart to the screen. */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus, release } from 'node:os'
+import { cpus, hostname, release, totalmem } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { errorText, systemClock } from '@ambient/lifecycle'
 import { installExtras } from '@ambient/testkit'
@@ -13,7 +13,7 @@ import { measureAll } from './measure-all.ts'
 import { readNodeProxyFile } from './node-proxy-file.ts'
 import type { MachineWatch, RaceDeps } from './race.ts'
 import { renderChart, renderTable, summarise } from './report.ts'
-import { type BenchSample, parseSamples } from './sample.ts'
+import { type BenchRun, type BenchSample, parseSamples } from './sample.ts'
 
 const HELP = `Usage: npm run bench -- NAME [options]
 
@@ -48,7 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
         say(command.line)
         return 2
       case 'run':
-        return await run(command.options)
+        return await run(command.options, args)
     }
   } catch (cause) {
     say(errorText(cause))
@@ -56,14 +56,14 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function run(options: BenchOptions): Promise<number> {
+async function run(options: BenchOptions, args: readonly string[]): Promise<number> {
   const measure = measurementOf(options)
   if (typeof measure === 'string') {
     say(measure)
     return 2
   }
   const baseline = options.baseline === undefined ? [] : parseSamples(readFileSync(options.baseline, 'utf8'))
-  await bench(options, measure, baseline)
+  await bench(options, measure, { baseline, run: aboutRun(args) })
   return 0
 }
 
@@ -88,13 +88,13 @@ function measurementOf({ name, rounds, seconds, only, nodeProxies }: BenchOption
 async function bench(
   options: BenchOptions,
   measure: Measure,
-  baseline: readonly BenchSample[],
+  { baseline, run: about }: { readonly baseline: readonly BenchSample[]; readonly run: BenchRun },
 ): Promise<void> {
   const { name, rounds, seconds } = options
   const out = options.out ?? join(root, '.bench', `${name}-${timestamp()}.jsonl`)
   mkdirSync(dirname(out), { recursive: true })
-  writeFileSync(out, '') // now, while nothing has been measured that a wrong name could lose
-  say(`${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Linux ${release()}, load ${loadAverage()}`)
+  writeFileSync(out, `${JSON.stringify(about)}\n`) // now, while nothing has been measured that a wrong name could lose
+  say(`${about.machine}, load ${loadAverage()}`)
   const samples: BenchSample[] = []
   const onSample = (sample: BenchSample): void => {
     samples.push(sample)
@@ -106,6 +106,17 @@ async function bench(
   const rows = summarise(samples, baseline)
   process.stdout.write(`${renderTable(rows)}\n\n${renderChart(rows)}\n`)
   say(`${rounds} rounds of ${seconds} s each; values in ${relative(process.cwd(), out)}`)
+}
+
+/** What says which runs may be set side by side. */
+function aboutRun(args: readonly string[]): BenchRun {
+  const [{ model } = { model: 'unknown processor' }] = cpus()
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
+  return {
+    machine: `${hostname()}: ${cpus().length} cores (${model.trim()}), ${memory}, Linux ${release()}, Node ${process.version}`,
+    command: `npm run bench -- ${args.join(' ')}`,
+    day: new Date(systemClock.nowMs()).toISOString().slice(0, 10),
+  }
 }
 
 function raceDeps({ quiet, minutes }: BenchOptions, onSample: (sample: BenchSample) => void): RaceDeps {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { renderChart, renderMachineLoad, renderMatrix, renderTable, summarise } from './report.ts'
-import { type BenchSample, parseSamples } from './sample.ts'
+import { type BenchSample, parseRun, parseSamples } from './sample.ts'
 
 function sample(contestant: string, round: number, value: number): BenchSample {
   return { case: 'bytes', contestant, round, value, unit: 'MB/s', load: 1, foreign: 0.5 }
@@ -77,6 +77,16 @@ test('renderTable() and renderChart() show every contestant', () => {
 test('parseSamples() reads back what was written', () => {
   const samples = [sample('none', 1, 1.5), sample('mesh', 1, 2)]
   expect(parseSamples(samples.map((s) => JSON.stringify(s)).join('\n') + '\n')).toEqual(samples)
+})
+
+test('parseRun() reads where values come from, and parseSamples() leaves that out', () => {
+  const run = { machine: 'm1', command: 'npm run bench -- race', day: '2026-01-31' }
+  const lines = [run, sample('none', 1, 1.5)]
+  const text = lines.map((line) => JSON.stringify(line)).join('\n')
+  expect(parseRun(text)).toEqual(run)
+  expect(parseSamples(text)).toEqual([sample('none', 1, 1.5)])
+  expect(parseRun(JSON.stringify(sample('none', 1, 1.5)))).toBeUndefined()
+  expect(() => parseRun('{"machine":"m1"}')).toThrow('line 1: "command" must be text')
 })
 
 test.each([

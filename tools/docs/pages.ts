@@ -1,7 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCompatibility } from './app-compatibility.ts'
-import { type BenchSample, parseSamples } from '../bench/sample.ts'
 import { readEnvironment } from './app-environment.ts'
 import { readAppLimits } from './app-limits.ts'
 import { compatibilityPage } from './compatibility-page.ts'
@@ -27,7 +26,13 @@ export async function makePages(): Promise<ReadonlyMap<string, string>> {
   }
   return new Map([
     ...Object.entries(pages).map(([name, text]) => [name, NOTE + text] as const),
-    ['performance.md', performancePage(readPage(join(docs, 'performance.md')) ?? '', readRun(docs))],
+    [
+      'performance.md',
+      performancePage(
+        readPage(join(docs, 'performance.md')) ?? '',
+        readPage(join(docs, 'performance.jsonl')) ?? '',
+      ),
+    ],
   ])
 }
 
@@ -41,11 +46,6 @@ export async function stalePages(folder: string): Promise<readonly string[]> {
   return [...(await makePages())]
     .filter(([name, text]) => readPage(join(folder, name)) !== text)
     .map(([name]) => name)
-}
-
-/** The values of the run that the page of performance shows. */
-function readRun(docs: string): readonly BenchSample[] {
-  return parseSamples(readPage(join(docs, 'performance.jsonl')) ?? '')
 }
 
 function readPage(path: string): string | undefined {
