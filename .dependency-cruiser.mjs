@@ -6,7 +6,14 @@ const LAYERS = {
   base: ['packages/lifecycle', 'packages/telemetry'],
   domain: ['packages/model', 'packages/spiffe', 'packages/policy', 'packages/dns', 'packages/collections'],
   system: ['packages/linux', 'packages/tls', 'packages/event-loop', 'packages/grpc', 'packages/bpf'],
-  io: ['packages/hbone', 'packages/xds', 'packages/zds', 'packages/ca', 'packages/kube'],
+  io: [
+    'packages/hbone',
+    'packages/xds',
+    'packages/zds',
+    'packages/ca',
+    'packages/ca-client',
+    'packages/kube',
+  ],
   app: ['apps/ztunnel', 'apps/cni', 'apps/istiod', 'apps/waypoint-controller'],
   test: ['packages/testkit', 'packages/lab', 'e2e', 'tools'],
 }

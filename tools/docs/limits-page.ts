@@ -1,4 +1,5 @@
 import { CA_LIMITS } from '@ambient/ca'
+import { CA_CLIENT_LIMITS } from '@ambient/ca-client'
 import { GRPC_LIMITS } from '@ambient/grpc'
 import { HBONE_LIMITS } from '@ambient/hbone'
 import { KUBE_LIMITS } from '@ambient/kube'
@@ -11,6 +12,7 @@ const tables: Readonly<Record<string, LimitTable>> = {
   'HBONE sessions and tunnels': HBONE_LIMITS,
   'Mesh state from istiod (xDS)': XDS_LIMITS,
   'Certificates (CA)': CA_LIMITS,
+  'Requests for certificates': CA_CLIENT_LIMITS,
   'The control plane’s gRPC server': GRPC_LIMITS,
   'Hand-over of pods (ZDS)': ZDS_LIMITS,
   'Hand-over of sockets between ztunnels': HANDOVER_LIMITS,

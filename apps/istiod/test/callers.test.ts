@@ -1,4 +1,4 @@
-import { CaClient } from '@ambient/ca'
+import { CaClient } from '@ambient/ca-client'
 import { systemClock } from '@ambient/lifecycle'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { testCa, waitFor } from '@ambient/testkit'

@@ -1,4 +1,4 @@
-import { CaClient } from '@ambient/ca'
+import { CaClient } from '@ambient/ca-client'
 import { parseSpiffeId, readCertificate } from '@ambient/spiffe'
 import { waitFor } from '@ambient/testkit'
 import { systemClock } from '@ambient/lifecycle'

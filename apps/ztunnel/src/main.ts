@@ -5,12 +5,10 @@ import { systemClock } from '@ambient/lifecycle'
 import { raiseFileLimit } from '@ambient/linux'
 import { createLogger, LevelFilter, LineWriter } from '@ambient/telemetry'
 import { checkOpenSsl } from '@ambient/tls'
-import { openAdmin } from './admin/open-admin.ts'
 import { readConfig, type ZtunnelConfig } from './config.ts'
 import { ConfigError } from './env-values.ts'
 import { withoutEffect } from './environment.ts'
-import { NodeProxy } from './control/node-proxy.ts'
-import { loadLocalMesh } from './local/load-local-mesh.ts'
+import { ProxyThreads } from './control/proxy-threads.ts'
 import type { LocalMesh } from './local/read-local-mesh.ts'
 import { loadProxyConfig } from './proxy-config.ts'
 
@@ -56,7 +54,9 @@ async function configuration(): Promise<Configuration> {
       resolvConf: textOf(RESOLV_CONF) ?? '',
       proxyConfig: await loadProxyConfig(process.env, textOf),
     })
-    return { config, localMesh: config.localMesh && (await loadLocalMesh(config.localMesh)) }
+    if (config.localMesh === undefined) return { config, localMesh: undefined }
+    const { loadLocalMesh } = await import('./local/load-local-mesh.ts')
+    return { config, localMesh: await loadLocalMesh(config.localMesh) }
   } catch (cause) {
     return refuse(cause)
   }
@@ -71,6 +71,14 @@ function refuse(cause: unknown): never {
   if (!(cause instanceof ConfigError)) throw cause
   process.stderr.write(`ztunnel: ${cause.message}\n`)
   process.exit(1)
+}
+
+function unlessRefused<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (cause) {
+    return refuse(cause)
+  }
 }
 
 async function serve({ config, localMesh }: Configuration): Promise<void> {
@@ -99,7 +107,12 @@ async function serve({ config, localMesh }: Configuration): Promise<void> {
       stop(0)
     })
   }
-  const proxy = await NodeProxy.open(config, { logger, onFatal }).catch(refuse)
+  const threads = new ProxyThreads(config, onFatal)
+  const [{ NodeProxy }, { openAdmin }] = await Promise.all([
+    import('./control/node-proxy.ts'),
+    import('./admin/open-admin.ts'),
+  ])
+  const proxy = unlessRefused(() => new NodeProxy(config, threads, { logger, onFatal }))
   const admin = await openAdmin({
     proxy,
     config,

@@ -33,6 +33,5 @@ const plane = new DataPlane({ loop, settings, random: systemRandom, post })
 const mailbox = new Mailbox<WorkerCommand>(loop, commands, settings.wakeFd, (command) =>
   plane.handle(command),
 )
-post({ kind: 'ready' })
 loop.run()
 mailbox.close()

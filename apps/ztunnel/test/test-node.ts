@@ -1,5 +1,5 @@
 /** The real process of a node, with a control plane, a CA and an agent of the test's own, and pods in namespaces. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
@@ -15,7 +15,7 @@ import type { Address, Service, Workload } from '@ambient/model'
 import { type AuthorizationPolicy, policyKey } from '@ambient/policy'
 import { parseSpiffeId, type SpiffeId } from '@ambient/spiffe'
 import { createLogger, LevelFilter } from '@ambient/telemetry'
-import { debugMemory, turnUntil, waitFor } from '@ambient/testkit'
+import { debugMemory, keepTurning, turnUntil, waitFor } from '@ambient/testkit'
 import {
   ADDRESS_TYPE,
   AUTHORIZATION_TYPE,
@@ -124,14 +124,16 @@ export interface AtRest {
 
 const CPU_LOOK_MS = 300
 const SLEEPING_TICKS = 1
-const TICKS_A_CORE = (CPU_LOOK_MS / 1000) * 100
+const MS_A_TICK = 10
+const TICKS_A_CORE = CPU_LOOK_MS / MS_A_TICK
 
 export class TestNode implements AsyncDisposable {
   readonly control: TestControlPlane
   /** What it has logged, one object a line. */
   readonly lines: Line[] = []
-  readonly exited: Promise<number | null>
-  readonly #process: ChildProcess
+  exited: Promise<number | null> = Promise.resolve(null)
+  readonly #spawn: () => ChildProcess
+  #process: ChildProcess
   readonly #loop: EventLoop
   readonly #agent: ZdsServer
   readonly #home: TestPod
@@ -139,21 +141,19 @@ export class TestNode implements AsyncDisposable {
 
   private constructor(parts: {
     readonly control: TestControlPlane
-    readonly process: ChildProcess
+    readonly spawn: () => ChildProcess
     readonly loop: EventLoop
     readonly agent: ZdsServer
     readonly home: TestPod
     readonly scope: Scope
   }) {
     this.control = parts.control
-    this.#process = parts.process
+    this.#spawn = parts.spawn
     this.#loop = parts.loop
     this.#agent = parts.agent
     this.#home = parts.home
     this.#scope = parts.scope
-    this.exited = once(this.#process, 'exit').then(([code]) => (typeof code === 'number' ? code : null))
-    if (this.#process.stdout !== null)
-      createInterface(this.#process.stdout).on('line', (line) => this.lines.push(parsed(line)))
+    this.#process = this.#follow()
   }
 
   /** @param home The node's own namespace. */
@@ -168,7 +168,8 @@ export class TestNode implements AsyncDisposable {
     const path = join(directory, 'zds.sock')
     const agent = scope.use(new ZdsServer(loop, { path, onConnections: () => {}, onRefused: () => {} }))
     const address = `http://127.0.0.1:${CONTROL_PORT}`
-    const child = spawn('nsenter', [`--net=/proc/${process.pid}/fd/${home.netns.fd}`, '--', BIN], {
+    const netns = `--net=/proc/${process.pid}/fd/${home.netns.fd}`
+    const options: SpawnOptions = {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
         PATH: process.env['PATH'],
@@ -183,8 +184,9 @@ export class TestNode implements AsyncDisposable {
         ...debugMemory(),
         ...env,
       },
-    })
-    const node = new TestNode({ control, process: child, loop, agent, home, scope })
+    }
+    const start = (): ChildProcess => spawn('nsenter', [netns, '--', BIN], options)
+    const node = new TestNode({ control, spawn: start, loop, agent, home, scope })
     try {
       const isJoined = (): boolean => agent.connectionCount > 0
       await turnUntil(loop, 'ztunnel to join its agent', isJoined, { deadlineMs: START_MS })
@@ -197,6 +199,33 @@ export class TestNode implements AsyncDisposable {
 
   get pid(): number {
     return this.#process.pid ?? 0
+  }
+
+  /** What it has used of processors since its start. */
+  cpuMs(): number {
+    return this.#cpuTicks() * MS_A_TICK
+  }
+
+  /** Killed, and gone. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL')
+    await this.exited
+  }
+
+  /** Once more after `kill`; what it logs is joined to what its predecessor has logged. */
+  start(): void {
+    this.#process = this.#follow()
+  }
+
+  /** The agent answers while the test waits for something else. @returns how to end that. */
+  turning(): () => void {
+    const turning = keepTurning(this.#loop)
+    return () => turning[Symbol.dispose]()
+  }
+
+  /** What the agent knows of when a ztunnel comes. */
+  hold(netns: number, { uid, name, namespace, serviceAccount }: Workload): void {
+    this.#agent.hold({ uid, info: { name, namespace, serviceAccount }, netns: duplicateDescriptor(netns) })
   }
 
   /** Hands a pod over; resolves once its listeners are there. */
@@ -286,9 +315,16 @@ export class TestNode implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.kill('SIGKILL')
-    await this.exited
+    await this.kill()
     await this.#scope[Symbol.asyncDispose]()
+  }
+
+  #follow(): ChildProcess {
+    const child = this.#spawn()
+    this.exited = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : null))
+    if (child.stdout !== null)
+      createInterface(child.stdout).on('line', (line) => this.lines.push(parsed(line)))
+    return child
   }
 
   #cpuTicks(): number {

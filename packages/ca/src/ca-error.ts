@@ -3,7 +3,6 @@ import { CodedError } from '@ambient/lifecycle'
 export const caErrorCodes = [
   'CSR_INVALID',
   'CERTIFICATE_TTL_INVALID',
-  'CERTIFICATE_INVALID',
   'CA_ROOT_INVALID',
   'CA_EXPIRED',
 ] as const

@@ -2,13 +2,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { X509Certificate } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CaClient, CaClientError } from '@ambient/ca-client'
 import { GrpcServer } from '@ambient/grpc'
 import { type Clock, systemClock, systemRandom } from '@ambient/lifecycle'
 import { parseSpiffeId } from '@ambient/spiffe'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
-  CaClient,
-  CaError,
   caMethods,
   type CaOutcome,
   CertificateIssuer,
@@ -136,7 +135,7 @@ test('requestCertificate() fails when the CA refuses, names nothing, and is coun
 test('requestCertificate() does not take a certificate of somebody else', async () => {
   const other = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/other')
   const { client } = await serve(await open(), { kind: 'issue', id: other })
-  await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toThrow(CaError)
+  await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toThrow(CaClientError)
 })
 
 test('requestCertificate() for longer than allowed is an invalid argument', async () => {

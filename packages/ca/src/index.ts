@@ -1,4 +1,3 @@
-export { CaClient, type CaClientOptions } from './ca-client.ts'
 export { CaError, type CaErrorCode } from './ca-error.ts'
 export { caMethods, type CaOutcome, type CaServiceHooks } from './ca-service.ts'
 export {

@@ -2,7 +2,6 @@ import type { KeyObject } from 'node:crypto'
 
 /** What keys of our own are made with. */
 export const CURVE = { name: 'ECDSA', namedCurve: 'P-256' } as const
-export const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' } as const
 
 /** How a key is imported to sign with, and how it signs. */
 export interface SigningAlgorithm {

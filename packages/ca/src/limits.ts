@@ -12,12 +12,6 @@ const table = {
     unit: 'bytes',
     whenHit: 'a longer file of revocation lists is not taken: no ConfigMap could hold it',
   },
-  answerBytes: { value: 4_194_304, unit: 'bytes', whenHit: 'the request for a certificate fails' },
-  callMs: {
-    value: 10_000,
-    unit: 'ms',
-    whenHit: 'the request for a certificate fails, and the next one goes over a new connection',
-  },
 } as const
 
 export const CA_LIMITS: typeof table = defineLimits(table)

@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CaClient } from '@ambient/ca-client'
 import { GrpcServer } from '@ambient/grpc'
 import { systemClock as clock, systemRandom as random } from '@ambient/lifecycle'
 import { spiffeId } from '@ambient/spiffe'
 import { expect, onTestFinished, test } from 'vitest'
-import { CaClient, caMethods, CertificateIssuer, SelfSignedSource } from './index.ts'
+import { caMethods, CertificateIssuer, SelfSignedSource } from './index.ts'
 
 test('the README’s example runs', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'ca-readme-'))

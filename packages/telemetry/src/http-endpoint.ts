@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isAddressInfo } from './listen-address.ts'
 
 export interface HttpAnswer {
@@ -35,6 +35,8 @@ export async function serveHttp(
   routes: Readonly<Record<string, HttpRoute>>,
   onFault: (cause: unknown) => void,
 ): Promise<HttpEndpoint> {
+  // Not every thread that writes a log line serves HTTP.
+  const { createServer } = await import('node:http')
   const server = createServer(
     { keepAliveTimeout: IDLE_MS, requestTimeout: REQUEST_MS },
     (message, response) => {

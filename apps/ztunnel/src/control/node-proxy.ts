@@ -1,6 +1,5 @@
 import { Resolver } from 'node:dns/promises'
-import { dirname, join } from 'node:path'
-import { CaClient } from '@ambient/ca'
+import { CaClient } from '@ambient/ca-client'
 import { errorText, Scope, systemClock, systemRandom } from '@ambient/lifecycle'
 import { closeDescriptor, duplicateDescriptor, NetworkNamespace } from '@ambient/linux'
 import { limitValues, type Logger } from '@ambient/telemetry'
@@ -22,9 +21,10 @@ import { HostResolver } from './host-resolver.ts'
 import { IdentityControl } from './identity-control.ts'
 import { RecentRefusals } from './recent-refusals.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
-import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
+import type { ProxyThreads } from './proxy-threads.ts'
+import type { WorkerPool } from './worker-pool.ts'
 import { XdsLink } from './xds-link.ts'
-import { ZdsLink } from './zds-link.ts'
+import type { ZdsLink } from './zds-link.ts'
 
 export interface NodeProxyDeps {
   readonly logger: Logger
@@ -40,8 +40,6 @@ export interface OwnPod {
 const RETRY_PENDING_MS = 5000
 /** No pod's: those are what Kubernetes makes of them. */
 const OWN_UID = 'own'
-/** In the directory where the agent listens, which ztunnels on one node have in common. */
-const HANDOVER_SOCKET = 'handover.sock'
 const NOTHING = { upserts: [], removed: [] }
 
 /** The control side of one node's proxy: it joins the control plane, the CNI agent and the byte threads. */
@@ -55,6 +53,7 @@ export class NodeProxy implements AsyncDisposable {
   readonly workers: WorkerPool
   readonly #config: ZtunnelConfig
   readonly #deps: NodeProxyDeps
+  readonly #threads: ProxyThreads
   readonly #identities: IdentityControl
   readonly #xds: XdsLink
   readonly #hosts: HostResolver
@@ -63,24 +62,18 @@ export class NodeProxy implements AsyncDisposable {
   #handover: Handover | undefined
   readonly #scope = new Scope()
 
-  private constructor(
-    config: ZtunnelConfig,
-    deps: NodeProxyDeps,
-    parts: {
-      readonly workers: WorkerPool
-      readonly metrics: ProxyMetrics
-      readonly needed: { handle: NodeProxy['onReport'] }
-    },
-  ) {
+  /** @throws {ConfigError} for revocation lists that cannot be used. */
+  constructor(config: ZtunnelConfig, threads: ProxyThreads, deps: NodeProxyDeps) {
     this.#config = config
     this.#deps = deps
     this.readiness = new Readiness([
       'state manager',
       config.dedicatedTo === undefined ? 'workload proxy manager' : 'proxy',
     ])
-    this.workers = parts.workers
-    this.metrics = parts.metrics
-    this.svids = this.#scope.use(openSvids(config, deps.logger, parts.metrics))
+    this.workers = threads.workers
+    this.#threads = threads
+    this.metrics = new ProxyMetrics(config.version)
+    this.svids = this.#scope.use(openSvids(config, deps.logger, this.metrics))
     this.#identities = new IdentityControl(
       this.svids,
       this.workers,
@@ -103,20 +96,7 @@ export class NodeProxy implements AsyncDisposable {
       onSynced: () => this.#serve(),
       signal: this.#scope.signal,
     })
-    parts.needed.handle = (report) => this.onReport(report)
-  }
-
-  static async open(config: ZtunnelConfig, deps: NodeProxyDeps): Promise<NodeProxy> {
-    const needed: { handle: NodeProxy['onReport'] } = { handle: () => {} }
-    const metrics = new ProxyMetrics(config.version)
-    const workers = await WorkerPool.open({
-      count: config.workerThreads,
-      entry: new URL(import.meta.url.endsWith('.ts') ? '../worker.ts' : '../worker.js', import.meta.url),
-      settings: workerSettings(config),
-      onReport: (report) => needed.handle(report),
-      onLost: deps.onFatal,
-    })
-    return new NodeProxy(config, deps, { workers, metrics, needed })
+    threads.onReport = (report) => this.onReport(report)
   }
 
   /** What we serve in our own network namespace. */
@@ -234,7 +214,7 @@ export class NodeProxy implements AsyncDisposable {
     this.readiness.open('state manager')
     if (dedicatedTo !== undefined) return this.#serveOwn(dedicatedTo, 'all')
     if (ownPod !== undefined) this.#serveOwn(ownPod, 'hbone')
-    this.#joinAgent()
+    if (this.#threads.agent !== undefined) this.#joinAgent(this.#threads.agent)
   }
 
   #serveOwn(info: PodInfo, listens: PodListeners): void {
@@ -248,10 +228,9 @@ export class NodeProxy implements AsyncDisposable {
     }, onFatal)
   }
 
-  #joinAgent(): void {
+  #joinAgent(link: ZdsLink): void {
     const { registry, workers, metrics } = this
     const { logger, onFatal } = this.#deps
-    const { inpodSocket } = this.#config
     const handover = new Handover({
       workers,
       logger: logger.child('handover'),
@@ -269,45 +248,11 @@ export class NodeProxy implements AsyncDisposable {
       onProtocolError: onFatal,
       answer: (answer) => link.post(answer),
     })
-    const link = this.#scope.use(
-      new ZdsLink({
-        socketPath: inpodSocket,
-        handoverPath: join(dirname(inpodSocket), HANDOVER_SOCKET),
-        entry: new URL(
-          import.meta.url.endsWith('.ts') ? '../pods/zds-thread.ts' : '../pods/zds-thread.js',
-          import.meta.url,
-        ),
-        onReport: (report) => (isOfAgent(report) ? serve(report) : handover.onReport(report)),
-        onLost: onFatal,
-      }),
-    )
+    this.#threads.onAgentReport = (report) => (isOfAgent(report) ? serve(report) : handover.onReport(report))
+    this.#scope.use(link)
+    link.join()
     const timer = setInterval(() => void registry.retryPending().catch(onFatal), RETRY_PENDING_MS)
     this.#scope.defer(() => clearInterval(timer))
-  }
-}
-
-/** What the byte threads need of the configuration: a message, so no more than that. */
-function workerSettings(config: ZtunnelConfig): WorkerPoolOptions['settings'] {
-  const { network, packetMark, ipv6, originalSource, tcp, tunnelLimits, drainMs, clusterId } = config
-  const { tunnelsToLoopback, exchangesBaggage, isOnDemand, socks5, logsPolicies, tlsGroups, dns } = config
-  const { logFilter } = config
-  return {
-    network,
-    packetMark,
-    ipv6,
-    originalSource,
-    tcp,
-    tunnelLimits,
-    drainMs,
-    clusterId,
-    tunnelsToLoopback,
-    exchangesBaggage,
-    isOnDemand,
-    socks5,
-    logsPolicies,
-    tlsGroups,
-    dns,
-    logFilter,
   }
 }
 

@@ -20,18 +20,17 @@ const SETTINGS: WorkerPoolOptions['settings'] = {
   logFilter: 'info',
 }
 
-/** A byte thread that is ready, and throws at its first command. */
+/** A byte thread that throws at its first command. */
 const THROWS = new URL(
   `data:text/javascript,${encodeURIComponent(`
-import { parentPort, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 workerData.commands.on('message', () => { throw new Error('out of my depth') })
-parentPort.postMessage({ kind: 'ready' })
 `)}`,
 )
 
 test('a byte thread that ends by an exception is lost, and its owner is told', async () => {
   const { promise: lost, resolve } = Promise.withResolvers<unknown>()
-  const pool = await WorkerPool.open({
+  const pool = new WorkerPool({
     count: 1,
     entry: THROWS,
     settings: SETTINGS,

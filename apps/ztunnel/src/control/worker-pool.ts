@@ -48,14 +48,10 @@ export class WorkerPool {
   readonly #profiles = new Gathering<ThreadStacks>()
   readonly #sockets = new Gathering<readonly PodSocket[]>()
 
-  private constructor(options: WorkerPoolOptions) {
+  /** Commands may be posted at once: a thread takes them when it has come up. */
+  constructor(options: WorkerPoolOptions) {
     this.#options = options
-  }
-
-  static async open(options: WorkerPoolOptions): Promise<WorkerPool> {
-    const pool = new WorkerPool(options)
-    await Promise.all(Array.from({ length: options.count }, (_, index) => pool.#spawn(index)))
-    return pool
+    for (let index = 0; index < options.count; index++) this.#spawn(index)
   }
 
   get count(): number {
@@ -132,9 +128,8 @@ export class WorkerPool {
     await Promise.all(this.#members.map(({ thread }) => thread.terminate()))
   }
 
-  async #spawn(index: number): Promise<void> {
+  #spawn(index: number): void {
     const wakeFd = eventfd()
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
     const settings: WorkerSettings = { ...this.#options.settings, index, wakeFd }
     const { port1: commands, port2 } = new MessageChannel()
     const start: WorkerStart = { settings, commands: port2 }
@@ -144,16 +139,9 @@ export class WorkerPool {
       name: threadName(index),
       resourceLimits: HEAP_MB,
     })
-    thread.on('message', (report: WorkerReport) => {
-      if (report.kind === 'ready') resolve()
-      else this.#onReport(report)
-    })
-    thread.on('error', (cause) => {
-      reject(cause)
-      this.#options.onLost(cause)
-    })
+    thread.on('message', (report: WorkerReport) => this.#onReport(report))
+    thread.on('error', this.#options.onLost)
     this.#members.push({ thread, mailbox: new MailboxSender<WorkerCommand>(commands, wakeFd) })
-    await promise
   }
 
   #onReport(report: WorkerReport): void {

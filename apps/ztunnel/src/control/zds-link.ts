@@ -11,7 +11,7 @@ export interface ZdsLinkOptions {
   readonly onLost: (cause: unknown) => void
 }
 
-/** The control thread's end of the ZDS thread. */
+/** The control thread's end of the ZDS thread. Nothing is said to anybody before `join`. */
 export class ZdsLink implements AsyncDisposable {
   readonly #thread: Worker
   readonly #commands: MailboxSender<ZdsCommand>
@@ -29,6 +29,10 @@ export class ZdsLink implements AsyncDisposable {
     this.#thread.on('message', onReport)
     this.#thread.on('error', onLost)
     this.#commands = new MailboxSender<ZdsCommand>(port1, wakeFd)
+  }
+
+  join(): void {
+    this.post({ kind: 'join' })
   }
 
   post(command: ZdsCommand): void {

@@ -29,7 +29,11 @@ export interface ZdsAnswer {
 }
 
 /** What the control thread tells this one. */
-export type ZdsCommand = ZdsAnswer | HandoverCommand
+export type ZdsCommand =
+  | ZdsAnswer
+  | HandoverCommand
+  /** The first: from here on the agent is sought, and a predecessor before it. */
+  | { readonly kind: 'join' }
 
 export interface ZdsStart {
   readonly socketPath: string

@@ -19,31 +19,43 @@ let violation: string | undefined
 let isHandedOver = false
 let client: ZdsClient | undefined
 
-// First: what a predecessor has is asked of it before the agent names the first pod.
-const handover = new HandoverEnds({
-  loop,
-  path: handoverPath,
-  post,
-  onHandedOver: (isSo) => {
-    isHandedOver = isSo
-    if (!isSo) client ??= connectToAgent()
-  },
-})
-client = connectToAgent()
+let handover: HandoverEnds | undefined
+
 const mailbox = new Mailbox<ZdsCommand>(loop, commands, wakeFd, (command) => {
-  if (command.kind !== 'answer') {
-    if (command.kind === 'leave') leaveAgent()
-    return handover.handle(command)
+  switch (command.kind) {
+    case 'join':
+      return join()
+    case 'answer':
+      waiting.get(command.number)?.(command.error)
+      waiting.delete(command.number)
+      return
+    case 'leave':
+      leaveAgent()
+      return handover?.handle(command)
+    default:
+      return handover?.handle(command)
   }
-  waiting.get(command.number)?.(command.error)
-  waiting.delete(command.number)
 })
 loop.run()
 leaveAgent()
-handover.close()
+handover?.close()
 mailbox.close()
 // Ends the thread with an error, which ends the process: the agent and we no longer mean the same.
 if (violation !== undefined) throw new Error(`ZDS protocol error: ${violation}`)
+
+/** What a predecessor has is asked of it before the agent names the first pod. */
+function join(): void {
+  handover = new HandoverEnds({
+    loop,
+    path: handoverPath,
+    post,
+    onHandedOver: (isSo) => {
+      isHandedOver = isSo
+      if (!isSo) client ??= connectToAgent()
+    },
+  })
+  client = connectToAgent()
+}
 
 function connectToAgent(): ZdsClient {
   return new ZdsClient(loop, {

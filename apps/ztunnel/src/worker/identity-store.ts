@@ -1,3 +1,4 @@
+import { errorText } from '@ambient/lifecycle'
 import type { SpiffeId } from '@ambient/spiffe'
 import type { TlsContext } from '@ambient/tls'
 import type { IdentityMaterial } from './messages.ts'
@@ -23,6 +24,12 @@ interface Waiter {
   readonly timer: Wait
 }
 
+/** A context is made when the first connection needs it: most identities of a node are idle at its start. */
+interface Held {
+  readonly material: IdentityMaterial
+  answer: IdentityAnswer | undefined
+}
+
 const NO_WAIT: Wait = { cancel: () => {} }
 
 /**
@@ -31,7 +38,7 @@ const NO_WAIT: Wait = { cancel: () => {} }
  */
 export class IdentityStore {
   readonly #deps: IdentityStoreDeps
-  readonly #contexts = new Map<SpiffeId, TlsContext>()
+  readonly #held = new Map<SpiffeId, Held>()
   readonly #waiting = new Map<SpiffeId, Set<Waiter>>()
 
   constructor(deps: IdentityStoreDeps) {
@@ -39,14 +46,15 @@ export class IdentityStore {
   }
 
   get(id: SpiffeId): TlsContext | undefined {
-    return this.#contexts.get(id)
+    const answer = this.#known(id)
+    return answer?.kind === 'ready' ? answer.context : undefined
   }
 
-  /** Calls `use` exactly once: in this call when the context is here, else when it comes, is refused, or `waitMs` are over. */
+  /** Calls `use` exactly once: in this call when the certificate is here, else when it comes, is refused, or `waitMs` are over. */
   withContext(id: SpiffeId, use: (answer: IdentityAnswer) => void): Wait {
-    const context = this.#contexts.get(id)
-    if (context !== undefined) {
-      use({ kind: 'ready', context })
+    const known = this.#known(id)
+    if (known !== undefined) {
+      use(known)
       return NO_WAIT
     }
     const waiters = this.#waiting.get(id) ?? new Set<Waiter>()
@@ -67,10 +75,11 @@ export class IdentityStore {
   }
 
   put(id: SpiffeId, material: IdentityMaterial): void {
-    const context = this.#deps.makeContext(material)
-    this.#contexts.get(id)?.free()
-    this.#contexts.set(id, context)
-    this.#answer(id, { kind: 'ready', context })
+    this.forget(id)
+    this.#held.set(id, { material, answer: undefined })
+    if (!this.#waiting.has(id)) return
+    const answer = this.#known(id)
+    if (answer !== undefined) this.#answer(id, answer)
   }
 
   /** The control thread could not get one: whoever waits is told why. A context that is still here stays in use. */
@@ -79,8 +88,25 @@ export class IdentityStore {
   }
 
   forget(id: SpiffeId): void {
-    this.#contexts.get(id)?.free()
-    this.#contexts.delete(id)
+    const answer = this.#held.get(id)?.answer
+    if (answer?.kind === 'ready') answer.context.free()
+    this.#held.delete(id)
+  }
+
+  #known(id: SpiffeId): IdentityAnswer | undefined {
+    const held = this.#held.get(id)
+    if (held === undefined) return undefined
+    held.answer ??= this.#contextOf(held.material)
+    return held.answer
+  }
+
+  /** A certificate that OpenSSL does not take is none; its successor may be one. */
+  #contextOf(material: IdentityMaterial): IdentityAnswer {
+    try {
+      return { kind: 'ready', context: this.#deps.makeContext(material) }
+    } catch (cause) {
+      return { kind: 'unavailable', detail: errorText(cause) }
+    }
   }
 
   #answer(id: SpiffeId, answer: IdentityAnswer): void {

@@ -171,7 +171,6 @@ export interface WorkerDescription {
 }
 
 export type WorkerReport =
-  | { readonly kind: 'ready' }
   | { readonly kind: 'pod-added'; readonly uid: string; readonly error: string | undefined }
   | { readonly kind: 'pod-removed'; readonly uid: string }
   /** Duplicates of a pod's listening sockets; the receiver's. */

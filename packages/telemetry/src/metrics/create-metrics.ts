@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { createRequire } from 'node:module'
+import type * as prometheus from 'prom-client'
 import { defineLimits } from '../limits.ts'
 import { TelemetryError } from '../telemetry-error.ts'
 import { type Component, type MetricDefinition, type metricRows, metricTable } from './metric-table.ts'
@@ -43,6 +44,9 @@ interface Entry {
   readonly record: Recorder
 }
 
+/** Loaded by who counts, not by every thread that writes a log line: it is of ninety modules. */
+const load: (name: 'prom-client') => typeof prometheus = createRequire(import.meta.url)
+
 const DEFAULTS: MetricsLimits = { maxSeries: METRICS_LIMITS.metricSeries.value }
 
 /**
@@ -51,7 +55,7 @@ const DEFAULTS: MetricsLimits = { maxSeries: METRICS_LIMITS.metricSeries.value }
  * @throws {TelemetryError} `METRIC_MISUSED`, from the returned functions, for a metric of another component or more labels than it has.
  */
 export function createMetrics(
-  registry: Registry,
+  registry: prometheus.Registry,
   component: Component,
   limits: MetricsLimits = DEFAULTS,
 ): Metrics {
@@ -80,13 +84,14 @@ export function createMetrics(
   return { add: record, set: record, observe: record }
 }
 
-function makeEntry(name: string, definition: MetricDefinition, registry: Registry): Entry {
+function makeEntry(name: string, definition: MetricDefinition, registry: prometheus.Registry): Entry {
   const { labels, help } = definition
   const overflow = Object.fromEntries(labels.map((label) => [label, 'overflow']))
   return { labels, series: new Map(), overflow, record: makeRecord(name, { ...definition, help }, registry) }
 }
 
-function makeRecord(name: string, definition: MetricDefinition, registry: Registry): Recorder {
+function makeRecord(name: string, definition: MetricDefinition, registry: prometheus.Registry): Recorder {
+  const { Counter, Gauge, Histogram } = load('prom-client')
   const options = { name, help: definition.help, labelNames: [...definition.labels], registers: [registry] }
   switch (definition.type) {
     case 'counter': {

@@ -1,12 +1,12 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readCertificate, type SpiffeId, splitPem, type Svid } from '@ambient/spiffe'
-import { CaError } from './ca-error.ts'
+import { CaClientError } from './ca-client-error.ts'
 
 /**
  * An SVID from what the CA answered.
  *
  * @param certChain PEM: the leaf, each intermediate, and in the last element all roots.
- * @throws {CaError} `CERTIFICATE_INVALID` unless the leaf is of `id` and no other, of our key, and in force.
+ * @throws {CaClientError} `CERTIFICATE_INVALID` unless the leaf is of `id` and no other, of our key, and in force.
  */
 export function svidFromChain(
   id: SpiffeId,
@@ -35,11 +35,11 @@ export function svidFromChain(
       notAfterMs,
     }
   } catch (cause) {
-    if (cause instanceof CaError) throw cause
+    if (cause instanceof CaClientError) throw cause
     throw unusable(id, 'the answer holds something that is no certificate', cause)
   }
 }
 
-function unusable(id: SpiffeId, why: string, cause?: unknown): CaError {
-  return new CaError('CERTIFICATE_INVALID', `Cannot use the certificate for ${id}: ${why}`, { cause })
+function unusable(id: SpiffeId, why: string, cause?: unknown): CaClientError {
+  return new CaClientError('CERTIFICATE_INVALID', `Cannot use the certificate for ${id}: ${why}`, { cause })
 }

@@ -1,10 +1,4 @@
-import 'reflect-metadata'
 import { type Client, status } from '@grpc/grpc-js'
-import {
-  PemConverter,
-  Pkcs10CertificateRequestGenerator,
-  SubjectAlternativeNameExtension,
-} from '@peculiar/x509'
 import { callMetadata, type ControlPlaneOptions, openChannel } from '@ambient/grpc'
 import type { Clock } from '@ambient/lifecycle'
 import type { SpiffeId, Svid } from '@ambient/spiffe'
@@ -15,9 +9,9 @@ import {
   decodeCertificateResponse,
   encodeCertificateRequest,
 } from '@ambient/xds-proto'
-import { CaError } from './ca-error.ts'
-import { CURVE, SIGNATURE } from './key-algorithm.ts'
-import { caLimits } from './limits.ts'
+import { CaClientError } from './ca-client-error.ts'
+import { caClientLimits } from './limits.ts'
+import { newKey, signingRequest } from './signing-request.ts'
 import { svidFromChain } from './svid-from-chain.ts'
 
 export interface CaClientOptions extends ControlPlaneOptions {
@@ -37,29 +31,20 @@ export class CaClient implements Disposable {
   }
 
   /**
-   * @throws {CaError} `CERTIFICATE_INVALID` when the answer is not a certificate of `id` with its roots.
+   * @throws {CaClientError} `CERTIFICATE_INVALID` when the answer is not a certificate of `id` with its roots.
    * @throws gRPC's own error when the call fails; the next call starts anew.
    */
   async requestCertificate(id: SpiffeId, signal: AbortSignal): Promise<Svid> {
-    const keys = await crypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
-    const csr = await Pkcs10CertificateRequestGenerator.create({
-      name: '',
-      keys,
-      signingAlgorithm: SIGNATURE,
-      extensions: [new SubjectAlternativeNameExtension([{ type: 'url', value: id }], true)],
-    })
+    const key = await newKey()
     const { certChain } = await this.#call(
       {
-        csr: `${csr.toString('pem')}\n`,
+        csr: signingRequest(id, key),
         validitySeconds: this.#options.ttlSeconds,
         metadata: this.#options.isOwnIdentity === true ? {} : { ImpersonatedIdentity: id },
       },
       signal,
     )
-    const privateKeyPem = PemConverter.encode(
-      await crypto.subtle.exportKey('pkcs8', keys.privateKey),
-      'PRIVATE KEY',
-    )
+    const privateKeyPem = key.privateKey.export({ format: 'pem', type: 'pkcs8' })
     return svidFromChain(id, certChain, privateKeyPem, this.#options.clock.nowMs())
   }
 
@@ -79,13 +64,13 @@ export class CaClient implements Disposable {
         decodeCertificateResponse,
         request,
         metadata,
-        { deadline: this.#options.clock.nowMs() + caLimits.callMs },
+        { deadline: this.#options.clock.nowMs() + caClientLimits.callMs },
         (error, response) => {
           signal.removeEventListener('abort', cancel)
           if (error?.code === status.DEADLINE_EXCEEDED) this.#retire(client)
           if (error !== null) reject(error)
           else if (response === undefined)
-            reject(new CaError('CERTIFICATE_INVALID', 'The CA answered nothing'))
+            reject(new CaClientError('CERTIFICATE_INVALID', 'The CA answered nothing'))
           else resolve(response)
         },
       )
@@ -111,7 +96,7 @@ export class CaClient implements Disposable {
       address,
       altHostname,
       rootsPem: roots,
-      maxMessageBytes: caLimits.answerBytes,
+      maxMessageBytes: caClientLimits.answerBytes,
     })
     this.#channel = { client, roots }
     return client

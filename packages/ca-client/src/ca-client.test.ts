@@ -5,7 +5,7 @@ import { parseSpiffeId } from '@ambient/spiffe'
 import { waitFor } from '@ambient/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 import { CaClient, type CaClientOptions } from './index.ts'
-import { CA_LIMITS } from './limits.ts'
+import { CA_CLIENT_LIMITS } from './limits.ts'
 
 const id = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/web')
 
@@ -37,7 +37,7 @@ async function mute(options: Partial<CaClientOptions> = {}) {
 }
 
 test('requestCertificate() gives a silent host up at its deadline, and goes over a new connection then', async () => {
-  const early = { nowMs: () => systemClock.nowMs() - CA_LIMITS.callMs.value + 200 }
+  const early = { nowMs: () => systemClock.nowMs() - CA_CLIENT_LIMITS.callMs.value + 200 }
   const { client, connections } = await mute({ clock: early })
   await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({ code: 4 })
   await expect(client.requestCertificate(id, AbortSignal.timeout(5000))).rejects.toMatchObject({ code: 4 })
