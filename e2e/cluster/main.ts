@@ -1,18 +1,19 @@
-/** `npm run e2e [-- smoke | SUITE…]`: the mesh on a kind cluster of its own, installed by its chart. Ends with `N passed, N failed`. */
+/** `npm run e2e [-- [--where-possible] smoke | SUITE…]`: the mesh on a kind cluster of its own, installed by its chart. Ends with `N passed, N failed`. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { errorText } from '@ambient/lifecycle'
 import { Cluster } from './cluster.ts'
 import { countResults } from '../../tools/test/count-results.ts'
 import { collect } from './collect.ts'
-import { installMesh, NAMESPACE } from './install.ts'
-import { createKind, deleteKind, loadImages } from './kind.ts'
+import { installMesh, NAMESPACE, restartMesh } from './install.ts'
+import { createKind, deleteKind, hasKind, loadImages } from './kind.ts'
 import { buildImages } from './mesh-images.ts'
 import { say, step } from './progress.ts'
 import { chooseSuites, needsCluster } from './suites.ts'
-import { type ClusterTools, findTools } from './tools.ts'
+import { type ClusterTools, findTools, whatIsMissing } from './tools.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const NAME = process.env['E2E_CLUSTER_NAME'] ?? 'ambient-e2e'
@@ -21,14 +22,27 @@ const IMAGES = { hub: 'ambient', tag: 'e2e' }
 
 process.exitCode = await main(process.argv.slice(2))
 
-async function main(names: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
   try {
-    return await run(names)
+    const { positionals, values } = parseArgs({
+      args: [...args],
+      options: { 'where-possible': { type: 'boolean', default: false } },
+      allowPositionals: true,
+    })
+    const missing = values['where-possible'] ? whatIsMissing(root, process.env['PATH'] ?? '') : undefined
+    return missing === undefined ? await run(positionals) : notRun(missing)
   } catch (cause) {
     say(errorText(cause))
     process.stdout.write('0 passed, 1 failed\n')
     return 1
   }
+}
+
+/** For CI: a machine that can have no cluster shows nothing, neither good nor bad. */
+function notRun(missing: string): number {
+  say(`NOT RUN on this machine: ${missing}`)
+  process.stdout.write('0 passed, 0 failed\n')
+  return 0
 }
 
 async function run(names: readonly string[]): Promise<number> {
@@ -59,9 +73,12 @@ async function runOnCluster(
     await step('images', () => buildImages(root, IMAGES))
     if (!isExisting) {
       await step('cluster', () => createKind(cluster, { name: NAME, nodeImage, kubeconfig }))
-      await step('images into the nodes', () => loadImages(cluster, NAME, IMAGES))
     }
+    if (await hasKind(cluster, NAME))
+      await step('images into the nodes', () => loadImages(cluster, NAME, IMAGES))
     await step('chart', () => installMesh(cluster, root, IMAGES))
+    // The tag is the same as the last time: pods that run there are of the images of that time.
+    if (isExisting) await step('pods of the new images', () => restartMesh(cluster))
     const result = runSuites(suites, { kubeconfig, path, scratch })
     if (result.failed > 0) await collect(cluster, join(root, 'node_modules/.e2e'), NAMESPACE, say)
     return told(result)

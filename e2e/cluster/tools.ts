@@ -21,13 +21,29 @@ export interface ClusterTools {
  */
 export function findTools(root: string, env: Readonly<Record<string, string | undefined>>): ClusterTools {
   const path = env['PATH'] ?? ''
-  const missing = PROGRAMS.filter((program) => !isOnPath(program, path))
-  const builder = join(root, '..', 'shared', 'tools', 'kind-node-image', 'build.sh')
-  if (missing.length === 0 && env['E2E_NODE_IMAGE'] !== undefined)
-    return { path, nodeImage: env['E2E_NODE_IMAGE'] }
+  const wanting = whatIsMissing(root, path)
+  if (wanting !== undefined) throw new Error(wanting)
+  const hasPrograms = missingOn(path).length === 0
+  if (hasPrograms && env['E2E_NODE_IMAGE'] !== undefined) return { path, nodeImage: env['E2E_NODE_IMAGE'] }
+  const builder = builderOf(root)
   if (existsSync(builder)) return buildTools(builder, path, env)
-  if (missing.length === 0) return { path, nodeImage: undefined }
-  throw new Error(`needs ${missing.join(', ')} on PATH: install them, or run on a machine that has them`)
+  return { path, nodeImage: undefined }
+}
+
+/** @returns why this machine can have no cluster, whatever is tried; undefined when it has what one is made with. */
+export function whatIsMissing(root: string, path: string): string | undefined {
+  const missing = missingOn(path)
+  if (missing.length === 0) return undefined
+  if (!existsSync(builderOf(root))) return `needs ${missing.join(', ')} on PATH`
+  return isOnPath('go', path) ? undefined : 'needs Go to build a kind node, and finds none on PATH'
+}
+
+function missingOn(path: string): readonly string[] {
+  return PROGRAMS.filter((program) => !isOnPath(program, path))
+}
+
+function builderOf(root: string): string {
+  return join(root, '..', 'shared', 'tools', 'kind-node-image', 'build.sh')
 }
 
 function buildTools(
@@ -35,12 +51,11 @@ function buildTools(
   path: string,
   env: Readonly<Record<string, string | undefined>>,
 ): ClusterTools {
-  if (!isOnPath('go', path)) throw new Error('needs Go to build a kind node, and finds none on PATH')
   const { status } = spawnSync(builder, [], { stdio: 'inherit' })
   if (status !== 0) throw new Error(`${builder} ended with ${status}`)
   const cache = env['KIND_NODE_IMAGE_CACHE'] ?? '/var/cache/ambient-kind'
   const found = [join(cache, 'bin'), path].join(delimiter)
-  const missing = PROGRAMS.filter((program) => !isOnPath(program, found))
+  const missing = missingOn(found)
   if (missing.length > 0) throw new Error(`${builder} left no ${missing.join(', ')} behind`)
   return { path: found, nodeImage: env['E2E_NODE_IMAGE'] ?? newestNodeImage() }
 }

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'
-import { installMesh, NAMESPACE } from '../install.ts'
+import { installMesh, NAMESPACE, PARTS, restartPart, settled } from '../install.ts'
 import { loadImages } from '../kind.ts'
 import { enrolled, shop } from '../shop.ts'
 import { SteadyClient, type SteadyResult } from '../steady-client.ts'
@@ -15,8 +15,7 @@ const root = process.env['E2E_ROOT'] ?? ''
 const SPACE = 'upgrade'
 const NOW = { hub: 'ambient', tag: 'e2e' }
 const NEXT = { hub: 'ambient', tag: 'e2e-next' }
-const PARTS = ['deployment/istiod', 'daemonset/istio-cni-node', 'daemonset/ztunnel'] as const
-const PER_SECOND = 50
+const PER_SECOND = 200
 
 beforeAll(async () => {
   for (const part of ['istiod', 'ztunnel', 'cni']) {
@@ -52,16 +51,9 @@ async function podUids(): Promise<string> {
   return cluster.kubectl('get', 'pods', '-n', SPACE, '-o', 'jsonpath={.items[*].metadata.uid}')
 }
 
-async function settled(part: string): Promise<void> {
-  await cluster.must(['kubectl', 'rollout', 'status', '-n', NAMESPACE, part, '--timeout=600s'], '', 610_000)
-}
-
 test('ztunnel is replaced three times, and every new connection is answered', async () => {
   const client = await steady()
-  for (let times = 0; times < 3; times++) {
-    await cluster.kubectl('rollout', 'restart', '-n', NAMESPACE, 'daemonset/ztunnel')
-    await settled('daemonset/ztunnel')
-  }
+  for (let times = 0; times < 3; times++) await restartPart(cluster, 'daemonset/ztunnel')
   await client.answered(PER_SECOND)
   const seen = await client.stop()
   tell('three rollouts of ztunnel', seen)
@@ -72,7 +64,7 @@ test('helm upgrade brings every part to the new images, and every new connection
   const before = await podUids()
   const client = await steady()
   await installMesh(cluster, root, NEXT)
-  for (const part of PARTS) await settled(part)
+  for (const part of PARTS) await settled(cluster, part)
   await client.answered(PER_SECOND)
   const seen = await client.stop()
   tell('helm upgrade', seen)
@@ -98,7 +90,7 @@ test('helm upgrade brings every part to the new images, and every new connection
 
 test('and back, by the same way', async () => {
   await installMesh(cluster, root, NOW)
-  for (const part of PARTS) await settled(part)
+  for (const part of PARTS) await settled(cluster, part)
   const client = await steady()
   await client.answered(PER_SECOND)
   expect((await client.stop()).failed).toEqual({})
