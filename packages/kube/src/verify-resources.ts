@@ -235,18 +235,20 @@ async function changesOneIncarnation({
   deepEqual([next.metadata.labels, next.metadata.deletionTimestamp], [{ app: 'web' }, undefined])
 }
 
+/** On a Service: of a pod's conditions not all are listed. */
 async function appliesStatus({ first, put, namespace }: ResourceSetup): Promise<void> {
-  const ref = { kind: 'Pod', namespace, name: 'web' } as const
-  await put(pod(namespace, 'web'))
-  const { generation } = (await waitForObject(first, namespace, 'web')).metadata
-  await first.applyStatus(ref, { phase: 'Running', conditions: [condition('A', 'True')] }, OWNER)
+  const ref = { kind: 'Service', namespace, name: 'shop' } as const
+  const look = (): Promise<KubeObject> => waitForObject(first, namespace, 'shop', 'Service')
+  await put(service(namespace, 'shop', { ports: [{ name: 'http', port: 80 }] }))
+  const { generation } = (await look()).metadata
+  await first.applyStatus(ref, { conditions: [condition('A', 'True')] }, OWNER)
   await first.applyStatus(ref, { conditions: [condition('B', 'True')] }, OTHER)
   await first.applyStatus(ref, { conditions: [condition('A', 'False')] }, OWNER)
-  const after = await waitForObject(first, namespace, 'web')
+  const after = await look()
   deepEqual(conditionTexts(after), ['A False', 'B True'])
   equal(after.metadata.generation, generation)
   await first.applyStatus(ref, {}, OWNER)
-  deepEqual(conditionTexts(await waitForObject(first, namespace, 'web')), ['B True'])
+  deepEqual(conditionTexts(await look()), ['B True'])
 }
 
 function conditionTexts(object: KubeObject): readonly string[] {
@@ -379,5 +381,5 @@ function service(namespace: string, name: string, spec: Readonly<Record<string, 
 }
 
 function condition(type: string, status: string): Readonly<Record<string, string>> {
-  return { type, status, lastTransitionTime: '2026-01-01T00:00:00Z' }
+  return { type, status, reason: 'Verified', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' }
 }
