@@ -39,18 +39,13 @@ export async function generateCode(root, toolchain) {
   await runStep(toolchain, {
     name: 'protos',
     title: 'generated code',
-    key: hashOf(root, [
-      ...filesIn(root, 'proto'),
-      'tools/generate/protos.mjs',
-      'tools/generate/describe-protos.mjs',
-      'package-lock.json',
-    ]),
+    key: hashOf(root, [...filesIn(root, 'proto'), ...filesIn(root, 'tools/generate'), 'package-lock.json']),
     isThere: existsSync(join(root, 'packages/xds-proto/src/generated')),
     work: async () => {
-      await runCommand([nodePath(toolchain), 'tools/generate/protos.mjs'], {
-        cwd: root,
-        env: toolchainEnv(toolchain),
-      })
+      for (const script of ['protos', 'envoy-protos']) {
+        const words = [nodePath(toolchain), `tools/generate/${script}.mjs`]
+        await runCommand(words, { cwd: root, env: toolchainEnv(toolchain) })
+      }
       return `generated code from ${filesIn(root, 'proto').length} .proto files`
     },
   })

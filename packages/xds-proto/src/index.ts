@@ -57,6 +57,7 @@ export {
   type HealthStatus,
 } from './health.ts'
 export { decodeProxyConfig, encodeProxyConfig, type WireProxyConfig } from './proxy-config.ts'
+export { encodeEnvoyMessage, type EnvoyFields, type EnvoyValue } from './envoy-message.ts'
 export { readableMessage, type ReadableKind } from './readable.ts'
 export {
   decodeReflectionRequest,
