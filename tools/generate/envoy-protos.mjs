@@ -86,7 +86,7 @@ await loaded.load(
   [
     ...WANTED.flatMap((name) => protosIn(join('envoy', name))),
     ...XDS_FILES,
-    join(root, 'proto/envoy/overlay.proto'),
+    join(import.meta.dirname, 'envoy-overlay.proto'),
   ],
   { keepCase: true },
 )
