@@ -34,6 +34,7 @@ import { implicitPolicies, type WorkloadPolicies } from './waypoints/implicit-po
 import { entryWaypoints } from './waypoints/service-waypoints.ts'
 import { wantedRecords } from './waypoints/wanted-records.ts'
 import type { WaypointRecord } from './waypoints/waypoint-records.ts'
+import type { Waypoint } from './waypoints/waypoint.ts'
 import { type WaypointState, waypointState } from './waypoints/waypoint-state.ts'
 import { type WaypointBindings, waypointBindings } from './waypoints/waypoint-bindings.ts'
 import { waypointConditions } from './waypoints/waypoint-status.ts'
@@ -66,6 +67,8 @@ export interface MeshState {
   readonly status: StatusState
   /** How other networks are reached. */
   readonly networkGateways: Collection<NetworkGateway>
+  /** Under `namespace/name`. */
+  readonly waypoints: Collection<Waypoint>
   /** What is remembered of waypoints, and what should be. */
   readonly waypointRecords: {
     readonly written: Collection<WaypointRecord>
@@ -128,6 +131,7 @@ export function meshState(mesh: MeshOptions, onFault: (fault: Fault) => void): M
       ...objectConditions(inputs, parts, warnings),
     ]),
     networkGateways: parts.networks.gateways,
+    waypoints: waypoints.all,
     waypointRecords: {
       written: waypoints.records,
       wanted: wantedRecords(inputs, { waypoints, config, pods: pods.facts }),

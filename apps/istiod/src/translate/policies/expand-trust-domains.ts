@@ -34,7 +34,8 @@ function mapPrincipals(
   }
 }
 
-function expandPrincipal(match: StringMatch, trustDomains: readonly string[]): readonly StringMatch[] {
+/** One principal under each of the mesh's trust domains, if it is of one of them. */
+export function expandPrincipal(match: StringMatch, trustDomains: readonly string[]): readonly StringMatch[] {
   if (match.kind === 'presence') return [match]
   const slash = match.value.indexOf('/')
   if (slash < 0) return [match]

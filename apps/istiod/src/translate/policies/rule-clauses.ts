@@ -202,7 +202,7 @@ function strings(field: Field): readonly StringMatch[] {
 }
 
 /** `*` is any value; a star at one end is what the other end must be. */
-function stringMatch(text: string): StringMatch {
+export function stringMatch(text: string): StringMatch {
   if (text === '*') return { kind: 'presence' }
   if (text.startsWith('*')) return { kind: 'suffix', value: text.slice(1) }
   if (text.endsWith('*')) return { kind: 'prefix', value: text.slice(0, -1) }
