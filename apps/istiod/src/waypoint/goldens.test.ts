@@ -9,12 +9,8 @@ import { ENVOY, installExtras } from '@ambient/testkit'
 import { encodeEnvoyMessage } from '@ambient/xds-proto'
 import { beforeAll, expect, test } from 'vitest'
 import { inlineBootstrap } from '../../test/inline-bootstrap.ts'
-import { placeIn } from '../../test/golden-objects.ts'
-import { DEFAULT_MESH } from '../translate/mesh-options.ts'
-import { meshState } from '../translate/mesh-state.ts'
+import { waypointOfObjects } from '../../test/waypoint-objects.ts'
 import { ENVOY_MESSAGES, type EnvoyResource } from './envoy-resource.ts'
-import { type L7Policy, readL7Policy } from './l7-policy.ts'
-import { waypointResources } from './waypoint-resources.ts'
 
 const GOLDENS = join(import.meta.dirname, 'testdata')
 const INSTALL_MS = 120_000
@@ -30,7 +26,7 @@ test('there are cases', () => {
 })
 
 test.each(cases)('waypointResources() turns %s.in.yaml into the .out.yaml of that name', (name) => {
-  const actual = toYaml(told(resourcesOf(objectsIn(name))))
+  const actual = toYaml(told(waypointOfObjects(objectsIn(name))))
   const path = join(GOLDENS, `${name}.out.yaml`)
   if (isUpdate) writeFileSync(path, actual)
   expect(actual).toBe(readFileSync(path, 'utf8'))
@@ -38,13 +34,13 @@ test.each(cases)('waypointResources() turns %s.in.yaml into the .out.yaml of tha
 
 test.each(cases)('waypointResources() gives the same for the objects of %s in another order', (name) => {
   const objects = objectsIn(name)
-  expect(encoded(resourcesOf(objects.toReversed()))).toEqual(encoded(resourcesOf(objects)))
+  expect(encoded(waypointOfObjects(objects.toReversed()))).toEqual(encoded(waypointOfObjects(objects)))
 })
 
 test.each(cases)(
   'Envoy takes what waypointResources() makes of %s',
   async (name) => {
-    expect(await verdict(inlineBootstrap(resourcesOf(objectsIn(name))))).toContain('OK')
+    expect(await verdict(inlineBootstrap(waypointOfObjects(objectsIn(name))))).toContain('OK')
   },
   VALIDATE_MS,
 )
@@ -52,7 +48,7 @@ test.each(cases)(
 test(
   'Envoy takes no regular expression that is none, so what it takes was read',
   async () => {
-    const made = JSON.stringify(inlineBootstrap(resourcesOf(objectsIn('policy-attributes'))))
+    const made = JSON.stringify(inlineBootstrap(waypointOfObjects(objectsIn('policy-attributes'))))
     expect(await verdict(JSON.parse(made.replace('/c/[^/]+/d', '/c/[^/+/d')) as object)).toContain(
       'missing ]',
     )
@@ -78,29 +74,6 @@ async function verdict(bootstrap: object): Promise<string> {
 
 function objectsIn(name: string): readonly KubeObject[] {
   return objectsFromYaml(readFileSync(join(GOLDENS, `${name}.in.yaml`), 'utf8'))
-}
-
-/** Of the waypoint `shop/waypoint`, which every case has. */
-function resourcesOf(objects: readonly KubeObject[]): readonly EnvoyResource[] {
-  const state = meshState(DEFAULT_MESH, () => {})
-  state.graph.transaction(() => {
-    for (const object of objects) {
-      const place = placeIn(state, object)
-      place.input.set(place.key, object)
-    }
-  })
-  const waypoint = state.waypoints.get('shop/waypoint')
-  if (waypoint === undefined) throw new Error('The case has no Gateway shop/waypoint')
-  const { rootNamespace, trustDomain } = DEFAULT_MESH
-  const trustDomains = [trustDomain]
-  const policies = objects
-    .filter(({ kind }) => kind === 'AuthorizationPolicy')
-    .flatMap((object): readonly L7Policy[] => {
-      const policy = readL7Policy(object, { mesh: DEFAULT_MESH, trustDomains })
-      return policy === undefined ? [] : [policy]
-    })
-  const addresses = [...state.addresses.entries()].map(([, address]) => address)
-  return waypointResources(waypoint, { addresses, policies, trustDomains, rootNamespace })
 }
 
 function encoded(resources: readonly EnvoyResource[]): readonly string[] {
