@@ -9,7 +9,7 @@ test.each<{ name: string; type: string; json: EnvoyFields; expected: string }>([
     name: 'a text, an enum by its name, a duration and a wrapper',
     type: 'envoy.config.cluster.v3.Cluster',
     json: { name: 'a', type: 'EDS', connect_timeout: '1.5s', per_connection_buffer_limit_bytes: 7 },
-    expected: '0a0161' + '1003' + '22080801' + '10' + '80cab5ee01' + '2a0208' + '07',
+    expected: '0a01611003220808011080cab5ee012a020807',
   },
   {
     name: 'an Any by its fields, and a member that is undefined not at all',
@@ -25,7 +25,7 @@ test.each<{ name: string; type: string; json: EnvoyFields; expected: string }>([
     name: 'numbers one after another in one field',
     type: 'envoy.config.route.v3.RetryPolicy',
     json: { retriable_status_codes: [503, 504] },
-    expected: '3a04' + 'f703' + 'f803',
+    expected: '3a04f703f803',
   },
 ])('encodeEnvoyMessage() writes $name', ({ type, json, expected }) => {
   expect(hex(type, json)).toBe(expected)

@@ -77,7 +77,8 @@ function anyOf(json: EnvoyValue): Record<string, unknown> {
 }
 
 function durationOf(json: EnvoyValue): Record<string, unknown> {
-  const [, seconds, fraction = ''] = /^(\d+)(?:\.(\d{1,9}))?s$/.exec(String(json)) ?? []
+  const text = typeof json === 'string' ? json : ''
+  const [, seconds, fraction = ''] = /^(\d+)(?:\.(\d{1,9}))?s$/.exec(text) ?? []
   if (seconds === undefined)
     throw new TypeError(
       `Cannot encode google.protobuf.Duration: ${JSON.stringify(json)} is no number of seconds`,
