@@ -162,13 +162,13 @@ const podsOf = async (node: TestPod): Promise<readonly string[]> => {
 test('the next ztunnel takes over every listening socket under load, whatever the numbers of threads, and the one before it finishes what it has', async () => {
   const first = start(pods.first, { ZTUNNEL_WORKER_THREADS: '2' })
   await first.ready()
-  const inMesh = await load(pods.client, '10.96.0.1', '80', '400', '15053')
+  const inMesh = await load(pods.client, '10.96.0.1', '80', '450', '15053')
   const plaintext = await load(pods.outside, '10.0.0.1', '8080', '100')
   const ofFirst = await dial()
   const before = await Promise.all([listening(pods.web, 15_008), listening(pods.client, 15_053, '-lu')])
   expect(before[0]).toHaveLength(2)
 
-  const second = start(pods.second, { ZTUNNEL_WORKER_THREADS: '3', CONNECTION_TERMINATION_DEADLINE: '1s' })
+  const second = start(pods.second, { ZTUNNEL_WORKER_THREADS: '3', CONNECTION_TERMINATION_DEADLINE: '5s' })
   await second.ready()
   const ofSecond = await dial()
   const after = await Promise.all([listening(pods.web, 15_008), listening(pods.client, 15_053, '-lu')])
