@@ -51,9 +51,12 @@ async function run(names: readonly string[]): Promise<number> {
   process.env['PATH'] = tools.path
   const scratch = mkdtempSync(join(tmpdir(), 'ambient-e2e-'))
   try {
-    return needsCluster(names)
-      ? await runOnCluster(suites, tools, scratch)
-      : told(runSuites(suites, { kubeconfig: '', path: tools.path, scratch }))
+    // Told when the cluster is gone: CI reads the count in the last line.
+    return told(
+      needsCluster(names)
+        ? await runOnCluster(suites, tools, scratch)
+        : runSuites(suites, { kubeconfig: '', path: tools.path, scratch }),
+    )
   } finally {
     if (!isKept) rmSync(scratch, { recursive: true, force: true })
   }
@@ -63,7 +66,7 @@ async function runOnCluster(
   suites: readonly string[],
   { path, nodeImage }: ClusterTools,
   scratch: string,
-): Promise<number> {
+): Promise<SuiteResult> {
   const isExisting = process.env['E2E_CLUSTER'] === 'existing'
   const kubeconfig = isExisting ? (process.env['KUBECONFIG'] ?? '') : join(scratch, 'kubeconfig')
   if (isExisting && !existsSync(kubeconfig))
@@ -81,7 +84,7 @@ async function runOnCluster(
     if (isExisting) await step('pods of the new images', () => restartMesh(cluster))
     const result = runSuites(suites, { kubeconfig, path, scratch })
     if (result.failed > 0) await collect(cluster, join(root, 'node_modules/.e2e'), NAMESPACE, say)
-    return told(result)
+    return result
   } catch (cause) {
     await collect(cluster, join(root, 'node_modules/.e2e'), NAMESPACE, say)
     throw cause
