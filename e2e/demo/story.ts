@@ -44,6 +44,8 @@ export async function tellStory(lab: Lab, sabotage: Sabotage | undefined): Promi
   for (const pod of PODS) await lab.pod(`shop/${pod}`).ready(20_000)
   for (const pod of PODS)
     detail(`shop/${pod} ${lab.pod(`shop/${pod}`).ips.join(', ')} on ${lab.pod(`shop/${pod}`).nodeName}`)
+  // A pod runs before its server listens, and the node's service rules and DNS follow it.
+  await awaiting('the service', async () => (await curl(lab, CLIENT)) === answerFor(lab, CLIENT), 20_000)
   const without = await before(lab)
   const redis = await openRedis(lab)
   await enrol(lab)
