@@ -14,13 +14,17 @@ const address = new Arena(SOCKADDR_BYTES)
 
 /** The odd ones of those that Linux gives to connections that name none. */
 const PORTS = { first: 32_769, count: 14_116 } as const
-/** Has no divisor with the count in common, so that each is taken once before one is taken again. */
-const STRIDE = 4999
-/** Where many are taken, more tries cost more than they find. */
-const MAX_TRIES = 8
+/** Enough to find a free one, but for one time in a thousand, where nine of ten are taken. */
+const MAX_TRIES = 64
 
-// Threads begin at different ports.
-const thread = { turn: (sys.gettid() * 7919) % PORTS.count }
+// Drawn, not counted: threads that count follow each other, and then every port that one tries is the other's already.
+const thread = { draw: Math.imul(sys.gettid(), 0x9e3779b1) >>> 0 }
+
+/** One after the other of a full-period generator, of which the upper bits count. @see Numerical Recipes, ch. 7 */
+function drawPort(): number {
+  thread.draw = (Math.imul(thread.draw, 1_664_525) + 1_013_904_223) >>> 0
+  return PORTS.first + 2 * Math.floor((thread.draw / 2 ** 32) * PORTS.count)
+}
 
 /**
  * Binds to an address that need not be ours (the caller's), so that the app sees the real source. Needs NET_ADMIN;
@@ -42,8 +46,7 @@ export function bindSource(fd: number, ip: string): void {
     'setsockopt IP_FREEBIND',
   )
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    thread.turn = (thread.turn + STRIDE) % PORTS.count
-    if (bindTo(fd, { ip, port: PORTS.first + 2 * thread.turn }) === 0) return
+    if (bindTo(fd, { ip, port: drawPort() }) === 0) return
     if (errno() !== Errno.EADDRINUSE) break
   }
   // Picked at connect, a port may serve several destinations, so that there are enough. The option serves IPv6 too.

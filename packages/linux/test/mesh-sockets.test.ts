@@ -9,6 +9,7 @@ import {
   MESH_MARK,
   NetworkNamespace,
   originalDestination,
+  raiseFileLimit,
   startConnect,
   tcpSocket,
 } from '@ambient/linux'
@@ -141,6 +142,18 @@ describe.skipIf(!requireRoot())('in a pod', () => {
       expect(own.filter((port) => port % 2 !== 0)).toEqual([])
     },
   )
+
+  test('bindSource() finds a free one of them also where seven of ten are taken', () => {
+    raiseFileLimit()
+    const take = (): number => {
+      const fd = inside(() => tcpSocket({ family: 'v4', mark: MESH_MARK }))
+      bindSource(fd, '10.99.1.8')
+      return localAddress(fd).port
+    }
+    const taken = Array.from({ length: 10_000 }, take)
+    expect(new Set(taken).size).toBe(10_000)
+    expect(taken.filter((port) => port % 2 === 0)).toEqual([])
+  })
 
   test.each([
     { listen: '0.0.0.0', dial: '10.99.0.2', family: undefined },
