@@ -10,8 +10,9 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Random } from '@ambient/lifecycle'
+import { isAddressInfo } from '@ambient/telemetry'
 import { GrpcError, grpcStatus } from './grpc-status.ts'
 import { type GrpcLimits, grpcLimits } from './limits.ts'
 import { GrpcServerCall, isGrpcRequest, refuseRequest } from './server-call.ts'
@@ -181,8 +182,4 @@ function makeServer(credentials: GrpcCredentials | 'plaintext', limits: GrpcLimi
 function tlsOptions(credentials: GrpcCredentials): SecureServerOptions {
   const { certificateChainPem, privateKeyPem, clientRootsPem } = credentials
   return { cert: certificateChainPem, key: privateKeyPem, ca: clientRootsPem, minVersion: 'TLSv1.2' }
-}
-
-function isAddressInfo(address: AddressInfo | string | null): address is AddressInfo {
-  return typeof address === 'object' && address !== null
 }

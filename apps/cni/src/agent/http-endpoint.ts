@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
+import { isAddressInfo } from '@ambient/telemetry'
 
 export interface HttpAnswer {
   readonly status: number
@@ -33,7 +34,7 @@ export async function openHttpEndpoint(
   await once(server, 'listening')
   const bound = server.address()
   return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : port,
+    port: isAddressInfo(bound) ? bound.port : port,
     [Symbol.asyncDispose]: async () => {
       const closed = once(server, 'close')
       server.close()
